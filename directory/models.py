@@ -1,0 +1,177 @@
+"""The local identity directory: the people and groups that decide who has access."""
+
+import hashlib
+import secrets
+import uuid
+from collections.abc import Iterable
+from datetime import date
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from directory import snapshot
+from directory.emails import email_key
+
+
+class Source(models.Model):
+    """Where people come from: the admin, a file, or a SCIM client with its bearer token."""
+
+    class Kind(models.TextChoices):
+        MANUAL = "manual", _("Entered by hand")
+        FILE = "file", _("File import")
+        SCIM = "scim", _("SCIM client")
+
+    name = models.CharField(max_length=100, unique=True)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    token_digest = models.CharField(max_length=64, blank=True, editable=False)
+    token_issued_at = models.DateTimeField(null=True, blank=True, editable=False)
+    drop_allowed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text=_("When a person last accepted that this source became much smaller."),
+    )
+
+    class Meta:
+        permissions = [("import_people", "Can import people from a file")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def issue_token(self, *, now: Any) -> str:
+        """Replace the bearer token; the only time its text is known."""
+        token = f"cakewalk-scim-{secrets.token_urlsafe(32)}"
+        self.token_digest = hashlib.sha256(token.encode()).hexdigest()
+        self.token_issued_at = now
+        self.save(update_fields=["token_digest", "token_issued_at"])
+        return token
+
+    def allow_drop(self, *, now: Any) -> None:
+        self.drop_allowed_at = now
+        self.save(update_fields=["drop_allowed_at"])
+
+
+class Group(models.Model):
+    """A directory group. Access rules hang on it, so a group that a rule names cannot be deleted."""
+
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("name"), name="group_name_unique_without_case")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class EmailTaken(ValidationError):
+    """An address already belongs to somebody else. Names the address and the holder."""
+
+
+class PersonQuerySet(models.QuerySet["Person"]):
+    def active_on(self, day: date) -> "PersonQuerySet":
+        """Active people whose start and end dates include the day."""
+        started = models.Q(start_date__isnull=True) | models.Q(start_date__lte=day)
+        not_ended = models.Q(end_date__isnull=True) | models.Q(end_date__gte=day)
+        return self.filter(started & not_ended, active=True)
+
+    def with_email(self, address: str) -> "PersonQuerySet":
+        """Whoever answers to the address, as primary or alias."""
+        return self.filter(addresses__key=email_key(address))
+
+
+class Person(models.Model):
+    """An entry of the directory. Every address they answer to is also a row of `PersonEmail`."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    email = models.EmailField(_("e-mail"))
+    name = models.CharField(max_length=200, blank=True)
+    active = models.BooleanField(default=True)
+    department = models.CharField(max_length=200, blank=True)
+    title = models.CharField(max_length=200, blank=True)
+    employee_id = models.CharField(max_length=100, blank=True)
+    start_date = models.DateField(null=True, blank=True)
+    end_date = models.DateField(null=True, blank=True, help_text=_("The last day on which they have access."))
+    source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="people")
+    groups = models.ManyToManyField(Group, through="Membership", related_name="people", blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    objects = PersonQuerySet.as_manager()
+
+    class Meta:
+        verbose_name_plural = _("people")
+        indexes = [models.Index(fields=["active"]), models.Index(Lower("email"), name="person_email_lower")]
+
+    def __str__(self) -> str:
+        return self.email
+
+    def clean(self) -> None:
+        if self.start_date and self.end_date and self.end_date < self.start_date:
+            raise ValidationError({"end_date": _("The end date is before the start date.")})
+
+    def claim_addresses(self, aliases: Iterable[str]) -> None:
+        """Make the primary e-mail and the aliases this person's addresses, and no others.
+
+        Raises EmailTaken, and changes nothing, when one of them is somebody else's.
+        """
+        wanted = {email_key(address): address for address in [*aliases, self.email]}
+        with transaction.atomic():
+            taken = PersonEmail.objects.filter(key__in=wanted).exclude(person=self).select_related("person")
+            if holder := taken.first():
+                raise EmailTaken(
+                    _("%(address)s already belongs to %(holder)s."),
+                    params={"address": wanted[holder.key], "holder": holder.person.email},
+                )
+            self.addresses.exclude(key__in=wanted).delete()
+            present = set(self.addresses.values_list("key", flat=True))
+            PersonEmail.objects.bulk_create(
+                PersonEmail(person=self, key=key, address=address)
+                for key, address in wanted.items()
+                if key not in present
+            )
+
+
+class PersonEmail(models.Model):
+    """One address of one person, primary or alias. The unique key makes e-mails unique without case."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="addresses")
+    address = models.EmailField()
+    key = models.CharField(max_length=254, unique=True)
+
+    def __str__(self) -> str:
+        return self.address
+
+
+class Membership(models.Model):
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="memberships")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="memberships")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "group"], name="membership_once")]
+
+    def __str__(self) -> str:
+        return f"{self.person} in {self.group}"
+
+
+def take_snapshot(today: date) -> snapshot.Directory:
+    """The whole directory as frozen values, in four queries."""
+    groups: dict[int, set[int]] = {}
+    for person_id, group_id in Membership.objects.values_list("person_id", "group_id"):
+        groups.setdefault(person_id, set()).add(group_id)
+    aliases: dict[int, list[str]] = {}
+    for person_id, key in PersonEmail.objects.values_list("person_id", "key"):
+        aliases.setdefault(person_id, []).append(key)
+    active = set(Person.objects.active_on(today).values_list("pk", flat=True))
+    rows = Person.objects.values_list("pk", "email", "name", "source__name").iterator()
+    people, by_source = [], dict.fromkeys(Source.objects.values_list("name", flat=True), 0)
+    for pk, email, name, source in rows:
+        primary = email_key(email)
+        others = sorted(key for key in aliases.get(pk, ()) if key != primary)
+        people.append(
+            snapshot.Person(pk, email, (primary, *others), name, pk in active, frozenset(groups.get(pk, ())))
+        )
+        by_source[source] += pk in active
+    return snapshot.Directory(tuple(people), by_source)

@@ -1,0 +1,252 @@
+"""What every connector offers, in values and errors that know no vendor. Pure."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import ClassVar
+
+
+class AccountState(StrEnum):
+    ACTIVE = "active"
+    INVITED = "invited"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Grant:
+    """One account's hold on one entitlement, with the role it holds there."""
+
+    kind: str
+    id: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entitlement:
+    """Something in the remote that one may hold: a project, a group. `unmanageable` says why it is left alone."""
+
+    kind: str
+    id: str
+    name: str
+    unmanageable: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A person's presence in the remote: a member, or an invite. `grants` covers only the entitlements asked for.
+
+    `managed_elsewhere` is true where the remote says that another system feeds this account.
+    """
+
+    id: str
+    state: AccountState
+    email: str | None
+    role: str | None
+    name: str | None = None
+    grants: tuple[Grant, ...] = ()
+    managed_elsewhere: bool = False
+    is_service: bool = False
+    since: datetime | None = None
+    expires_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Proof that one listing was read to its end."""
+
+    name: str
+    pages: int
+    items: int
+    first_id: str | None
+    last_id: str | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The remote's word that a write was done. `account_id` where the write made an account."""
+
+    request_id: str | None
+    account_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One line of a connection test. `answer` is allowed, refused or unreachable; `detail` is a sentence."""
+
+    name: str
+    answer: str
+    detail: str
+
+    ALLOWED: ClassVar[str] = "allowed"
+    REFUSED: ClassVar[str] = "refused"
+    UNREACHABLE: ClassVar[str] = "unreachable"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """What the live remote said to a credential. `problem` is the plain sentence for staff when it does not work."""
+
+    checks: tuple[Check, ...]
+    problem: str | None = None
+    credential_owner: str | None = None
+    simulated: bool = False
+
+    @property
+    def works(self) -> bool:
+        return self.problem is None
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """How a connector shows in the catalog."""
+
+    kind: str
+    title: str
+    category: str
+    badge: str
+    authentication: str
+    required_permissions: str
+    required_metadata: str
+    secret_label: str
+    secret_placeholder: str
+    summary: str
+    default_base_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Vocabulary:
+    """The remote's roles, lowest first, so that planning can rank them without knowing the vendor.
+
+    `entitlement_roles`: by kind. `invite_carries`: which roles of a kind an invite can already grant.
+    `implicit`: kinds that the highest organization role (`owner_role`) holds in full without a grant.
+    """
+
+    roles: tuple[str, ...]
+    owner_role: str
+    entitlement_roles: Mapping[str, tuple[str, ...]]
+    invite_carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    implicit: frozenset[str] = frozenset()
+
+
+class ConnectorError(Exception):
+    """Something the remote, or the way to it, did. The message is one sentence for people, never a secret."""
+
+    def __init__(self, message: str, *, status: int | None = None, request_id: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.request_id = request_id
+
+
+class CredentialRejected(ConnectorError):
+    """Pause the integration and ask for another credential (401)."""
+
+
+class PermissionMissing(ConnectorError):
+    """Ask for a credential with more rights (403)."""
+
+
+class RemoteUnreachable(ConnectorError):
+    """Try again later: no connection, a timeout, or 5xx after the retries of a read."""
+
+
+class RateLimited(ConnectorError):
+    """Try again later: 429 for longer than we are ready to wait."""
+
+
+class ReadIncomplete(ConnectorError):
+    """Believe nothing of this read: it could not be proven complete, or an answer made no sense."""
+
+
+class ActionRejected(ConnectorError):
+    """Report the action as failed: the remote said no, and nothing was changed."""
+
+
+class OutcomeUnknown(ConnectorError):
+    """Look at the remote before anything else: a write was sent and its reply was lost."""
+
+
+class Connector(ABC):
+    """One configured remote. Reads are complete or raise; a write returns a receipt or raises.
+
+    Reads raise ReadIncomplete, RemoteUnreachable, RateLimited, CredentialRejected or PermissionMissing.
+    Writes raise ActionRejected, OutcomeUnknown, RateLimited, RemoteUnreachable (surely not sent),
+    CredentialRejected or PermissionMissing. A write that finds the remote already so returns a receipt.
+    """
+
+    card: ClassVar[Card]
+    vocabulary: ClassVar[Vocabulary]
+
+    def __init__(
+        self, *, secret: str, base_url: str, progress: Callable[[str], None] = lambda _: None
+    ) -> None:
+        """`progress` is called after each page with a short text; it may raise to stop the read."""
+
+    @classmethod
+    @abstractmethod
+    def refuse_secret(cls, secret: str) -> str | None:
+        """Why this text cannot be the right kind of credential, as a sentence; None when it may be."""
+
+    @classmethod
+    @abstractmethod
+    def secret_hint(cls, secret: str) -> str:
+        """What may be shown of a credential later, such as `sk-admin-…` and its last four characters."""
+
+    @abstractmethod
+    def check(self) -> CheckReport:
+        """Try the credential on the live remote. Never raises a ConnectorError."""
+
+    @abstractmethod
+    def fetch_accounts(self) -> list[Account]:
+        """Every member and every open or expired invite, without grants (invites carry theirs)."""
+
+    @abstractmethod
+    def fetch_entitlements(self) -> list[Entitlement]: ...
+
+    @abstractmethod
+    def fetch_holders(self, entitlement: Entitlement) -> Mapping[str, str]:
+        """The role by account id of every member that holds the entitlement."""
+
+    @abstractmethod
+    def fetch_account(self, account_id: str, state: AccountState) -> Account | None:
+        """A fresh look at one member or invite, without grants (invites carry theirs); None when it is gone."""
+
+    @abstractmethod
+    def fetch_grant(self, account_id: str, kind: str, entitlement_id: str) -> Grant | None: ...
+
+    @abstractmethod
+    def fetch_credential_owner(self) -> str | None:
+        """The account id of the credential's owner; None when the remote does not tell."""
+
+    @property
+    @abstractmethod
+    def listings(self) -> Collection[Listing]:
+        """Proof of every listing that this connector has read so far."""
+
+    @property
+    @abstractmethod
+    def calls(self) -> int:
+        """HTTP requests sent so far."""
+
+    @abstractmethod
+    def invite(self, email: str, role: str, grants: Collection[Grant]) -> Receipt: ...
+
+    @abstractmethod
+    def withdraw_invite(self, account_id: str) -> Receipt: ...
+
+    @abstractmethod
+    def change_role(self, account_id: str, role: str) -> Receipt: ...
+
+    @abstractmethod
+    def remove(self, account_id: str) -> Receipt: ...
+
+    @abstractmethod
+    def grant(self, account_id: str, grant: Grant) -> Receipt: ...
+
+    @abstractmethod
+    def change_grant(self, account_id: str, grant: Grant) -> Receipt: ...
+
+    @abstractmethod
+    def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt: ...

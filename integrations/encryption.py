@@ -1,0 +1,122 @@
+"""Secrets at rest: a text column encrypted with Fernet, read back as a value that hides itself.
+
+The token format is plain Fernet (https://github.com/fernet/spec); FERNET_KEYS holds the keys, newest first.
+docs/decisions/0001 says why this is not django-fernet-fields.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+from django.core import checks
+from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.db import models
+
+
+class DecryptionError(Exception):
+    """No key of FERNET_KEYS opens this column. Restore the key that wrote it, or enter the secret again."""
+
+
+class Secret:
+    """A secret in memory. Printing, formatting and comparing in templates show only a fingerprint."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        return self._text
+
+    @property
+    def fingerprint(self) -> str:
+        return hashlib.blake2s(self._text.encode(), digest_size=4, person=b"cakewalk").hexdigest()
+
+    def __str__(self) -> str:
+        return f"•••••••• ({self.fingerprint})"
+
+    __repr__ = __str__
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __reduce__(self) -> Any:
+        raise TypeError("A Secret is never pickled: it must not travel in a task or a cache.")
+
+
+def fernet(keys: Sequence[str] | None = None) -> MultiFernet:
+    """The cipher of FERNET_KEYS. Raises ImproperlyConfigured, naming the setting and the key's place."""
+    keys = settings.FERNET_KEYS if keys is None else keys
+    if not keys:
+        raise ImproperlyConfigured("FERNET_KEYS is empty: it needs at least one key.")
+    ciphers = []
+    for place, key in enumerate(keys, start=1):
+        try:
+            ciphers.append(Fernet(key))
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"FERNET_KEYS, key {place} of {len(keys)}: not a Fernet key (32 bytes, URL-safe base64)."
+            ) from error
+    return MultiFernet(ciphers)
+
+
+class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not generic at run time
+    """Text encrypted in its column and read back as a `Secret`. Only `isnull` can be looked up."""
+
+    def get_prep_value(self, value: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Secret | str):
+            raise TypeError(f"{self.model.__name__}.{self.name} takes a text or a Secret.")
+        text = value.reveal() if isinstance(value, Secret) else value
+        return fernet().encrypt(text.encode()).decode("ascii")
+
+    def get_db_prep_save(self, value: Any, connection: Any) -> Any:
+        # bulk_update() hands over a CASE of values prepared one by one; a bare Value() would be stored in clear.
+        if isinstance(value, models.Case):
+            return value
+        if hasattr(value, "as_sql"):
+            raise FieldError(f"{self.model.__name__}.{self.name} cannot be set from an expression.")
+        return super().get_db_prep_save(value, connection)
+
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Secret | None:
+        if value is None:
+            return None
+        try:
+            return Secret(fernet().decrypt(value).decode())
+        except InvalidToken as error:
+            raise DecryptionError(
+                f"{self.model.__name__}.{self.name} cannot be decrypted: "
+                "no key in FERNET_KEYS wrote it. Restore that key, or enter the secret again."
+            ) from error
+
+    def value_to_string(self, obj: models.Model) -> str:
+        """Serialized as its ciphertext, so that a dump holds no secret."""
+        return f"fernet:{self.get_prep_value(self.value_from_object(obj))}"
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.startswith("fernet:"):
+            return Secret(fernet().decrypt(value.removeprefix("fernet:")).decode())
+        return value
+
+    def get_lookup(self, lookup_name: str) -> Any:
+        if lookup_name != "isnull":
+            raise FieldError(f"{self.name} is encrypted; {lookup_name} cannot be looked up.")
+        return super().get_lookup(lookup_name)
+
+
+@checks.register(checks.Tags.security)
+def check_fernet_keys(**_: Any) -> list[checks.CheckMessage]:
+    try:
+        fernet()
+    except ImproperlyConfigured as error:
+        return [checks.Error(str(error), id="cakewalk.E001")]
+    return []

@@ -1,0 +1,165 @@
+"""What Cakewalk is connected to: configured remotes and their secrets."""
+
+import uuid
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from integrations.catalog import connector_class
+from integrations.connectors.base import CheckReport, Connector
+from integrations.encryption import EncryptedTextField, Secret
+
+
+class CredentialMissing(Exception):
+    """The integration has no credential; staff must enter one before it can be used."""
+
+
+class IntegrationQuerySet(models.QuerySet["Integration"]):
+    def enabled(self) -> "IntegrationQuerySet":
+        return self.filter(enabled=True)
+
+    def due(self, now: datetime) -> "IntegrationQuerySet":
+        """Enabled integrations whose next sync has come."""
+        return self.enabled().filter(next_sync_at__lte=now)
+
+
+class Integration(models.Model):
+    """One configured remote, with how far it may go and how careful it is."""
+
+    class Mode(models.TextChoices):
+        OBSERVE = "observe", _("Observe: read and report")
+        EXTEND = "extend", _("Extend: invite, grant and raise; never take away")
+        MANAGE = "manage", _("Manage: everything")
+
+    class OverLimit(models.TextChoices):
+        HOLD_TAKINGS = "hold_takings", _("Hold what takes away; give the rest")
+        HOLD_ALL = "hold_all", _("Hold the whole plan")
+
+    class FirstRemovals(models.TextChoices):
+        HOLD = "hold", _("Hold for approval")
+        ALLOW = "allow", _("Allow")
+
+    class Orphans(models.TextChoices):
+        REPORT = "report", _("Report")
+        REMOVE = "remove", _("Remove (owners are only ever reported)")
+
+    class LeaverKeys(models.TextChoices):
+        REPORT = "report", _("Report")
+        REVOKE = "revoke", _("Revoke")
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    kind = models.CharField(max_length=50, editable=False)
+    name = models.CharField(max_length=100)
+    base_url = models.URLField(_("API address"), max_length=300)
+    enabled = models.BooleanField(default=False, editable=False)
+    simulated = models.BooleanField(default=False, editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    next_sync_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
+
+    mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.OBSERVE)
+    sync_every_minutes = models.PositiveIntegerField(
+        default=30, validators=[MinValueValidator(1), MaxValueValidator(10_080)]
+    )
+    removal_limit_count = models.PositiveIntegerField(
+        default=3, help_text=_("Takings in 24 hours that need no approval, whatever the size.")
+    )
+    removal_limit_percent = models.PositiveSmallIntegerField(
+        default=10,
+        validators=[MaxValueValidator(100)],
+        help_text=_("Takings in 24 hours that need no approval, as a share of the accounts."),
+    )
+    over_limit = models.CharField(max_length=12, choices=OverLimit.choices, default=OverLimit.HOLD_TAKINGS)
+    first_removals = models.CharField(max_length=5, choices=FirstRemovals.choices, default=FirstRemovals.HOLD)
+    orphans = models.CharField(max_length=6, choices=Orphans.choices, default=Orphans.REPORT)
+    managed_domains = models.TextField(
+        blank=True, help_text=_("E-mail domains, separated by commas or spaces. Empty: all.")
+    )
+    minimum_owners = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    vanished_percent = models.PositiveSmallIntegerField(
+        default=20,
+        validators=[MaxValueValidator(100)],
+        help_text=_("Accounts that may be missing since the last complete read before everything is held."),
+    )
+    leaver_keys = models.CharField(max_length=6, choices=LeaverKeys.choices, default=LeaverKeys.REPORT)
+    renew_invites = models.BooleanField(default=True)
+
+    objects = IntegrationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(Lower("name"), name="integration_name_unique_without_case")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def connector(self, progress: Callable[[str], None] = lambda _: None) -> Connector:
+        """The connector with this integration's credential, ready to call the remote."""
+        return connector_class(self.kind)(
+            secret=self.revealed_secret(), base_url=self.base_url, progress=progress
+        )
+
+    def revealed_secret(self) -> str:
+        """Raises CredentialMissing or DecryptionError."""
+        credential = Credential.objects.filter(integration=self).first()
+        if credential is None or not credential.secret:
+            raise CredentialMissing(f"{self.name} has no credential yet.")
+        return credential.secret.reveal()
+
+    def store_credential(self, secret: str, *, now: datetime) -> "Credential":
+        hint = connector_class(self.kind).secret_hint(secret)
+        credential, _created = Credential.objects.update_or_create(
+            integration=self,
+            defaults={
+                "secret": Secret(secret),
+                "hint": hint,
+                "entered_at": now,
+                "owner_id": "",
+                "checked_at": None,
+            },
+        )
+        return credential
+
+    def record_check(self, report: CheckReport, *, now: datetime) -> None:
+        """Keep what a successful connection test learned about the credential and the remote."""
+        Credential.objects.filter(integration=self).update(
+            checked_at=now, owner_id=report.credential_owner or ""
+        )
+        self.simulated = report.simulated
+        self.save(update_fields=["simulated"])
+
+    def enable(self, *, now: datetime) -> None:
+        self.enabled = True
+        self.next_sync_at = now
+        self.save(update_fields=["enabled", "next_sync_at"])
+
+    def disable(self) -> None:
+        self.enabled = False
+        self.next_sync_at = None
+        self.save(update_fields=["enabled", "next_sync_at"])
+
+    def schedule_next_sync(self, *, now: datetime) -> None:
+        self.next_sync_at = now + timedelta(minutes=self.sync_every_minutes)
+        self.save(update_fields=["next_sync_at"])
+
+
+class Credential(models.Model):
+    """The secret of an integration. Written in the admin, read by workers, shown to nobody."""
+
+    integration = models.OneToOneField(Integration, on_delete=models.CASCADE, related_name="credential")
+    secret = EncryptedTextField()
+    hint = models.CharField(
+        max_length=60, help_text=_("What may be shown: the kind of key and its last four characters.")
+    )
+    entered_at = models.DateTimeField()
+    checked_at = models.DateTimeField(null=True, blank=True)
+    owner_id = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text=_("The remote account that owns this credential; never touched."),
+    )
+
+    def __str__(self) -> str:
+        return self.hint

@@ -1,0 +1,334 @@
+"""What was decided and done: access rules, accounts as last seen, marks, jobs and their actions."""
+
+import uuid
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from directory.models import Group, Person
+from integrations.catalog import connector_class
+from integrations.connectors.base import AccountState
+from integrations.models import Integration
+
+LEASE = timedelta(minutes=3)
+"""How long a worker may be silent before its job is taken over. Longer than one call with its retries."""
+
+
+class AccessRuleQuerySet(models.QuerySet["AccessRule"]):
+    def planned(self) -> "AccessRuleQuerySet":
+        """Rules that a plan looks at: active ones, and proposed ones, which are shown and never applied."""
+        return self.exclude(state=AccessRule.State.DRAFT)
+
+
+class AccessRule(models.Model):
+    """Directory group → organization role and grants. Without a group it speaks of every active person."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft", _("Draft")
+        PROPOSED = "proposed", _("Proposed: planned and shown, never applied")
+        ACTIVE = "active", _("Active")
+
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="rules")
+    name = models.CharField(max_length=200)
+    group = models.ForeignKey(
+        Group,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="rules",
+        help_text=_("Leave empty for every active person."),
+    )
+    role = models.CharField(max_length=100, help_text=_("Organization role."))
+    state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
+
+    objects = AccessRuleQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint("integration", Lower("name"), name="rule_name_unique_in_integration"),
+            models.CheckConstraint(condition=~Q(role=""), name="rule_role_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        if self.integration_id is None:
+            return
+        roles = connector_class(self.integration.kind).vocabulary.roles
+        if self.role not in roles:
+            raise ValidationError(
+                {
+                    "role": _("There is no role %(role)s here; choose one of: %(roles)s.")
+                    % {"role": self.role, "roles": ", ".join(roles)}
+                }
+            )
+
+
+class RuleGrant(models.Model):
+    """One thing that a rule gives besides the organization role: a project or a group, by its name there."""
+
+    rule = models.ForeignKey(AccessRule, on_delete=models.CASCADE, related_name="grants")
+    kind = models.CharField(max_length=30, default="project")
+    name = models.CharField(max_length=255, help_text=_("As it is called in the remote."))
+    role = models.CharField(max_length=100, default="member")
+
+    class Meta:
+        constraints = [models.UniqueConstraint("rule", "kind", Lower("name"), name="rule_grant_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name} as {self.role}"
+
+    def clean(self) -> None:
+        if self.rule_id is None or self.rule.integration_id is None:
+            return
+        kinds = connector_class(self.rule.integration.kind).vocabulary.entitlement_roles
+        if self.kind not in kinds:
+            raise ValidationError({"kind": _("Choose one of: %s.") % ", ".join(kinds)})
+        if self.role not in kinds[self.kind]:
+            raise ValidationError({"role": _("Choose one of: %s.") % ", ".join(kinds[self.kind])})
+
+
+class Mark(models.Model):
+    """An account set apart by a person: protected (never touched) or ignored (not ours to manage)."""
+
+    class Kind(models.TextChoices):
+        PROTECTED = "protected", _("Protected: never touched")
+        IGNORED = "ignored", _("Ignored: not ours to manage")
+
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="marks")
+    email = models.EmailField()
+    key = models.CharField(max_length=254, editable=False)
+    kind = models.CharField(max_length=10, choices=Kind.choices)
+    reason = models.CharField(max_length=500)
+    until = models.DateField(
+        null=True, blank=True, help_text=_("The last day of the mark. Empty: until unmarked.")
+    )
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False
+    )
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["integration", "key"], name="one_mark_per_account")]
+
+    def __str__(self) -> str:
+        return f"{self.email} {self.kind}"
+
+
+class Account(models.Model):
+    """An account as the last complete read saw it, and whose it is."""
+
+    class Match(models.TextChoices):
+        NONE = "", _("Nobody's")
+        EMAIL = "email", _("By e-mail")
+        MANUAL = "manual", _("Linked by hand")
+
+    class State(models.TextChoices):
+        ACTIVE = AccountState.ACTIVE, _("Active")
+        INVITED = AccountState.INVITED, _("Invited")
+        EXPIRED = AccountState.EXPIRED, _("Expired invite")
+
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="accounts")
+    remote_id = models.CharField(max_length=200)
+    email = models.CharField(max_length=320, blank=True)
+    name = models.CharField(max_length=300, blank=True)
+    role = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices)
+    grants = models.JSONField(default=list, blank=True)
+    person = models.ForeignKey(
+        Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="accounts"
+    )
+    match = models.CharField(max_length=10, choices=Match.choices, default=Match.NONE, blank=True)
+    situation = models.CharField(max_length=30, blank=True)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["integration", "remote_id"], name="account_once")]
+        indexes = [models.Index(fields=["integration", "gone_at"])]
+
+    def __str__(self) -> str:
+        return self.email or self.remote_id
+
+
+class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):
+    def live(self) -> "ProvisioningJobQuerySet":
+        return self.filter(state__in=ProvisioningJob.LIVE)
+
+    def undelivered(self, *, older_than: datetime) -> "ProvisioningJobQuerySet":
+        """Queued jobs whose message to a worker may have been lost."""
+        return self.filter(state=ProvisioningJob.State.QUEUED, requested_at__lt=older_than)
+
+    def abandoned(self, *, now: datetime) -> "ProvisioningJobQuerySet":
+        """Running jobs whose worker has been silent for longer than its lease."""
+        return self.filter(state=ProvisioningJob.State.RUNNING, lease_expires_at__lt=now)
+
+
+class ProvisioningJob(models.Model):
+    """One reconciliation: read, match, plan, check, apply, verify. A preview stops before apply."""
+
+    class State(models.TextChoices):
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        AWAITING_APPROVAL = "awaiting_approval", _("Awaiting approval")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        PARTIAL = "partial", _("Partial")
+        REFUSED = "refused", _("Refused")
+        FAILED = "failed", _("Failed")
+        INCONCLUSIVE = "inconclusive", _("Inconclusive")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    class Trigger(models.TextChoices):
+        MANUAL = "manual", _("On demand")
+        SCHEDULE = "schedule", _("Schedule")
+        DIRECTORY = "directory", _("Directory change")
+        FIRST = "first", _("Just connected")
+
+    LIVE = (State.QUEUED, State.RUNNING)
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="jobs")
+    person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
+    state = models.CharField(max_length=20, choices=State.choices, default=State.QUEUED, db_index=True)
+    preview = models.BooleanField(default=False)
+    trigger = models.CharField(max_length=10, choices=Trigger.choices, default=Trigger.MANUAL)
+    mode = models.CharField(
+        max_length=10, blank=True, help_text=_("The integration's mode when the plan was made.")
+    )
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="requested_jobs",
+    )
+    requested_at = models.DateTimeField(db_index=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    planned_at = models.DateTimeField(null=True, blank=True)
+    applied_at = models.DateTimeField(null=True, blank=True, help_text=_("When applying began."))
+    verified_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    holder = models.CharField(max_length=200, blank=True)
+    lease_expires_at = models.DateTimeField(null=True, blank=True)
+    phase = models.CharField(max_length=20, blank=True)
+    progress = models.CharField(max_length=200, blank=True)
+
+    read = models.JSONField(default=dict, blank=True)
+    directory = models.JSONField(default=dict, blank=True)
+    digest = models.CharField(max_length=64, blank=True)
+    refusal = models.JSONField(null=True, blank=True)
+    holds = models.JSONField(default=list, blank=True)
+    error = models.JSONField(null=True, blank=True)
+
+    approved_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="approved_jobs",
+    )
+    approved_at = models.DateTimeField(null=True, blank=True)
+    approval_reason = models.CharField(max_length=500, blank=True)
+    cancelled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="cancelled_jobs",
+    )
+    cancel_reason = models.CharField(max_length=500, blank=True)
+
+    objects = ProvisioningJobQuerySet.as_manager()
+
+    class Meta:
+        permissions = [
+            ("run_job", "Can start syncs and previews"),
+            ("approve_job", "Can approve held actions"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["integration"],
+                condition=Q(state__in=("queued", "running")),
+                name="one_live_job_per_integration",
+            ),
+        ]
+        indexes = [models.Index(fields=["integration", "-id"])]
+
+    def __str__(self) -> str:
+        return f"Job {self.pk}"
+
+    def claim(self, *, holder: str, now: datetime) -> bool:
+        """Take a queued job; False when another worker was first."""
+        queued = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.QUEUED)
+        taken = queued.update(
+            state=self.State.RUNNING, holder=holder, started_at=now, lease_expires_at=now + LEASE
+        )
+        if taken:
+            self.refresh_from_db()
+        return taken == 1
+
+    def renew_lease(self, *, progress: str, now: datetime) -> bool:
+        """Say that the job is alive; False when it was cancelled or taken over, and the worker must stop."""
+        mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
+        return mine.update(lease_expires_at=now + LEASE, progress=progress[:200]) == 1
+
+    def requeue(self) -> bool:
+        """Give up a silent worker's job, so that another takes it. Its `started` actions stay questions."""
+        silent = ProvisioningJob.objects.filter(
+            pk=self.pk, state=self.State.RUNNING, holder=self.holder, lease_expires_at=self.lease_expires_at
+        )
+        return silent.update(state=self.State.QUEUED, holder="", lease_expires_at=None) == 1
+
+
+class Action(models.Model):
+    """One decision of a job's plan, and what became of it. Written before and after each call."""
+
+    class State(models.TextChoices):
+        PLANNED = "planned", _("Planned")
+        HELD = "held", _("Held")
+        STARTED = "started", _("Started")
+        DONE = "done", _("Done")
+        FAILED = "failed", _("Failed")
+        REFUSED = "refused", _("Refused")
+        STALE = "stale", _("Stale")
+        SKIPPED = "skipped", _("Skipped")
+
+    job = models.ForeignKey(ProvisioningJob, on_delete=models.CASCADE, related_name="actions")
+    seq = models.PositiveIntegerField()
+    kind = models.CharField(max_length=20)
+    email = models.CharField(max_length=320, blank=True)
+    account_id = models.CharField(max_length=200, null=True, blank=True)
+    person = models.ForeignKey(
+        Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="actions"
+    )
+    role = models.CharField(max_length=100, null=True, blank=True)
+    entitlement = models.JSONField(null=True, blank=True)
+    before = models.JSONField(null=True, blank=True)
+    after = models.JSONField(null=True, blank=True)
+    situation = models.CharField(max_length=30)
+    rule = models.TextField(blank=True)
+    detail = models.TextField(blank=True)
+    taking = models.BooleanField(default=False)
+    needs = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("The seq of the action that must be done first.")
+    )
+    state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED, db_index=True)
+    error = models.JSONField(null=True, blank=True)
+    request_id = models.CharField(max_length=200, null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    confirmed_at = models.DateTimeField(null=True, blank=True, help_text=_("When a read showed the effect."))
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "seq"], name="action_seq_once")]
+        indexes = [models.Index(Lower("email"), name="action_email_lower")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.email}".strip()
