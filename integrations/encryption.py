@@ -6,13 +6,19 @@ docs/decisions/0001 says why this is not django-fernet-fields.
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db import models
+
+
+if TYPE_CHECKING:
+    _TextField = models.TextField["Secret | str", "Secret"]
+else:
+    _TextField = models.TextField
 
 
 class DecryptionError(Exception):
@@ -68,7 +74,7 @@ def fernet(keys: Sequence[str] | None = None) -> MultiFernet:
     return MultiFernet(ciphers)
 
 
-class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not generic at run time
+class EncryptedTextField(_TextField):
     """Text encrypted in its column and read back as a `Secret`. Only `isnull` can be looked up."""
 
     def get_prep_value(self, value: Any) -> Any:
@@ -80,7 +86,7 @@ class EncryptedTextField(models.TextField):  # type: ignore[type-arg]  # not gen
         return fernet().encrypt(text.encode()).decode("ascii")
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        # bulk_update() hands over a CASE of values prepared one by one; a bare Value() would be stored in clear.
+        # bulk_update() hands over a CASE of values prepared one by one; a bare Value() would be stored as is.
         if isinstance(value, models.Case):
             return value
         if hasattr(value, "as_sql"):

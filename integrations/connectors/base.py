@@ -25,7 +25,7 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """Something in the remote that one may hold: a project, a group. `unmanageable` says why it is left alone."""
+    """What one may hold in the remote: a project, a group. `unmanageable` says why it is left alone."""
 
     kind: str
     id: str
@@ -35,7 +35,7 @@ class Entitlement:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """A person's presence in the remote: a member, or an invite. `grants` covers only the entitlements asked for.
+    """A person's presence in the remote: a member, or an invite. `grants` covers only what was asked for.
 
     `managed_elsewhere` is true where the remote says that another system feeds this account.
     """
@@ -87,7 +87,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What the live remote said to a credential. `problem` is the plain sentence for staff when it does not work."""
+    """What the live remote said to a credential. `problem` says plainly why it does not work."""
 
     checks: tuple[Check, ...]
     problem: str | None = None
@@ -179,6 +179,7 @@ class Connector(ABC):
     card: ClassVar[Card]
     vocabulary: ClassVar[Vocabulary]
 
+    @abstractmethod
     def __init__(
         self, *, secret: str, base_url: str, progress: Callable[[str], None] = lambda _: None
     ) -> None:
@@ -211,7 +212,7 @@ class Connector(ABC):
 
     @abstractmethod
     def fetch_account(self, account_id: str, state: AccountState) -> Account | None:
-        """A fresh look at one member or invite, without grants (invites carry theirs); None when it is gone."""
+        """A fresh look at one member or invite (invites carry their grants); None when it is gone."""
 
     @abstractmethod
     def fetch_grant(self, account_id: str, kind: str, entitlement_id: str) -> Grant | None: ...
