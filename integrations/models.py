@@ -60,6 +60,8 @@ class Integration(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
     next_sync_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 
+    next_sync_trigger = models.CharField(max_length=10, default="schedule", editable=False)
+
     mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.OBSERVE)
     sync_every_minutes = models.PositiveIntegerField(
         default=30, validators=[MinValueValidator(1), MaxValueValidator(10_080)]
@@ -132,8 +134,8 @@ class Integration(models.Model):
 
     def enable(self, *, now: datetime) -> None:
         self.enabled = True
-        self.next_sync_at = now
-        self.save(update_fields=["enabled", "next_sync_at"])
+        self.schedule_next_sync(now=now)
+        self.save(update_fields=["enabled"])
 
     def disable(self) -> None:
         self.enabled = False
@@ -142,7 +144,8 @@ class Integration(models.Model):
 
     def schedule_next_sync(self, *, now: datetime) -> None:
         self.next_sync_at = now + timedelta(minutes=self.sync_every_minutes)
-        self.save(update_fields=["next_sync_at"])
+        self.next_sync_trigger = "schedule"
+        self.save(update_fields=["next_sync_at", "next_sync_trigger"])
 
 
 class Credential(models.Model):

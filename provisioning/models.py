@@ -310,6 +310,8 @@ class Action(models.Model):
     )
     role = models.CharField(max_length=100, null=True, blank=True)
     entitlement = models.JSONField(null=True, blank=True)
+    grants = models.JSONField(default=list, blank=True, help_text=_("What an invite carries."))
+    new_account_id = models.CharField(max_length=200, null=True, blank=True)
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
     situation = models.CharField(max_length=30)

@@ -192,6 +192,11 @@ class Connector(ABC):
 
     @classmethod
     @abstractmethod
+    def refuse_base_url(cls, base_url: str) -> str | None:
+        """Why this address cannot be called, as a sentence; None when it may be."""
+
+    @classmethod
+    @abstractmethod
     def secret_hint(cls, secret: str) -> str:
         """What may be shown of a credential later, such as `sk-admin-…` and its last four characters."""
 
@@ -204,7 +209,8 @@ class Connector(ABC):
         """Every member and every open or expired invite, without grants (invites carry theirs)."""
 
     @abstractmethod
-    def fetch_entitlements(self) -> list[Entitlement]: ...
+    def fetch_entitlements(self, kinds: Collection[str]) -> list[Entitlement]:
+        """Everything of these kinds that can be held, unmanageable ones too (they say why)."""
 
     @abstractmethod
     def fetch_holders(self, entitlement: Entitlement) -> Mapping[str, str]:

@@ -1,0 +1,3 @@
+"""placeholder while the client is being written"""
+
+CONNECTOR = None

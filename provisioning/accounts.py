@@ -1,0 +1,145 @@
+"""Keep what was last seen and left of each account, so that matches, drift and losses can be told."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+
+from integrations.connectors.base import Account as Seen
+from integrations.connectors.base import AccountState, Grant
+from integrations.models import Integration
+from provisioning.actions import Kind
+from provisioning.matching import Ambiguous, Linked, Links, Match, Orphan
+from provisioning.models import Account, Action
+from provisioning.planning import Left
+
+
+def known_members(integration: Integration) -> set[str]:
+    """Ids of the members that the last complete read saw and nothing has removed since."""
+    present = Account.objects.filter(integration=integration, state=AccountState.ACTIVE, gone_at=None)
+    return set(present.values_list("remote_id", flat=True))
+
+
+def known_links(integration: Integration) -> Links:
+    matched = Account.objects.filter(integration=integration, person__isnull=False)
+    by_match: dict[str, dict[str, int]] = {Account.Match.EMAIL: {}, Account.Match.MANUAL: {}}
+    for remote_id, person_id, how in matched.values_list("remote_id", "person_id", "match"):
+        if person_id is not None:
+            by_match.setdefault(how, {})[remote_id] = person_id
+    return Links(found=by_match[Account.Match.EMAIL], by_hand=by_match[Account.Match.MANUAL])
+
+
+def as_left(integration: Integration) -> dict[str, Left]:
+    rows = Account.objects.filter(integration=integration, gone_at=None)
+    return {
+        remote_id: Left(role or None, frozenset(Grant(**grant) for grant in grants))
+        for remote_id, role, grants in rows.values_list("remote_id", "role", "grants")
+    }
+
+
+def remember(
+    integration: Integration, accounts: Sequence[Seen], matches: Iterable[Match], *, now: datetime
+) -> None:
+    """Write what a complete read saw. Rows that did not change are only touched for when they were seen."""
+    people, situations = _findings(matches)
+    stored = {row.remote_id: row for row in Account.objects.filter(integration=integration)}
+    fresh, changed = [], []
+    for seen in accounts:
+        row = stored.get(seen.id)
+        values = _values(seen, people, situations, row)
+        if row is None:
+            fresh.append(
+                Account(
+                    integration=integration,
+                    remote_id=seen.id,
+                    first_seen_at=now,
+                    last_seen_at=now,
+                    **values,
+                )
+            )
+        elif any(getattr(row, name) != value for name, value in values.items()):
+            for name, value in values.items():
+                setattr(row, name, value)
+            changed.append(row)
+    Account.objects.bulk_create(fresh, batch_size=500)
+    Account.objects.bulk_update(changed, FIELDS, batch_size=500)
+    _settle_presence(integration, {seen.id for seen in accounts}, stored.values(), now=now)
+
+
+FIELDS = ("email", "name", "role", "state", "grants", "person_id", "match", "situation", "gone_at")
+
+
+def _values(
+    seen: Seen, people: Mapping[str, int], situations: Mapping[str, str], row: Account | None
+) -> dict[str, object]:
+    by_hand = row is not None and row.match == Account.Match.MANUAL
+    person_id = people.get(seen.id)
+    if by_hand or person_id:
+        match = Account.Match.MANUAL if by_hand else Account.Match.EMAIL
+    else:
+        match = Account.Match.NONE
+    return {
+        "email": seen.email or "",
+        "name": seen.name or "",
+        "role": seen.role or "",
+        "state": str(seen.state),
+        "grants": [asdict(grant) for grant in seen.grants],
+        "person_id": row.person_id if row is not None and by_hand else person_id,
+        "match": str(match),
+        "situation": situations.get(seen.id, ""),
+        "gone_at": None,
+    }
+
+
+def _findings(matches: Iterable[Match]) -> tuple[dict[str, int], dict[str, str]]:
+    people: dict[str, int] = {}
+    situations: dict[str, str] = {}
+    for found in matches:
+        match found:
+            case Linked(person, account):
+                people[account.id] = person.id
+                situations[account.id] = "matched"
+            case Orphan(account):
+                situations[account.id] = "orphan"
+            case Ambiguous(_, accounts):
+                situations |= {account.id: "ambiguous" for account in accounts}
+            case _:
+                pass
+    return people, situations
+
+
+def _settle_presence(
+    integration: Integration, present: set[str], stored: Iterable[Account], *, now: datetime
+) -> None:
+    gone = [row.pk for row in stored if row.gone_at is None and row.remote_id not in present]
+    mark_gone(gone, now=now)
+    Account.objects.filter(integration=integration, gone_at=None).update(last_seen_at=now)
+
+
+def mark_gone(row_ids: Sequence[int], *, now: datetime) -> None:
+    for start in range(0, len(row_ids), 500):
+        Account.objects.filter(pk__in=row_ids[start : start + 500]).update(gone_at=now)
+
+
+def accept_vanished(integration: Integration, remote_ids: Sequence[str], *, now: datetime) -> None:
+    """A person has accepted that these members are gone; later reads are compared without them."""
+    rows = Account.objects.filter(integration=integration, gone_at=None, remote_id__in=remote_ids)
+    mark_gone(list(rows.values_list("pk", flat=True)), now=now)
+
+
+def remember_effect(action: Action, *, now: datetime) -> None:
+    """After a confirmed action: the account as we left it, so that what differs later is drift."""
+    row = Account.objects.filter(
+        integration=action.job.integration_id, remote_id=action.account_id or "", gone_at=None
+    ).first()
+    if row is None:
+        return
+    if action.kind in (Kind.REMOVE, Kind.WITHDRAW_INVITE):
+        row.gone_at = now
+    elif action.kind == Kind.CHANGE_ROLE:
+        row.role = action.role or ""
+    elif action.entitlement:
+        held = (action.entitlement["kind"], action.entitlement["id"])
+        others = [grant for grant in row.grants if (grant["kind"], grant["id"]) != held]
+        gained = [{"kind": held[0], "id": held[1], "role": action.role}] if action.role else []
+        row.grants = sorted(others + gained, key=lambda grant: (grant["kind"], grant["id"]))
+    row.save(update_fields=["gone_at", "role", "grants"])

@@ -1,0 +1,135 @@
+"""Which account is whose. Stored matches first, then manual links, then e-mail; never a guess. Pure."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from directory.emails import email_key
+from directory.snapshot import Person
+from integrations.connectors.base import Account, AccountState
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    person: Person
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Unprovisioned:
+    person: Person
+
+
+@dataclass(frozen=True, slots=True)
+class Orphan:
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """More than one fits. Nothing is done to any of them until a person links the right pair."""
+
+    people: tuple[Person, ...]
+    accounts: tuple[Account, ...]
+
+
+Match = Linked | Unprovisioned | Orphan | Ambiguous
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Account id → person id, known from before: found by an earlier match, or set by a person's hand."""
+
+    found: Mapping[str, int] = field(default_factory=dict)
+    by_hand: Mapping[str, int] = field(default_factory=dict)
+
+
+def match(people: Sequence[Person], accounts: Sequence[Account], links: Links) -> list[Match]:
+    """Every person and every account in exactly one match."""
+    by_id = {person.id: person for person in people}
+    by_key = {key: person.id for person in people for key in person.keys}
+    current = without_leftovers(accounts)
+    fitting = {account.id: _people_of(account, by_key, links) & by_id.keys() for account in current}
+    return _settle(by_id, current, fitting)
+
+
+def _people_of(account: Account, by_key: Mapping[str, int], links: Links) -> set[int]:
+    """Who the account may belong to. Two people, when a known account's address was given to another."""
+    if account.id in links.by_hand:
+        return {links.by_hand[account.id]}
+    fits = {links.found[account.id]} if account.id in links.found else set()
+    if account.email and not account.is_service and (owner := by_key.get(email_key(account.email))):
+        fits.add(owner)
+    return fits
+
+
+def without_leftovers(accounts: Iterable[Account]) -> list[Account]:
+    """Drop expired invites of an address that has something newer: they can never be accepted."""
+    kept: dict[str, Account] = {}
+    others: list[Account] = []
+    for account in sorted(accounts, key=lambda account: account.since.timestamp() if account.since else 0.0):
+        if account.state is AccountState.EXPIRED and account.email:
+            kept[email_key(account.email)] = account
+        else:
+            others.append(account)
+    present = {email_key(account.email) for account in others if account.email}
+    return others + [account for key, account in kept.items() if key not in present]
+
+
+def _settle(
+    by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Mapping[str, set[int]]
+) -> list[Match]:
+    holdings: dict[int, list[Account]] = defaultdict(list)
+    for account in accounts:
+        for person_id in fitting[account.id]:
+            holdings[person_id].append(account)
+    matches: list[Match] = []
+    settled: set[str] = set()
+    for person_id, person in by_id.items():
+        held = holdings.get(person_id, [])
+        if not held:
+            matches.append(Unprovisioned(person))
+        elif len(held) == 1 and len(fitting[held[0].id]) == 1:
+            matches.append(Linked(person, held[0]))
+        settled.update(account.id for account in held)
+    matches.extend(_ambiguities(by_id, accounts, fitting, holdings))
+    matches.extend(Orphan(account) for account in accounts if account.id not in settled)
+    return matches
+
+
+def _ambiguities(
+    by_id: Mapping[int, Person],
+    accounts: Sequence[Account],
+    fitting: Mapping[str, set[int]],
+    holdings: Mapping[int, list[Account]],
+) -> list[Ambiguous]:
+    """Groups of people and accounts that hang together, wherever someone has two or something fits two."""
+    by_account = {account.id: account for account in accounts}
+    seen: set[int] = set()
+    found = []
+    for start in by_id:
+        if start in seen or not holdings.get(start):
+            continue
+        people, held = _tangle(start, fitting, holdings)
+        seen |= people
+        if len(people) > 1 or len(held) > 1:
+            found.append(
+                Ambiguous(
+                    tuple(by_id[person] for person in sorted(people)),
+                    tuple(by_account[account] for account in sorted(held)),
+                )
+            )
+    return found
+
+
+def _tangle(
+    start: int, fitting: Mapping[str, set[int]], holdings: Mapping[int, list[Account]]
+) -> tuple[set[int], set[str]]:
+    people, accounts, frontier = {start}, set(), [start]
+    while frontier:
+        for account in holdings[frontier.pop()]:
+            accounts.add(account.id)
+            fresh = fitting[account.id] - people
+            people |= fresh
+            frontier.extend(fresh)
+    return people, accounts

@@ -1,0 +1,342 @@
+"""From matches and policy to a plan: what to do about each person and account, and why. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from directory.snapshot import Person
+from integrations.connectors.base import Account, AccountState, Entitlement, Grant
+from provisioning.actions import Action, Chain, Kind, Situation, named, order, picture
+from provisioning.matching import Ambiguous, Linked, Match, Orphan, Unprovisioned
+from provisioning.policy import Key, Policy, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How we left an account: what the last job saw or did. A remote that differs from it has drifted."""
+
+    role: str | None
+    grants: frozenset[Grant]
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """A person with a membership and what they should have."""
+
+    person: Person
+    account: Account
+    target: Target
+    situation: Situation
+
+    def action(self, kind: Kind, **what: Any) -> Action:
+        return Action(
+            kind,
+            self.situation,
+            _email(self.person, self.account),
+            account_id=self.account.id,
+            person_id=self.person.id,
+            **what,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Planner:
+    """The decisions about one integration, as methods over its policy. Holds nothing that changes."""
+
+    policy: Policy
+    left: Mapping[str, Left] = field(default_factory=dict)
+
+    def plan(self, matches: Iterable[Match]) -> list[Chain]:
+        chains = [chain for found in matches for chain in self.decide(found)]
+        chains += [
+            (Action(Kind.REPORT, Situation.RULE_PROBLEM, "", rule=problem.rule, detail=problem.detail),)
+            for problem in self.policy.resolved.problems
+        ]
+        return order(chains)
+
+    def decide(self, found: Match) -> list[Chain]:
+        match found:
+            case Ambiguous(people, accounts):
+                return self._ambiguous(people, accounts)
+            case Orphan(account):
+                return self._set_apart(account) or self._orphan(account)
+            case Unprovisioned(person):
+                return self._joiner(person)
+            case Linked(person, account):
+                return self._set_apart(account, person) or self._align(person, account)
+
+    # -- accounts that are nobody's, or not ours to touch
+
+    def _set_apart(self, account: Account, person: Person | None = None) -> list[Chain]:
+        """Protected, ignored, fed by another system, or outside the managed domains: say so, do nothing."""
+        mark = self.policy.mark_on(account.email)
+        if mark:
+            return [self._report(account, Situation(mark.kind), f"Marked {mark.kind}: {mark.reason}", person)]
+        if account.is_service:
+            return [
+                self._report(account, Situation.SERVICE_ACCOUNT, "A service account, not a person.", person)
+            ]
+        if account.managed_elsewhere:
+            return [
+                self._report(
+                    account,
+                    Situation.MANAGED_ELSEWHERE,
+                    "Fed by the remote's own SCIM directory, so never changed here.",
+                    person,
+                )
+            ]
+        if not self.policy.manages(account.email):
+            return [
+                self._report(
+                    account,
+                    Situation.OUTSIDE_DOMAINS,
+                    "The address lies outside the managed domains.",
+                    person,
+                )
+            ]
+        return []
+
+    def _orphan(self, account: Account) -> list[Chain]:
+        if self.policy.remove_orphans and not self.policy.is_owner(account):
+            return self._take_away(
+                account, None, Situation.ORPHAN, "Nobody in the directory answers to this account."
+            )
+        owner = " It is an owner." if self.policy.is_owner(account) else ""
+        return [
+            self._report(
+                account, Situation.ORPHAN, f"Nobody in the directory answers to this account.{owner}"
+            )
+        ]
+
+    def _ambiguous(self, people: Sequence[Person], accounts: Sequence[Account]) -> list[Chain]:
+        who = ", ".join(person.email for person in people)
+        what = ", ".join(account.email or account.id for account in accounts)
+        detail = f"More than one fits: people {who}; accounts {what}. Link the right pair by hand."
+        return [
+            (
+                Action(
+                    Kind.REPORT, Situation.AMBIGUOUS, people[0].email, person_id=people[0].id, detail=detail
+                ),
+            )
+        ]
+
+    # -- people
+
+    def _joiner(self, person: Person) -> list[Chain]:
+        target = self.policy.target_for(person)
+        if target is None:
+            return []
+        if mark := self.policy.mark_on(person.email):
+            return [self._report_person(person, Situation(mark.kind), f"Marked {mark.kind}: {mark.reason}")]
+        if not self.policy.manages(person.email):
+            return [
+                self._report_person(
+                    person, Situation.OUTSIDE_DOMAINS, "The address lies outside the managed domains."
+                )
+            ]
+        return [(self._invite(person, target, Situation.JOINER),)]
+
+    def _align(self, person: Person, account: Account) -> list[Chain]:
+        target = self.policy.target_for(person)
+        if target is None:
+            why = (
+                "No access rule gives access any more."
+                if person.active
+                else "No longer active in the directory."
+            )
+            return self._take_away(account, person, Situation.LEAVER, why)
+        if account.state is AccountState.INVITED:
+            return self._align_invite(person, account, target)
+        if account.state is AccountState.EXPIRED:
+            return self._renew_invite(person, account, target)
+        return self._align_member(person, account, target)
+
+    def _take_away(
+        self, account: Account, person: Person | None, situation: Situation, why: str
+    ) -> list[Chain]:
+        """End the account: a member is removed, an open invite withdrawn, a lapsed one cleared away."""
+        kind = Kind.REMOVE if account.state is AccountState.ACTIVE else Kind.WITHDRAW_INVITE
+        return [
+            (
+                Action(
+                    kind,
+                    situation,
+                    _email(person, account),
+                    account_id=account.id,
+                    person_id=person.id if person else None,
+                    before=picture(account, self.policy.names),
+                    detail=why,
+                    taking=account.state is not AccountState.EXPIRED,
+                ),
+            )
+        ]
+
+    # -- invites: OpenAI-like remotes cannot change one, only replace it
+
+    def _invite(
+        self, person: Person, target: Target, situation: Situation, kept: Iterable[Grant] = ()
+    ) -> Action:
+        carried = {(grant.kind, grant.id): grant for grant in kept} | {
+            key: Grant(*key, role) for key, role in self._carried(target).items()
+        }
+        grants = tuple(sorted(carried.values()))
+        return Action(
+            Kind.INVITE,
+            situation,
+            person.email,
+            person_id=person.id,
+            role=target.role,
+            grants=grants,
+            after={"role": target.role, **named(grants, self.policy.names)},
+            rule=", ".join(target.rules),
+        )
+
+    def _carried(self, target: Target) -> dict[Key, str]:
+        """The grants an invite can bring; the others follow once the person has accepted."""
+        if target.role == self.policy.vocabulary.owner_role:
+            implicit = self.policy.vocabulary.implicit
+        else:
+            implicit = frozenset()
+        carries = self.policy.vocabulary.invite_carries
+        return {
+            (kind, id_): role
+            for (kind, id_), role in target.grants.items()
+            if role in carries.get(kind, ()) and kind not in implicit
+        }
+
+    def _align_invite(self, person: Person, account: Account, target: Target) -> list[Chain]:
+        ours = {
+            (grant.kind, grant.id): grant.role
+            for grant in account.grants
+            if (grant.kind, grant.id) in self.policy.managed
+        }
+        wanted = self._carried(target)
+        if account.role == target.role and ours == wanted:
+            return []
+        loses = self.policy.role_rank(target.role) < self.policy.role_rank(account.role) or any(
+            self.policy.grant_rank(key[0], wanted.get(key)) < self.policy.grant_rank(key[0], role)
+            for key, role in ours.items()
+        )
+        return [self._replace_invite(person, account, target, Situation.INVITE_CHANGED, taking=loses)]
+
+    def _renew_invite(self, person: Person, account: Account, target: Target) -> list[Chain]:
+        if not self.policy.renew_invites:
+            return [
+                self._report(
+                    account,
+                    Situation.INVITE_EXPIRED,
+                    "The invite has expired, and invites are not renewed here.",
+                    person,
+                )
+            ]
+        return [self._replace_invite(person, account, target, Situation.INVITE_EXPIRED, taking=False)]
+
+    def _replace_invite(
+        self, person: Person, account: Account, target: Target, situation: Situation, *, taking: bool
+    ) -> Chain:
+        withdraw = Action(
+            Kind.WITHDRAW_INVITE,
+            situation,
+            person.email,
+            account_id=account.id,
+            person_id=person.id,
+            before=picture(account, self.policy.names),
+            rule=", ".join(target.rules),
+            taking=taking,
+        )
+        foreign = [grant for grant in account.grants if (grant.kind, grant.id) not in self.policy.managed]
+        return withdraw, self._invite(person, target, situation, kept=foreign)
+
+    # -- members
+
+    def _align_member(self, person: Person, account: Account, target: Target) -> list[Chain]:
+        member = Member(person, account, target, self._moved_or_drifted(account))
+        grants = self._align_grants(member)
+        change = self._align_role(member)
+        if change is None:
+            return [(action,) for action in grants]
+        if change.taking:
+            # A former owner can be given projects only when no longer an owner.
+            return [(change, *grants)]
+        return [(change,), *((action,) for action in grants)]
+
+    def _moved_or_drifted(self, account: Account) -> Situation:
+        left = self.left.get(account.id)
+        if left and left.role == account.role and left.grants == frozenset(account.grants):
+            return Situation.MOVER
+        return Situation.DRIFT
+
+    def _align_role(self, member: Member) -> Action | None:
+        policy, has, wants = self.policy, member.account.role, member.target.role
+        if has == wants:
+            return None
+        known = has in policy.vocabulary.roles
+        if not known and wants == policy.vocabulary.roles[0]:
+            # A custom role: every member has at least the lowest one, so nothing is to be given or taken.
+            return None
+        return member.action(
+            Kind.CHANGE_ROLE,
+            role=wants,
+            before={"role": has},
+            after={"role": wants},
+            rule=", ".join(member.target.rules),
+            taking=not known or policy.role_rank(wants) < policy.role_rank(has),
+        )
+
+    def _align_grants(self, member: Member) -> list[Action]:
+        """Grants on managed entitlements only; what an owner holds by being one is no grant."""
+        implicit = self.policy.vocabulary.implicit
+        becomes_owner = member.target.role == self.policy.vocabulary.owner_role
+        was_owner = self.policy.is_owner(member.account)
+        held = {
+            (grant.kind, grant.id): grant.role
+            for grant in member.account.grants
+            if not (was_owner and grant.kind in implicit)
+        }
+        changes = []
+        for key in sorted(self.policy.managed):
+            wanted = member.target.grants.get(key)
+            if held.get(key) != wanted and not (becomes_owner and key[0] in implicit):
+                changes.append(self._change_grant(member, key, held.get(key), wanted))
+        return changes
+
+    def _change_grant(self, member: Member, key: Key, held: str | None, wanted: str | None) -> Action:
+        rules = member.target.reasons.get(key, ())
+        had, gets = self.policy.grant_rank(key[0], held), self.policy.grant_rank(key[0], wanted)
+        return member.action(
+            Kind.REVOKE if wanted is None else Kind.GRANT if held is None else Kind.CHANGE_GRANT,
+            role=wanted,
+            entitlement=Entitlement(*key, self.policy.names.get(key, key[1])),
+            before={"role": held} if held else None,
+            after={"role": wanted} if wanted else None,
+            rule=", ".join(rules),
+            detail="" if rules else f"No active rule gives this {key[0]} any more.",
+            taking=held is not None and (gets < had or had < 0),
+        )
+
+    # -- reports
+
+    def _report(
+        self, account: Account, situation: Situation, detail: str, person: Person | None = None
+    ) -> Chain:
+        return (
+            Action(
+                Kind.REPORT,
+                situation,
+                _email(person, account),
+                account_id=account.id,
+                person_id=person.id if person else None,
+                before=picture(account, self.policy.names),
+                detail=detail,
+            ),
+        )
+
+    def _report_person(self, person: Person, situation: Situation, detail: str) -> Chain:
+        return (Action(Kind.REPORT, situation, person.email, person_id=person.id, detail=detail),)
+
+
+def _email(person: Person | None, account: Account) -> str:
+    """The account's own address, as the remote writes it; the person's where it shows none."""
+    return account.email or (person.email if person else "")

@@ -1,0 +1,153 @@
+"""Who should have what: access rules over people, resolved against what the remote has. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from directory.emails import email_domain, email_key
+from directory.snapshot import Person
+from integrations.connectors.base import Account, Entitlement, Vocabulary
+
+Key = tuple[str, str]
+"""An entitlement's kind and id."""
+
+
+@dataclass(frozen=True, slots=True)
+class RuleGrant:
+    kind: str
+    name: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """`group` is a directory group's id; None speaks of every active person."""
+
+    name: str
+    group: int | None
+    role: str
+    grants: tuple[RuleGrant, ...] = ()
+    proposed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A person's decision to leave an account alone."""
+
+    kind: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something a rule names that cannot be managed, with the reason."""
+
+    rule: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What one person should have: the union of their rules, the highest role winning."""
+
+    role: str
+    grants: Mapping[Key, str]
+    rules: tuple[str, ...]
+    reasons: Mapping[Key, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """Rule grants turned into entitlements of the remote, and what could not be."""
+
+    entitlements: Mapping[tuple[str, str], Entitlement]
+    problems: tuple[Problem, ...]
+
+    def named(self, grant: RuleGrant) -> Entitlement | None:
+        return self.entitlements.get((grant.kind, grant.name.casefold()))
+
+
+def resolve(rules: Iterable[Rule], entitlements: Sequence[Entitlement]) -> Resolved:
+    """Find what the rules name. Two of one name, none, or one that cannot be managed is a problem."""
+    found: dict[tuple[str, str], Entitlement] = {}
+    problems = []
+    for rule in rules:
+        for grant in rule.grants:
+            same = [
+                entitlement
+                for entitlement in entitlements
+                if entitlement.kind == grant.kind and entitlement.name.casefold() == grant.name.casefold()
+            ]
+            usable = [entitlement for entitlement in same if not entitlement.unmanageable]
+            if len(usable) == 1:
+                found[grant.kind, grant.name.casefold()] = usable[0]
+            else:
+                problems.append(Problem(rule.name, _why_not(grant, same, usable)))
+    return Resolved(found, tuple(problems))
+
+
+def _why_not(grant: RuleGrant, same: Sequence[Entitlement], usable: Sequence[Entitlement]) -> str:
+    if len(usable) > 1:
+        return f"There are {len(usable)} {grant.kind}s named {grant.name!r}; rename one."
+    if same:
+        return f"The {grant.kind} {grant.name!r} is left alone: {same[0].unmanageable}."
+    return f"There is no {grant.kind} named {grant.name!r}."
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything that decides about one integration's accounts."""
+
+    rules: tuple[Rule, ...]
+    vocabulary: Vocabulary
+    resolved: Resolved
+    names: Mapping[Key, str] = field(default_factory=dict)
+    marks: Mapping[str, Mark] = field(default_factory=dict)
+    managed_domains: frozenset[str] = frozenset()
+    remove_orphans: bool = False
+    renew_invites: bool = True
+
+    @property
+    def managed(self) -> frozenset[Key]:
+        """The entitlements that some rule names; all others are left as they are."""
+        return frozenset((found.kind, found.id) for found in self.resolved.entitlements.values())
+
+    def mark_on(self, email: str | None) -> Mark | None:
+        return self.marks.get(email_key(email)) if email else None
+
+    def manages(self, email: str | None) -> bool:
+        """Whether the address lies in the managed domains; without such a list all do."""
+        return not self.managed_domains or (bool(email) and email_domain(email or "") in self.managed_domains)
+
+    def is_owner(self, account: Account) -> bool:
+        return account.role == self.vocabulary.owner_role
+
+    def role_rank(self, role: str | None) -> int:
+        """A role's height; one that the vocabulary does not know ranks below all, and is never 'higher'."""
+        return self.vocabulary.roles.index(role) if role in self.vocabulary.roles else -1
+
+    def grant_rank(self, kind: str, role: str | None) -> int:
+        roles = self.vocabulary.entitlement_roles.get(kind, ())
+        return roles.index(role) if role in roles else -1
+
+    def target_for(self, person: Person) -> Target | None:
+        """What the rules give an active person; None where no rule gives anything."""
+        mine = [rule for rule in self.rules if rule.group is None or rule.group in person.groups]
+        if not mine or not person.active:
+            return None
+        grants: dict[Key, str] = {}
+        reasons: dict[Key, list[str]] = {}
+        for rule in mine:
+            for wanted in rule.grants:
+                if found := self.resolved.named(wanted):
+                    key = (found.kind, found.id)
+                    reasons.setdefault(key, []).append(rule.name)
+                    if key not in grants or self.grant_rank(found.kind, wanted.role) > self.grant_rank(
+                        found.kind, grants[key]
+                    ):
+                        grants[key] = wanted.role
+        return Target(
+            role=max((rule.role for rule in mine), key=self.role_rank),
+            grants=grants,
+            rules=tuple(rule.name for rule in mine),
+            reasons={key: tuple(names) for key, names in reasons.items()},
+        )

@@ -1,0 +1,94 @@
+"""Read an organization completely, or raise: accounts, what the rules name, and the proof."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from integrations.connectors.base import (
+    Account,
+    AccountState,
+    Connector,
+    Entitlement,
+    Grant,
+    Listing,
+    ReadIncomplete,
+)
+from provisioning.policy import Resolved, Rule, resolve
+
+VANISHED_LOOKUPS = 20
+"""How many missing members are looked up one by one before the list is believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One complete look at a remote."""
+
+    accounts: tuple[Account, ...]
+    resolved: Resolved
+    names: Mapping[tuple[str, str], str]
+    listings: tuple[Listing, ...]
+    calls: int
+    seconds: float
+    vanished: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "complete": True,
+            "accounts": len(self.accounts),
+            "pages": sum(listing.pages for listing in self.listings),
+            "items": sum(listing.items for listing in self.listings),
+            "calls": self.calls,
+            "seconds": round(self.seconds, 3),
+            "listings": [asdict(listing) for listing in self.listings],
+            "vanished": list(self.vanished),
+        }
+
+
+def read(connector: Connector, rules: Sequence[Rule], known_members: Collection[str]) -> Reading:
+    """Everything the plan looks at, and no more. `known_members`: ids of the last complete read."""
+    started = time.monotonic()
+    accounts = connector.fetch_accounts()
+    entitlements = _fetch_named(connector, rules)
+    resolved = resolve(rules, entitlements)
+    holdings = _fetch_holdings(connector, resolved)
+    vanished = _vanished(connector, accounts, known_members)
+    return Reading(
+        accounts=tuple(_with_grants(account, holdings) for account in accounts),
+        resolved=resolved,
+        names={(entitlement.kind, entitlement.id): entitlement.name for entitlement in entitlements},
+        listings=tuple(connector.listings),
+        calls=connector.calls,
+        seconds=time.monotonic() - started,
+        vanished=vanished,
+    )
+
+
+def _fetch_named(connector: Connector, rules: Sequence[Rule]) -> list[Entitlement]:
+    kinds = {grant.kind for rule in rules for grant in rule.grants}
+    return connector.fetch_entitlements(sorted(kinds)) if kinds else []
+
+
+def _fetch_holdings(connector: Connector, resolved: Resolved) -> dict[str, list[Grant]]:
+    holdings: dict[str, list[Grant]] = {}
+    for entitlement in {found.id: found for found in resolved.entitlements.values()}.values():
+        for account_id, role in connector.fetch_holders(entitlement).items():
+            holdings.setdefault(account_id, []).append(Grant(entitlement.kind, entitlement.id, role))
+    return holdings
+
+
+def _with_grants(account: Account, holdings: Mapping[str, list[Grant]]) -> Account:
+    if account.id not in holdings:
+        return account
+    return replace(account, grants=tuple(sorted(holdings[account.id])))
+
+
+def _vanished(
+    connector: Connector, accounts: Sequence[Account], known_members: Collection[str]
+) -> tuple[str, ...]:
+    """Members of the last read that are missing now. One that still answers by its id disproves the list."""
+    missing = sorted(set(known_members) - {account.id for account in accounts})
+    for account_id in missing[:VANISHED_LOOKUPS]:
+        if connector.fetch_account(account_id, AccountState.ACTIVE) is not None:
+            raise ReadIncomplete(f"The list of members left out {account_id}, who is still a member.")
+    return tuple(missing)

@@ -1,0 +1,144 @@
+"""Ask for jobs, approve them, cancel them. Every way in – page, command, schedule – goes through here."""
+
+from datetime import datetime
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from cakewalk.models import User
+from directory.models import Person
+from integrations.models import Integration
+from provisioning import accounts, history, tasks
+from provisioning.models import Action, ProvisioningJob
+
+
+class Refused(Exception):
+    """What was asked cannot be done; the message says why, in a sentence."""
+
+
+class NotEnabled(Refused):
+    """The integration is not enabled, so nothing may be read or changed through it."""
+
+
+class AlreadyRunning(Refused):
+    """The integration has a live job already: `job`."""
+
+    def __init__(self, job: ProvisioningJob | None) -> None:
+        self.job = job
+        super().__init__(f"{job} is already {job.get_state_display().lower()}." if job else "A job is running.")
+
+
+def request_job(
+    integration: Integration,
+    *,
+    preview: bool = False,
+    trigger: str = ProvisioningJob.Trigger.MANUAL,
+    by: User | None = None,
+    person: Person | None = None,
+    deliver: bool = True,
+) -> ProvisioningJob:
+    """Queue a job; with `deliver` a worker is woken on commit. Raises NotEnabled or AlreadyRunning."""
+    if not integration.enabled:
+        raise NotEnabled(f"{integration.name} is not enabled. Save & Enable it first.")
+    try:
+        with transaction.atomic():
+            job = ProvisioningJob.objects.create(
+                integration=integration,
+                preview=preview,
+                trigger=trigger,
+                requested_by=by,
+                person=person,
+                requested_at=timezone.now(),
+            )
+    except IntegrityError as error:
+        raise AlreadyRunning(integration.jobs.live().first()) from error
+    if deliver:
+        tasks.run_job.delay_on_commit(job_id=job.pk)
+    return job
+
+
+def request_due_jobs(now: datetime) -> list[ProvisioningJob]:
+    """Queue a job for each integration whose time has come. One with a live job stays due until it ends."""
+    jobs = []
+    for integration in Integration.objects.due(now):
+        try:
+            job = request_job(integration, trigger=integration.next_sync_trigger)
+        except AlreadyRunning:
+            continue
+        integration.schedule_next_sync(now=now)
+        jobs.append(job)
+    return jobs
+
+
+def directory_changed() -> None:
+    """Make every enabled integration due now, and wake a worker when the change is committed."""
+    Integration.objects.enabled().update(
+        next_sync_at=timezone.now(), next_sync_trigger=ProvisioningJob.Trigger.DIRECTORY
+    )
+    tasks.start_due_syncs.delay_on_commit()
+
+
+def approve(job: ProvisioningJob, *, by: User, reason: str, digest: str | None = None) -> None:
+    """Release the held actions of exactly this plan. `digest`: the plan the approver looked at."""
+    _may_approve(job, by, reason)
+    if history.digest_of(job) != job.digest or (digest is not None and digest != job.digest):
+        raise Refused(f"The plan of {job} is not the one that was shown; make a new one.")
+    now = timezone.now()
+    try:
+        with transaction.atomic():
+            taken = ProvisioningJob.objects.filter(
+                pk=job.pk, state=ProvisioningJob.State.AWAITING_APPROVAL
+            ).update(
+                state=ProvisioningJob.State.QUEUED,
+                approved_by=by,
+                approved_at=now,
+                approval_reason=reason.strip(),
+                requested_at=now,
+                finished_at=None,
+            )
+            if not taken:
+                raise Refused(f"{job} no longer awaits approval.")
+            job.actions.filter(state=Action.State.HELD).update(state=Action.State.PLANNED, error=None)
+            accounts.accept_vanished(job.integration, job.read.get("vanished", []), now=now)
+    except IntegrityError as error:
+        raise AlreadyRunning(job.integration.jobs.live().first()) from error
+    job.refresh_from_db()
+
+
+def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
+    if job.state != ProvisioningJob.State.AWAITING_APPROVAL:
+        raise Refused(f"{job} is {job.get_state_display().lower()} and awaits no approval.")
+    if not by.is_active or not by.has_perm("provisioning.approve_job"):
+        raise Refused(f"{by.get_username()} may not approve.")
+    if not reason.strip():
+        raise Refused("An approval needs a reason.")
+    if by.pk == job.requested_by_id and _other_approvers(by):
+        raise Refused(f"{by.get_username()} asked for {job}; another approver must approve it.")
+
+
+def _other_approvers(by: User) -> bool:
+    others = User.objects.with_perm(
+        "provisioning.approve_job", backend="django.contrib.auth.backends.ModelBackend"
+    )
+    return others.exclude(pk=by.pk).exists()
+
+
+def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> None:
+    """Stop a job that has not ended. What was done stays done, and the job's actions say so."""
+    if not reason.strip():
+        raise Refused("A cancellation needs a reason.")
+    open_states = (*ProvisioningJob.LIVE, ProvisioningJob.State.AWAITING_APPROVAL)
+    with transaction.atomic():
+        taken = ProvisioningJob.objects.filter(pk=job.pk, state__in=open_states).update(
+            state=ProvisioningJob.State.CANCELLED,
+            cancelled_by=by,
+            cancel_reason=reason.strip(),
+            finished_at=timezone.now(),
+        )
+        if not taken:
+            raise Refused(f"{job} has already ended.")
+        waiting = job.actions.filter(state__in=(Action.State.PLANNED, Action.State.HELD))
+        waiting.update(
+            state=Action.State.SKIPPED, error={"code": "cancelled", "detail": f"Cancelled: {reason.strip()}"}
+        )
+    job.refresh_from_db()

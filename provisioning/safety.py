@@ -1,0 +1,250 @@
+"""Is this plan safe? Judged on the whole, before the first call, the same in preview. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from directory.emails import email_key
+from provisioning.actions import Action, Kind
+
+
+class Code(StrEnum):
+    DIRECTORY_EMPTY = "directory_empty"
+    SOURCE_SHRUNK = "source_shrunk"
+    READ_INCOMPLETE = "read_incomplete"
+    LAST_OWNER = "last_owner"
+    CREDENTIAL_OWNER = "credential_owner"
+    PROTECTED = "protected"
+    ORPHANED_OWNER = "orphaned_owner"
+    REMOVAL_LIMIT = "removal_limit"
+    FIRST_REMOVALS = "first_removals"
+    ACCOUNTS_VANISHED = "accounts_vanished"
+    MODE = "mode"
+    NEEDS_ANOTHER = "needs_another"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why something was refused, held or skipped: a code, and a sentence with the numbers."""
+
+    code: Code
+    detail: str
+
+    def as_json(self) -> dict[str, str]:
+        return {"code": str(self.code), "detail": self.detail}
+
+
+class Decision(StrEnum):
+    PLANNED = "planned"
+    HELD = "held"
+    REFUSED = "refused"
+    SKIPPED = "skipped"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The integration's settings that safety looks at."""
+
+    mode: str = "manage"
+    removal_limit_count: int = 3
+    removal_limit_percent: int = 10
+    hold_everything_over_limit: bool = False
+    hold_first_removals: bool = True
+    minimum_owners: int = 1
+    vanished_percent: int = 20
+    source_shrink_count: int = 3
+    source_shrink_percent: int = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known beside the plan. `sources_before` and `sources_now`: active people by source;
+    a source whose drop a person has accepted is left out of `sources_before`.
+    `taken_recently`: accounts that lost something in the last 24 hours without an approval.
+    """
+
+    active_people: int
+    accounts: int
+    owners: frozenset[str]
+    credential_owner: str | None = None
+    protected: frozenset[str] = frozenset()
+    sources_before: Mapping[str, int] = field(default_factory=dict)
+    sources_now: Mapping[str, int] = field(default_factory=dict)
+    taken_recently: frozenset[str] = frozenset()
+    first_applying: bool = False
+    members_before: int = 0
+    members_vanished: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """`refusal` stops the job. Otherwise each action, by its place, has a decision and a reason."""
+
+    refusal: Reason | None
+    holds: tuple[Reason, ...]
+    decisions: tuple[tuple[Decision, Reason | None], ...]
+
+
+def assess(plan: Sequence[tuple[Action, int | None]], facts: Facts, limits: Limits) -> Verdict:
+    """Judge a plan: pairs of an action and the place of the action it needs."""
+    if refusal := refuse_job(facts, limits):
+        return Verdict(refusal, (), tuple((Decision.SKIPPED, refusal) for _ in plan))
+    decisions = _judge_one_by_one([action for action, _ in plan], facts, limits)
+    _follow_needs(plan, decisions)
+    holds = hold_reasons(
+        [action for place, (action, _) in enumerate(plan) if decisions[place][0] is Decision.PLANNED],
+        facts,
+        limits,
+    )
+    _hold(plan, decisions, holds, limits)
+    _follow_needs(plan, decisions)
+    return Verdict(None, tuple(holds), tuple(decisions))
+
+
+def refuse_job(facts: Facts, limits: Limits) -> Reason | None:
+    """What no approval can override: a directory that cannot be the truth."""
+    if facts.active_people == 0:
+        return Reason(Code.DIRECTORY_EMPTY, "Nobody in the directory is active; nobody would keep access.")
+    for source, before in sorted(facts.sources_before.items()):
+        lost = before - facts.sources_now.get(source, 0)
+        allowed = max(limits.source_shrink_count, before * limits.source_shrink_percent // 100)
+        if lost > allowed:
+            return Reason(
+                Code.SOURCE_SHRUNK,
+                f"Source {source!r} shrank from {before} to {before - lost} active people since the last "
+                f"sync, the guard is {allowed}. Accept its new size on the source, or repair it.",
+            )
+    return None
+
+
+def _judge_one_by_one(
+    actions: Sequence[Action], facts: Facts, limits: Limits
+) -> list[tuple[Decision, Reason | None]]:
+    owners = set(facts.owners)
+    decisions: list[tuple[Decision, Reason | None]] = []
+    for action in actions:
+        reason = refuse_action(action, facts, limits, owners)
+        if reason:
+            decisions.append((Decision.REFUSED, reason))
+        elif reason := _beyond_mode(action, limits):
+            decisions.append((Decision.SKIPPED, reason))
+        else:
+            decisions.append((Decision.PLANNED, None))
+            if unseats(action):
+                owners.discard(action.account_id or "")
+    return decisions
+
+
+def unseats(action: Action) -> bool:
+    """Whether the action ends somebody's ownership, if they are an owner."""
+    return action.taking and action.kind in (Kind.REMOVE, Kind.CHANGE_ROLE)
+
+
+def refuse_action(action: Action, facts: Facts, limits: Limits, owners: set[str]) -> Reason | None:
+    """What no approval can override about one account. `owners`: who owns before this action."""
+    if not action.writes:
+        return None
+    if action.email and email_key(action.email) in facts.protected:
+        return Reason(Code.PROTECTED, f"{action.email} is protected and never touched.")
+    if not action.taking or action.account_id is None:
+        return None
+    if action.account_id == facts.credential_owner:
+        return Reason(
+            Code.CREDENTIAL_OWNER,
+            f"{action.email} owns the key that Cakewalk works with. Use another owner's key first.",
+        )
+    return _refuse_for_owner(action, facts, limits, owners) if action.account_id in facts.owners else None
+
+
+def _refuse_for_owner(action: Action, facts: Facts, limits: Limits, owners: set[str]) -> Reason | None:
+    if facts.credential_owner is None:
+        return Reason(
+            Code.CREDENTIAL_OWNER,
+            f"{action.email} is an owner, and it is not known which owner the key in use belongs to.",
+        )
+    if action.person_id is None:
+        return Reason(Code.ORPHANED_OWNER, f"{action.email} is nobody's, and an owner: only reported.")
+    left = len(owners - {action.account_id})
+    if unseats(action) and left < limits.minimum_owners:
+        return Reason(
+            Code.LAST_OWNER,
+            f"Without {action.email} there would be {left} owners, the minimum is {limits.minimum_owners}.",
+        )
+    return None
+
+
+def _beyond_mode(action: Action, limits: Limits) -> Reason | None:
+    if not action.writes or limits.mode == "manage":
+        return None
+    if limits.mode == "observe":
+        return Reason(Code.MODE, "The integration only observes; nothing is changed.")
+    if action.taking:
+        return Reason(Code.MODE, "The integration only extends; nothing is taken away.")
+    return None
+
+
+def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> list[Reason]:
+    """What a person must look at first, for the actions that would otherwise be carried out."""
+    writes = [action for action in actions if action.writes]
+    losers = {action.account_id or action.email for action in writes if action.taking}
+    reasons = []
+    allowed = max(3, facts.members_before * limits.vanished_percent // 100)
+    if writes and facts.members_vanished > allowed:
+        reasons.append(
+            Reason(
+                Code.ACCOUNTS_VANISHED,
+                f"{facts.members_vanished} of {facts.members_before} members are missing since the last complete "
+                f"read, the limit is {allowed}",
+            )
+        )
+    if losers and facts.first_applying and limits.hold_first_removals:
+        reasons.append(
+            Reason(
+                Code.FIRST_REMOVALS,
+                f"{len(losers)} of {facts.accounts} accounts would lose access in the first sync of this integration",
+            )
+        )
+    limit = max(limits.removal_limit_count, facts.accounts * limits.removal_limit_percent // 100)
+    total = losers | facts.taken_recently
+    if losers and len(total) > limit:
+        earlier = len(total) - len(losers)
+        recent = f", {earlier} lost some in the last 24 hours" if earlier else ""
+        reasons.append(
+            Reason(
+                Code.REMOVAL_LIMIT,
+                f"{len(losers)} of {facts.accounts} accounts would lose access{recent}, the limit is {limit}",
+            )
+        )
+    return reasons
+
+
+def _hold(
+    plan: Sequence[tuple[Action, int | None]],
+    decisions: list[tuple[Decision, Reason | None]],
+    holds: Sequence[Reason],
+    limits: Limits,
+) -> None:
+    for reason in reversed(holds):
+        everything = reason.code is Code.ACCOUNTS_VANISHED or (
+            reason.code is Code.REMOVAL_LIMIT and limits.hold_everything_over_limit
+        )
+        for place, (action, _) in enumerate(plan):
+            waits = action.writes and (everything or action.taking)
+            if waits and decisions[place][0] in (Decision.PLANNED, Decision.HELD):
+                decisions[place] = (Decision.HELD, reason)
+
+
+def _follow_needs(
+    plan: Sequence[tuple[Action, int | None]], decisions: list[tuple[Decision, Reason | None]]
+) -> None:
+    """An action whose first step is held, refused or skipped shares its fate."""
+    for place, (_, needs) in enumerate(plan):
+        if needs is None or decisions[place][0] is not Decision.PLANNED:
+            continue
+        decision, reason = decisions[needs]
+        if decision is Decision.HELD:
+            decisions[place] = (Decision.HELD, reason)
+        elif decision is not Decision.PLANNED:
+            because = f" {reason.detail}" if reason else ""
+            explained = Reason(Code.NEEDS_ANOTHER, f"It needs an action that is not done.{because}")
+            decisions[place] = (Decision.SKIPPED, explained)
