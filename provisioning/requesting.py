@@ -25,7 +25,9 @@ class AlreadyRunning(Refused):
 
     def __init__(self, job: ProvisioningJob | None) -> None:
         self.job = job
-        super().__init__(f"{job} is already {job.get_state_display().lower()}." if job else "A job is running.")
+        super().__init__(
+            f"{job} is already {job.get_state_display().lower()}." if job else "A job is running."
+        )
 
 
 def request_job(
