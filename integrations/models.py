@@ -1,5 +1,6 @@
 """What Cakewalk is connected to: configured remotes and their secrets."""
 
+import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -96,6 +97,14 @@ class Integration(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def domains(self) -> frozenset[str]:
+        """The managed e-mail domains in the form in which they are compared."""
+        return frozenset(
+            domain.removeprefix("@").casefold()
+            for domain in re.split(r"[\s,;]+", self.managed_domains)
+            if domain
+        )
 
     def connector(self, progress: Callable[[str], None] = lambda _: None) -> Connector:
         """The connector with this integration's credential, ready to call the remote."""

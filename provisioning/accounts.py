@@ -1,8 +1,9 @@
 """Keep what was last seen and left of each account, so that matches, drift and losses can be told."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any
 
 from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
@@ -31,66 +32,72 @@ def known_links(integration: Integration) -> Links:
 def as_left(integration: Integration) -> dict[str, Left]:
     rows = Account.objects.filter(integration=integration, gone_at=None)
     return {
-        remote_id: Left(role or None, frozenset(Grant(**grant) for grant in grants))
-        for remote_id, role, grants in rows.values_list("remote_id", "role", "grants")
+        remote_id: Left(left["role"], frozenset(Grant(**grant) for grant in left["grants"]))
+        for remote_id, left in rows.values_list("remote_id", "left")
+        if left is not None
     }
 
 
 def remember(
-    integration: Integration, accounts: Sequence[Seen], matches: Iterable[Match], *, now: datetime
+    integration: Integration,
+    accounts: Sequence[Seen],
+    matches: Iterable[Match],
+    *,
+    to_change: Collection[str],
+    vanished: Collection[str],
+    now: datetime,
 ) -> None:
-    """Write what a complete read saw. Rows that did not change are only touched for when they were seen."""
+    """Write what a complete read saw. Rows that did not change are only touched for when they were seen.
+
+    `to_change`: account ids that are not as they should be. `vanished`: ids whose absence nobody has
+    accepted yet, so that the next read misses them again.
+    """
     people, situations = _findings(matches)
     stored = {row.remote_id: row for row in Account.objects.filter(integration=integration)}
-    fresh, changed = [], []
+    fresh: list[Account] = []
+    changed: list[Account] = []
     for seen in accounts:
-        row = stored.get(seen.id)
-        values = _values(seen, people, situations, row)
-        if row is None:
-            fresh.append(
-                Account(
-                    integration=integration,
-                    remote_id=seen.id,
-                    first_seen_at=now,
-                    last_seen_at=now,
-                    **values,
-                )
-            )
-        elif any(getattr(row, name) != value for name, value in values.items()):
+        row = stored.get(seen.id) or Account(
+            integration=integration, remote_id=seen.id, first_seen_at=now, last_seen_at=now
+        )
+        values = _values(seen, people.get(seen.id), situations.get(seen.id, ""), row)
+        if seen.id not in to_change:
+            values["left"] = {"role": seen.role, "grants": values["grants"]}
+        if any(getattr(row, name) != value for name, value in values.items()):
             for name, value in values.items():
                 setattr(row, name, value)
-            changed.append(row)
+            (changed if row.pk else fresh).append(row)
     Account.objects.bulk_create(fresh, batch_size=500)
     Account.objects.bulk_update(changed, FIELDS, batch_size=500)
-    _settle_presence(integration, {seen.id for seen in accounts}, stored.values(), now=now)
+    present = {seen.id for seen in accounts} | set(vanished)
+    _mark_gone(
+        [row.pk for row in stored.values() if row.gone_at is None and row.remote_id not in present], now=now
+    )
+    Account.objects.filter(integration=integration, gone_at=None).exclude(remote_id__in=vanished).update(
+        last_seen_at=now
+    )
 
 
-FIELDS = ("email", "name", "role", "state", "grants", "person_id", "match", "situation", "gone_at")
+FIELDS = ("email", "name", "role", "state", "grants", "left", "person_id", "match", "situation", "gone_at")
 
 
-def _values(
-    seen: Seen, people: Mapping[str, int], situations: Mapping[str, str], row: Account | None
-) -> dict[str, object]:
-    by_hand = row is not None and row.match == Account.Match.MANUAL
-    person_id = people.get(seen.id)
-    if by_hand or person_id:
-        match = Account.Match.MANUAL if by_hand else Account.Match.EMAIL
-    else:
-        match = Account.Match.NONE
+def _values(seen: Seen, person_id: int | None, situation: str, row: Account) -> dict[str, Any]:
+    by_hand = row.match == Account.Match.MANUAL
+    found = Account.Match.EMAIL if person_id else Account.Match.NONE
     return {
         "email": seen.email or "",
         "name": seen.name or "",
         "role": seen.role or "",
         "state": str(seen.state),
         "grants": [asdict(grant) for grant in seen.grants],
-        "person_id": row.person_id if row is not None and by_hand else person_id,
-        "match": str(match),
-        "situation": situations.get(seen.id, ""),
+        "person_id": row.person_id if by_hand else person_id,
+        "match": str(Account.Match.MANUAL if by_hand else found),
+        "situation": situation,
         "gone_at": None,
     }
 
 
-def _findings(matches: Iterable[Match]) -> tuple[dict[str, int], dict[str, str]]:
+def _findings(matches: Iterable[Match]) -> tuple[Mapping[str, int], Mapping[str, str]]:
     people: dict[str, int] = {}
     situations: dict[str, str] = {}
     for found in matches:
@@ -107,15 +114,7 @@ def _findings(matches: Iterable[Match]) -> tuple[dict[str, int], dict[str, str]]
     return people, situations
 
 
-def _settle_presence(
-    integration: Integration, present: set[str], stored: Iterable[Account], *, now: datetime
-) -> None:
-    gone = [row.pk for row in stored if row.gone_at is None and row.remote_id not in present]
-    mark_gone(gone, now=now)
-    Account.objects.filter(integration=integration, gone_at=None).update(last_seen_at=now)
-
-
-def mark_gone(row_ids: Sequence[int], *, now: datetime) -> None:
+def _mark_gone(row_ids: Sequence[int], *, now: datetime) -> None:
     for start in range(0, len(row_ids), 500):
         Account.objects.filter(pk__in=row_ids[start : start + 500]).update(gone_at=now)
 
@@ -123,11 +122,14 @@ def mark_gone(row_ids: Sequence[int], *, now: datetime) -> None:
 def accept_vanished(integration: Integration, remote_ids: Sequence[str], *, now: datetime) -> None:
     """A person has accepted that these members are gone; later reads are compared without them."""
     rows = Account.objects.filter(integration=integration, gone_at=None, remote_id__in=remote_ids)
-    mark_gone(list(rows.values_list("pk", flat=True)), now=now)
+    _mark_gone(list(rows.values_list("pk", flat=True)), now=now)
 
 
 def remember_effect(action: Action, *, now: datetime) -> None:
     """After a confirmed action: the account as we left it, so that what differs later is drift."""
+    if action.kind == Kind.INVITE:
+        _remember_invite(action, now=now)
+        return
     row = Account.objects.filter(
         integration=action.job.integration_id, remote_id=action.account_id or "", gone_at=None
     ).first()
@@ -142,4 +144,26 @@ def remember_effect(action: Action, *, now: datetime) -> None:
         others = [grant for grant in row.grants if (grant["kind"], grant["id"]) != held]
         gained = [{"kind": held[0], "id": held[1], "role": action.role}] if action.role else []
         row.grants = sorted(others + gained, key=lambda grant: (grant["kind"], grant["id"]))
-    row.save(update_fields=["gone_at", "role", "grants"])
+    row.left = {"role": row.role or None, "grants": row.grants}
+    row.save(update_fields=["gone_at", "role", "grants", "left"])
+
+
+def _remember_invite(action: Action, *, now: datetime) -> None:
+    if not action.new_account_id:
+        return
+    Account.objects.get_or_create(
+        integration=action.job.integration,
+        remote_id=action.new_account_id,
+        defaults={
+            "email": action.email,
+            "role": action.role or "",
+            "state": AccountState.INVITED,
+            "grants": action.grants,
+            "left": {"role": action.role, "grants": action.grants},
+            "person_id": action.person_id,
+            "match": Account.Match.EMAIL if action.person_id else Account.Match.NONE,
+            "situation": "matched",
+            "first_seen_at": now,
+            "last_seen_at": now,
+        },
+    )

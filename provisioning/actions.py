@@ -100,7 +100,7 @@ def digest(lines: Sequence[Mapping[str, Any]]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def plan_line(action: Action, *, needs: int | None) -> dict[str, Any]:
+def plan_line(action: Action, *, needs: int | None, proposed: bool = False) -> dict[str, Any]:
     """The stored form of an action: plain JSON values, the same when it is read back."""
     held = action.entitlement
     return {
@@ -117,6 +117,7 @@ def plan_line(action: Action, *, needs: int | None) -> dict[str, Any]:
         "detail": action.detail,
         "taking": action.taking,
         "needs": needs,
+        "proposed": proposed,
     }
 
 

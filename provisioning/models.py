@@ -1,19 +1,22 @@
 """What was decided and done: access rules, accounts as last seen, marks, jobs and their actions."""
 
 import uuid
-from datetime import datetime, timedelta
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
 
 from directory.models import Group, Person
 from integrations.catalog import connector_class
 from integrations.connectors.base import AccountState
 from integrations.models import Integration
+from provisioning import policy
 
 LEASE = timedelta(minutes=3)
 """How long a worker may be silent before its job is taken over. Longer than one call with its retries."""
@@ -23,6 +26,10 @@ class AccessRuleQuerySet(models.QuerySet["AccessRule"]):
     def planned(self) -> "AccessRuleQuerySet":
         """Rules that a plan looks at: active ones, and proposed ones, which are shown and never applied."""
         return self.exclude(state=AccessRule.State.DRAFT)
+
+    def as_values(self) -> tuple[policy.Rule, ...]:
+        """The rules as planning sees them, in the order of their names."""
+        return tuple(rule.as_value() for rule in self.prefetch_related("grants").order_by("name"))
 
 
 class AccessRule(models.Model):
@@ -56,6 +63,15 @@ class AccessRule(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def as_value(self) -> policy.Rule:
+        return policy.Rule(
+            name=self.name,
+            group=self.group_id,
+            role=self.role,
+            grants=tuple(policy.RuleGrant(grant.kind, grant.name, grant.role) for grant in self.grants.all()),
+            proposed=self.state == self.State.PROPOSED,
+        )
 
     def clean(self) -> None:
         if self.integration_id is None:
@@ -94,6 +110,13 @@ class RuleGrant(models.Model):
             raise ValidationError({"role": _("Choose one of: %s.") % ", ".join(kinds[self.kind])})
 
 
+class MarkQuerySet(models.QuerySet["Mark"]):
+    def in_force(self, day: date) -> Mapping[str, policy.Mark]:
+        """The marks of the day as values, by e-mail key."""
+        lasting = self.filter(Q(until__isnull=True) | Q(until__gte=day))
+        return {mark.key: policy.Mark(mark.kind, mark.reason) for mark in lasting}
+
+
 class Mark(models.Model):
     """An account set apart by a person: protected (never touched) or ignored (not ours to manage)."""
 
@@ -113,6 +136,8 @@ class Mark(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False
     )
     made_at = models.DateTimeField(auto_now_add=True)
+
+    objects = MarkQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["integration", "key"], name="one_mark_per_account")]
@@ -141,6 +166,9 @@ class Account(models.Model):
     role = models.CharField(max_length=100, blank=True)
     state = models.CharField(max_length=10, choices=State.choices)
     grants = models.JSONField(default=list, blank=True)
+    left = models.JSONField(
+        null=True, blank=True, help_text=_("Role and grants when we last left it as it should be.")
+    )
     person = models.ForeignKey(
         Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="accounts"
     )
@@ -268,7 +296,10 @@ class ProvisioningJob(models.Model):
         """Take a queued job; False when another worker was first."""
         queued = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.QUEUED)
         taken = queued.update(
-            state=self.State.RUNNING, holder=holder, started_at=now, lease_expires_at=now + LEASE
+            state=self.State.RUNNING,
+            holder=holder,
+            started_at=Coalesce("started_at", models.Value(now)),
+            lease_expires_at=now + LEASE,
         )
         if taken:
             self.refresh_from_db()
@@ -279,12 +310,31 @@ class ProvisioningJob(models.Model):
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
         return mine.update(lease_expires_at=now + LEASE, progress=progress[:200]) == 1
 
+    def enter(self, phase: str) -> None:
+        self.phase = phase
+        self.save(update_fields=["phase"])
+
+    def finish(self, state: str, *, now: datetime, **outcome: Any) -> bool:
+        """End the job, if it is still this worker's to end. `outcome`: refusal or error."""
+        mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
+        ended = mine.update(
+            state=state, finished_at=now, phase="", progress="", holder="", lease_expires_at=None, **outcome
+        )
+        self.refresh_from_db()
+        return ended == 1
+
     def requeue(self) -> bool:
         """Give up a silent worker's job, so that another takes it. Its `started` actions stay questions."""
         silent = ProvisioningJob.objects.filter(
             pk=self.pk, state=self.State.RUNNING, holder=self.holder, lease_expires_at=self.lease_expires_at
         )
         return silent.update(state=self.State.QUEUED, holder="", lease_expires_at=None) == 1
+
+
+class ActionQuerySet(models.QuerySet["Action"]):
+    def writing(self) -> "ActionQuerySet":
+        """Actions that change the remote; reports call nobody, and proposals are only shown."""
+        return self.exclude(kind="report").exclude(proposed=True)
 
 
 class Action(models.Model):
@@ -318,6 +368,9 @@ class Action(models.Model):
     rule = models.TextField(blank=True)
     detail = models.TextField(blank=True)
     taking = models.BooleanField(default=False)
+    proposed = models.BooleanField(
+        default=False, help_text=_("Would be done if the proposed rules were active.")
+    )
     needs = models.PositiveIntegerField(
         null=True, blank=True, help_text=_("The seq of the action that must be done first.")
     )
@@ -328,9 +381,26 @@ class Action(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True, db_index=True)
     confirmed_at = models.DateTimeField(null=True, blank=True, help_text=_("When a read showed the effect."))
 
+    objects = ActionQuerySet.as_manager()
+
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "seq"], name="action_seq_once")]
         indexes = [models.Index(Lower("email"), name="action_email_lower")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.email}".strip()
+
+    def settle(self, state: str, *, now: datetime, error: Mapping[str, str] | None = None) -> None:
+        """Write down what became of it."""
+        self.state, self.error = state, dict(error) if error else None
+        self.finished_at = None if state == self.State.PLANNED else now
+        self.save(update_fields=["state", "error", "finished_at", "request_id", "new_account_id"])
+
+    def start(self, *, now: datetime) -> None:
+        """Written before the call, so that a crash leaves a question and not a hole."""
+        self.state, self.started_at, self.error = self.State.STARTED, now, None
+        self.save(update_fields=["state", "started_at", "error"])
+
+    def confirm(self, *, now: datetime) -> None:
+        self.confirmed_at = now
+        self.save(update_fields=["confirmed_at"])

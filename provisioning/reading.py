@@ -25,12 +25,15 @@ class Reading:
     """One complete look at a remote."""
 
     accounts: tuple[Account, ...]
-    resolved: Resolved
-    names: Mapping[tuple[str, str], str]
+    entitlements: tuple[Entitlement, ...]
     listings: tuple[Listing, ...]
     calls: int
     seconds: float
     vanished: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> dict[tuple[str, str], str]:
+        return {(held.kind, held.id): held.name for held in self.entitlements}
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -50,13 +53,11 @@ def read(connector: Connector, rules: Sequence[Rule], known_members: Collection[
     started = time.monotonic()
     accounts = connector.fetch_accounts()
     entitlements = _fetch_named(connector, rules)
-    resolved = resolve(rules, entitlements)
-    holdings = _fetch_holdings(connector, resolved)
+    holdings = _fetch_holdings(connector, resolve(rules, entitlements))
     vanished = _vanished(connector, accounts, known_members)
     return Reading(
         accounts=tuple(_with_grants(account, holdings) for account in accounts),
-        resolved=resolved,
-        names={(entitlement.kind, entitlement.id): entitlement.name for entitlement in entitlements},
+        entitlements=tuple(entitlements),
         listings=tuple(connector.listings),
         calls=connector.calls,
         seconds=time.monotonic() - started,

@@ -1,15 +1,20 @@
-"""Ask for jobs, approve them, cancel them. Every way in – page, command, schedule – goes through here."""
+"""Ask for jobs, approve them, cancel them. Pages, commands and the clock all come through here."""
 
+import logging
 from datetime import datetime
 
+from celery import Task
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from cakewalk.models import User
 from directory.models import Person
 from integrations.models import Integration
 from provisioning import accounts, history, tasks
 from provisioning.models import Action, ProvisioningJob
+
+log = logging.getLogger(__name__)
 
 
 class Refused(Exception):
@@ -55,8 +60,20 @@ def request_job(
     except IntegrityError as error:
         raise AlreadyRunning(integration.jobs.live().first()) from error
     if deliver:
-        tasks.run_job.delay_on_commit(job_id=job.pk)
+        _wake(tasks.run_job, job_id=job.pk)
     return job
+
+
+def _wake(task: Task, **ids: int) -> None:
+    """Send a task on commit. The job's row is the truth: without a broker, the clock finds it later."""
+
+    def send() -> None:
+        try:
+            task.delay(**ids)
+        except OperationalError as error:
+            log.warning("The broker does not answer (%s); the job waits for the clock.", type(error).__name__)
+
+    transaction.on_commit(send)
 
 
 def request_due_jobs(now: datetime) -> list[ProvisioningJob]:
@@ -77,11 +94,16 @@ def directory_changed() -> None:
     Integration.objects.enabled().update(
         next_sync_at=timezone.now(), next_sync_trigger=ProvisioningJob.Trigger.DIRECTORY
     )
-    tasks.start_due_syncs.delay_on_commit()
+    _wake(tasks.start_due_syncs)
 
 
-def approve(job: ProvisioningJob, *, by: User, reason: str, digest: str | None = None) -> None:
-    """Release the held actions of exactly this plan. `digest`: the plan the approver looked at."""
+def approve(
+    job: ProvisioningJob, *, by: User, reason: str, digest: str | None = None, deliver: bool = True
+) -> None:
+    """Release the held actions of exactly this plan. `digest`: the plan the approver looked at.
+
+    Raises Refused, with nothing changed.
+    """
     _may_approve(job, by, reason)
     if history.digest_of(job) != job.digest or (digest is not None and digest != job.digest):
         raise Refused(f"The plan of {job} is not the one that was shown; make a new one.")
@@ -105,11 +127,14 @@ def approve(job: ProvisioningJob, *, by: User, reason: str, digest: str | None =
     except IntegrityError as error:
         raise AlreadyRunning(job.integration.jobs.live().first()) from error
     job.refresh_from_db()
+    if deliver:
+        _wake(tasks.run_job, job_id=job.pk)
 
 
 def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
     if job.state != ProvisioningJob.State.AWAITING_APPROVAL:
-        raise Refused(f"{job} is {job.get_state_display().lower()} and awaits no approval.")
+        since = f" {job.cancel_reason}" if job.state == ProvisioningJob.State.CANCELLED else ""
+        raise Refused(f"{job} is {job.get_state_display().lower()} and awaits no approval.{since}")
     if not by.is_active or not by.has_perm("provisioning.approve_job"):
         raise Refused(f"{by.get_username()} may not approve.")
     if not reason.strip():

@@ -84,6 +84,9 @@ class Verdict:
     holds: tuple[Reason, ...]
     decisions: tuple[tuple[Decision, Reason | None], ...]
 
+    def holds_back(self, code: Code) -> bool:
+        return any(reason.code is code for reason in self.holds)
+
 
 def assess(plan: Sequence[tuple[Action, int | None]], facts: Facts, limits: Limits) -> Verdict:
     """Judge a plan: pairs of an action and the place of the action it needs."""
@@ -193,15 +196,16 @@ def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> lis
         reasons.append(
             Reason(
                 Code.ACCOUNTS_VANISHED,
-                f"{facts.members_vanished} of {facts.members_before} members are missing since the last complete "
-                f"read, the limit is {allowed}",
+                f"{facts.members_vanished} of {facts.members_before} members are missing since the last "
+                f"complete read, the limit is {allowed}",
             )
         )
     if losers and facts.first_applying and limits.hold_first_removals:
         reasons.append(
             Reason(
                 Code.FIRST_REMOVALS,
-                f"{len(losers)} of {facts.accounts} accounts would lose access in the first sync of this integration",
+                f"{len(losers)} of {facts.accounts} accounts would lose access in the first sync "
+                "of this integration",
             )
         )
     limit = max(limits.removal_limit_count, facts.accounts * limits.removal_limit_percent // 100)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
+from provisioning import reconciliation, requesting
 from provisioning.models import ProvisioningJob
 
 UNDELIVERED_AFTER = timedelta(seconds=30)
@@ -13,16 +14,12 @@ UNDELIVERED_AFTER = timedelta(seconds=30)
 
 @shared_task
 def run_job(*, job_id: int) -> None:
-    from provisioning.reconciliation import run
-
-    run(job_id)
+    reconciliation.run(job_id)
 
 
 @shared_task
 def start_due_syncs() -> None:
-    from provisioning.requesting import request_due_jobs
-
-    request_due_jobs(timezone.now())
+    requesting.request_due_jobs(timezone.now())
 
 
 @shared_task

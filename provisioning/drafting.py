@@ -1,0 +1,140 @@
+"""What a plan is made from and judged by, gathered from rows and readings into frozen values."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from directory.emails import email_domain
+from directory.snapshot import Directory
+from integrations.connectors.base import AccountState, Vocabulary
+from integrations.models import Integration
+from provisioning import accounts, history
+from provisioning.actions import Action, Chain, digest, plan_line
+from provisioning.matching import Match
+from provisioning.planning import Planner
+from provisioning.policy import Mark, Policy, Rule, resolve
+from provisioning.reading import Reading
+from provisioning.safety import Facts, Limits
+
+Line = tuple[Action, int | None]
+"""An action, and the place in the plan of the action that it needs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The plan of the active rules, and what the proposed ones would add to it."""
+
+    decided: tuple[Line, ...]
+    proposed: tuple[Line, ...]
+
+    @property
+    def accounts_to_change(self) -> frozenset[str]:
+        return frozenset(
+            action.account_id for action, _ in self.decided if action.writes and action.account_id
+        )
+
+    def takes_from(self, account_ids: frozenset[str]) -> bool:
+        return any(action.taking and action.account_id in account_ids for action, _ in self.decided)
+
+
+def draft(
+    planner: Planner, with_proposed: Planner | None, matches: Sequence[Match], person: int | None
+) -> Draft:
+    """Plan with the active rules, and again with the proposed ones; `person` keeps one person's lines."""
+    active = _concerning(person, planner.plan(matches))
+    if with_proposed is None:
+        return Draft(_flat(active), ())
+    known = {_identity(chain) for chain in active}
+    more = _concerning(person, with_proposed.plan(matches))
+    return Draft(_flat(active), _flat([chain for chain in more if _identity(chain) not in known]))
+
+
+def _concerning(person: int | None, chains: Sequence[Chain]) -> list[Chain]:
+    return [chain for chain in chains if person is None or chain[0].person_id == person]
+
+
+def _identity(chain: Chain) -> str:
+    return digest([plan_line(action, needs=None) for action in chain])
+
+
+def _flat(chains: Sequence[Chain]) -> tuple[Line, ...]:
+    lines: list[Line] = []
+    for chain in chains:
+        first = len(lines)
+        lines.extend((action, first if place else None) for place, action in enumerate(chain))
+    return tuple(lines)
+
+
+def planners(
+    integration: Integration,
+    rules: Sequence[Rule],
+    reading: Reading,
+    marks: Mapping[str, Mark],
+    vocabulary: Vocabulary,
+) -> tuple[Planner, Planner | None]:
+    """The planner of the active rules, and one that takes the proposed ones as active, if there are any."""
+    left = accounts.as_left(integration)
+
+    def planner(considered: Sequence[Rule]) -> Planner:
+        policy = Policy(
+            rules=tuple(considered),
+            vocabulary=vocabulary,
+            # Resolved apart: a project that only a proposed rule names is not managed yet.
+            resolved=resolve(considered, reading.entitlements),
+            names=reading.names,
+            marks=marks,
+            managed_domains=frozenset(email_domain(f"@{domain}") for domain in integration.domains()),
+            remove_orphans=integration.orphans == Integration.Orphans.REMOVE,
+            renew_invites=integration.renew_invites,
+        )
+        return Planner(policy, left)
+
+    active = [rule for rule in rules if not rule.proposed]
+    return planner(active), planner(rules) if len(active) < len(rules) else None
+
+
+def owner_ids(reading: Reading, vocabulary: Vocabulary) -> frozenset[str]:
+    return frozenset(
+        account.id
+        for account in reading.accounts
+        if account.state is AccountState.ACTIVE
+        and account.role == vocabulary.owner_role
+        and not account.is_service
+    )
+
+
+def facts(
+    integration: Integration,
+    directory: Directory,
+    reading: Reading,
+    marks: Mapping[str, Mark],
+    owners: frozenset[str],
+    credential_owner: str | None,
+    *,
+    now: datetime,
+) -> Facts:
+    return Facts(
+        active_people=directory.active,
+        accounts=len(reading.accounts),
+        owners=owners,
+        credential_owner=credential_owner,
+        protected=frozenset(key for key, mark in marks.items() if mark.kind == "protected"),
+        sources_before=history.sources_before(integration),
+        sources_now=directory.active_by_source,
+        taken_recently=history.taken_recently(integration, now=now),
+        first_applying=history.is_first_applying(integration),
+        members_before=len(accounts.known_members(integration)),
+        members_vanished=len(reading.vanished),
+    )
+
+
+def limits(integration: Integration) -> Limits:
+    return Limits(
+        mode=integration.mode,
+        removal_limit_count=integration.removal_limit_count,
+        removal_limit_percent=integration.removal_limit_percent,
+        hold_everything_over_limit=integration.over_limit == Integration.OverLimit.HOLD_ALL,
+        hold_first_removals=integration.first_removals == Integration.FirstRemovals.HOLD,
+        minimum_owners=integration.minimum_owners,
+        vanished_percent=integration.vanished_percent,
+    )

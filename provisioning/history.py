@@ -1,0 +1,164 @@
+"""The record of jobs: read back as documents, as the facts that safety needs, and as the plan's digest."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Count
+
+from directory.models import Source
+from integrations.models import Integration
+from provisioning import actions
+from provisioning.models import Action, ProvisioningJob
+
+ROLLING_WINDOW = timedelta(hours=24)
+"""Takings of this long count together against the removal limit."""
+
+PLAN_FIELDS = (
+    "kind",
+    "situation",
+    "email",
+    "account_id",
+    "role",
+    "entitlement",
+    "grants",
+    "before",
+    "after",
+    "rule",
+    "detail",
+    "taking",
+    "needs",
+    "proposed",
+)
+
+
+def job_document(job: ProvisioningJob) -> dict[str, Any]:
+    """One job with its actions, as `--json` prints it (docs/commands.md)."""
+    return {
+        **job_summary(job, counts(job)),
+        "actions": [
+            {
+                "seq": row.seq,
+                "kind": row.kind,
+                "email": row.email or None,
+                "account_id": row.account_id,
+                "new_account_id": row.new_account_id,
+                "role": row.role,
+                "entitlement": row.entitlement,
+                "before": row.before,
+                "after": row.after,
+                "situation": row.situation,
+                "rule": row.rule or None,
+                "detail": row.detail or None,
+                "state": row.state,
+                "error": row.error,
+                "request_id": row.request_id,
+            }
+            for row in job.actions.order_by("seq")
+        ],
+    }
+
+
+def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, Any]:
+    read = job.read or {}
+    return {
+        "job": job.pk,
+        "integration": job.integration.name,
+        "state": job.state,
+        "preview": job.preview,
+        "trigger": job.trigger,
+        "mode": job.mode or None,
+        "digest": job.digest or None,
+        "requested_at": _iso(job.requested_at),
+        "started_at": _iso(job.started_at),
+        "finished_at": _iso(job.finished_at),
+        "read": {
+            "complete": read.get("complete", False),
+            "accounts": read.get("accounts"),
+            "pages": read.get("pages"),
+            "calls": read.get("calls"),
+        },
+        "counts": dict(counted),
+        "refusal": job.refusal,
+        "holds": job.holds,
+        "error": job.error,
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def counts(job: ProvisioningJob) -> dict[str, int]:
+    """How many writing actions were planned, and what became of them; reports are counted apart."""
+    return counts_by_job([job])[job.pk]
+
+
+def counts_by_job(jobs: Sequence[ProvisioningJob]) -> dict[int, dict[str, int]]:
+    """The counts of many jobs, in one query."""
+    states: dict[int, Counter[str]] = {job.pk: Counter() for job in jobs}
+    reports: Counter[int] = Counter()
+    groups = (
+        Action.objects.filter(job__in=jobs, proposed=False).order_by().values_list("job_id", "kind", "state")
+    )
+    for job_id, kind, state, number in groups.annotate(number=Count("pk")):
+        if kind == actions.Kind.REPORT:
+            reports[job_id] += number
+        else:
+            states[job_id][state] += number
+    outcomes = [state for state in Action.State if state != Action.State.PLANNED]
+    return {
+        job_id: {
+            "planned": counted.total(),
+            **{str(state): counted[state] for state in outcomes},
+            "reported": reports[job_id],
+        }
+        for job_id, counted in states.items()
+    }
+
+
+def line_of(row: Action) -> dict[str, Any]:
+    """A stored action as the line of the plan that it was made from."""
+    return {name: getattr(row, name) for name in PLAN_FIELDS}
+
+
+def digest_of(job: ProvisioningJob) -> str:
+    """The digest of the plan as it is stored now; it must be the one that was approved."""
+    return actions.digest([line_of(row) for row in job.actions.order_by("seq")])
+
+
+def taken_recently(integration: Integration, *, now: datetime) -> frozenset[str]:
+    """Accounts that lost something in the rolling window without anybody's approval."""
+    done = Action.objects.filter(
+        job__integration=integration,
+        job__approved_at=None,
+        taking=True,
+        state__in=(Action.State.DONE, Action.State.STARTED),
+        started_at__gte=now - ROLLING_WINDOW,
+    )
+    return frozenset(account or email for account, email in done.values_list("account_id", "email"))
+
+
+def is_first_applying(integration: Integration) -> bool:
+    """Whether no job in mode `manage` has yet been carried out to its end."""
+    ended = (ProvisioningJob.State.SUCCEEDED, ProvisioningJob.State.PARTIAL)
+    carried_out = integration.jobs.filter(
+        preview=False, mode=Integration.Mode.MANAGE, applied_at__isnull=False, state__in=ended
+    )
+    return not carried_out.exists()
+
+
+def sources_before(integration: Integration) -> dict[str, int]:
+    """Active people by source at the last plan not refused; sources whose drop was accepted are left out."""
+    planned = integration.jobs.filter(planned_at__isnull=False, refusal__isnull=True)
+    last = planned.order_by("-planned_at").first()
+    if last is None or last.planned_at is None:
+        return {}
+    accepted = set(Source.objects.filter(drop_allowed_at__gte=last.planned_at).values_list("name", flat=True))
+    sources: dict[str, int] = last.directory.get("sources", {})
+    return {name: active for name, active in sources.items() if name not in accepted}
+
+
+def plans_awaiting_approval(integration: Integration) -> list[ProvisioningJob]:
+    return list(integration.jobs.filter(state=ProvisioningJob.State.AWAITING_APPROVAL).order_by("pk"))

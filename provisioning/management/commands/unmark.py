@@ -1,0 +1,31 @@
+"""Take the mark off an account."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from directory.emails import email_key
+from provisioning.management.foreground import integration_named, print_json, wrong_usage
+from provisioning.management.marking import checked_email
+from provisioning.models import Mark
+
+
+class Command(BaseCommand):
+    help = "Take the mark (protected or ignored) off an account."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", help="the integration")
+        parser.add_argument("email")
+        parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        integration = integration_named(options["name"])
+        email = checked_email(options["email"])
+        removed, _ = Mark.objects.filter(integration=integration, key=email_key(email)).delete()
+        if not removed:
+            raise wrong_usage(f"{email} has no mark in {integration}.")
+        if options["json"]:
+            print_json({"integration": integration.name, "email": email, "mark": None}, self.stdout)
+        else:
+            self.stdout.write(f"{email} is no longer marked in {integration}.")

@@ -1,0 +1,115 @@
+"""What the commands about jobs share: finding by name, running here, printing, exit statuses."""
+
+import json
+import sys
+import time
+from typing import Any
+
+from django.core.management.base import CommandError, OutputWrapper
+
+from cakewalk.models import User
+from integrations.models import Integration
+from provisioning import history, reconciliation
+from provisioning.models import Action, ProvisioningJob
+
+USAGE = 2
+HELD_OR_REFUSED = 3
+
+State = ProvisioningJob.State
+EXIT_STATUS = {
+    State.SUCCEEDED: 0,
+    State.REFUSED: HELD_OR_REFUSED,
+    State.AWAITING_APPROVAL: HELD_OR_REFUSED,
+    State.FAILED: 4,
+    State.CANCELLED: 4,
+    State.INCONCLUSIVE: 5,
+    State.PARTIAL: 6,
+}
+
+
+def wrong_usage(message: str) -> CommandError:
+    return CommandError(message, returncode=USAGE)
+
+
+def integration_named(name: str) -> Integration:
+    found = Integration.objects.filter(name__iexact=name).first()
+    if found is None:
+        known = ", ".join(Integration.objects.order_by("name").values_list("name", flat=True))
+        raise wrong_usage(f"There is no integration named {name!r}. There are: {known or 'none yet'}.")
+    return found
+
+
+def job_numbered(number: int) -> ProvisioningJob:
+    found = ProvisioningJob.objects.select_related("integration").filter(pk=number).first()
+    if found is None:
+        raise wrong_usage(f"There is no job {number}. `jobs` lists them.")
+    return found
+
+
+def user_named(username: str) -> User:
+    found = User.objects.filter(username=username).first()
+    if found is None:
+        raise wrong_usage(f"There is no user named {username!r}.")
+    return found
+
+
+def run_here(job: ProvisioningJob, err: OutputWrapper) -> None:
+    """Carry the job out in this process, or wait for the worker that has it already."""
+    reconciliation.run(job.pk, say=err.write)
+    job.refresh_from_db()
+    while job.state in ProvisioningJob.LIVE:
+        time.sleep(0.2)
+        job.refresh_from_db()
+
+
+def exit_status(job: ProvisioningJob) -> int:
+    """Design's statuses. A sync or preview whose plan holds or refuses something is not a clean one."""
+    if job.state == State.SUCCEEDED and (
+        job.holds or job.actions.filter(state__in=(Action.State.HELD, Action.State.REFUSED)).exists()
+    ):
+        return HELD_OR_REFUSED
+    return EXIT_STATUS[State(job.state)]
+
+
+def end_with(job: ProvisioningJob, out: OutputWrapper, *, as_json: bool) -> None:
+    """Print the job and leave with its exit status."""
+    print_job(job, out, as_json=as_json)
+    if status := exit_status(job):
+        sys.exit(status)
+
+
+def print_job(job: ProvisioningJob, out: OutputWrapper, *, as_json: bool) -> None:
+    document = history.job_document(job)
+    if as_json:
+        print_json(document, out)
+        return
+    out.write(headline(document))
+    for reason in [document["refusal"], document["error"], *document["holds"]]:
+        if reason:
+            out.write(f"  {reason['code']}: {reason['detail']}")
+    for action in document["actions"]:
+        out.write(f"  {_line(action)}")
+
+
+def print_json(document: Any, out: OutputWrapper) -> None:
+    out.write(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def headline(document: dict[str, Any]) -> str:
+    what = "preview" if document["preview"] else "sync"
+    counted = ", ".join(f"{number} {name}" for name, number in document["counts"].items() if number)
+    state = document["state"].replace("_", " ")
+    return (
+        f"Job {document['job']}, {what} of {document['integration']}: {state}; {counted or 'nothing to do'}."
+    )
+
+
+def _line(action: dict[str, Any]) -> str:
+    held = action["entitlement"]
+    on = f" on {held['kind']} {held['name']}" if held else ""
+    role = f" as {action['role']}" if action["role"] else ""
+    why = "; ".join(text for text in (action["rule"], action["detail"]) if text)
+    error = f" [{action['error']['code']}: {action['error']['detail']}]" if action["error"] else ""
+    who = action["email"] or action["account_id"] or ""
+    what = f"{action['kind'].replace('_', ' ')} {who}{on}{role}"
+    return f"{action['seq']:>4} {action['state']:<8} {what} ({action['situation']}: {why}){error}"

@@ -1,0 +1,233 @@
+"""The whole story of a job, from top to bottom: claim, read, match, plan, check, apply, verify, finish."""
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable, Sequence
+
+from django.db import transaction
+from django.utils import timezone
+
+from directory.models import take_snapshot
+from directory.snapshot import Directory
+from integrations.connectors.base import (
+    Connector,
+    ConnectorError,
+    CredentialRejected,
+    PermissionMissing,
+    RateLimited,
+    ReadIncomplete,
+    RemoteUnreachable,
+)
+from integrations.encryption import DecryptionError
+from integrations.models import Credential, CredentialMissing, Integration
+from provisioning import accounts, actions, applying, drafting, history, superseding
+from provisioning.matching import match
+from provisioning.models import Action, Mark, ProvisioningJob
+from provisioning.reading import Reading, read
+from provisioning.safety import Code, Verdict, assess
+
+log = logging.getLogger(__name__)
+
+RENEW_EVERY = 2.0
+"""Seconds between two renewals of the lease, however many pages are read in between."""
+
+State = ProvisioningJob.State
+
+
+class JobLost(Exception):
+    """The job was cancelled or taken over; this worker must stop at once and touch nothing more."""
+
+
+def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
+    """Carry a queued job to its end, saying how far it is. Does nothing when another worker has it."""
+    job = ProvisioningJob.objects.select_related("integration", "person").get(pk=job_id)
+    if not job.claim(holder=_own_name(), now=timezone.now()):
+        return
+    try:
+        _carry_out(job, KeepAlive(job, say))
+    except JobLost:
+        log.info("%s was cancelled or taken over.", job)
+    except (ReadIncomplete, RemoteUnreachable, RateLimited) as error:
+        refusal = {"code": str(Code.READ_INCOMPLETE), "detail": str(error)}
+        job.finish(State.INCONCLUSIVE, now=timezone.now(), refusal=refusal)
+    except (ConnectorError, CredentialMissing, DecryptionError) as error:
+        job.finish(State.FAILED, now=timezone.now(), error=_failure(error))
+    except Exception as error:
+        # A defect of ours. Its text may hold anything, so only its name is kept where people can read it.
+        log.exception("%s failed.", job)
+        job.finish(State.FAILED, now=timezone.now(), error=_failure(error))
+
+
+def _own_name() -> str:
+    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
+
+
+def _failure(error: Exception) -> dict[str, str]:
+    match error:
+        case CredentialRejected():
+            return {"code": "credential_rejected", "detail": str(error)}
+        case PermissionMissing():
+            return {"code": "permission_missing", "detail": str(error)}
+        case CredentialMissing():
+            return {"code": "credential_missing", "detail": str(error)}
+        case DecryptionError():
+            return {"code": "credential_unreadable", "detail": str(error)}
+        case _:
+            return {
+                "code": "internal",
+                "detail": f"An error in Cakewalk itself: {type(error).__name__}. The worker's log has more.",
+            }
+
+
+def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
+    integration = job.integration
+    if not integration.enabled:
+        reason = f"{integration.name} was disabled before the job began."
+        job.finish(State.FAILED, now=timezone.now(), error={"code": "not_enabled", "detail": reason})
+        return
+    connector = integration.connector(progress=keep_alive)
+    if job.planned_at is None:
+        make_plan(job, connector, keep_alive)
+    if job.refusal or job.preview:
+        job.finish(State.REFUSED if job.refusal else State.SUCCEEDED, now=timezone.now())
+        return
+    if job.applied_at is None:
+        job.applied_at = timezone.now()
+        job.save(update_fields=["applied_at"])
+    job.enter("applying")
+    trouble = applying.apply(job, connector, keep_alive)
+    job.enter("verifying")
+    trouble = applying.verify(job, connector, keep_alive) or trouble
+    job.finish(_outcome(job, trouble), now=timezone.now(), error=trouble)
+
+
+class KeepAlive:
+    """Called at every page and every action: renews the lease, and stops a job that is ours no longer."""
+
+    def __init__(self, job: ProvisioningJob, say: Callable[[str], None]) -> None:
+        self._job = job
+        self._say = say
+        self._renewed = 0.0
+
+    def __call__(self, progress: str) -> None:
+        if time.monotonic() - self._renewed >= RENEW_EVERY:
+            self.now(progress)
+
+    def now(self, progress: str) -> None:
+        self._say(progress)
+        if not self._job.renew_lease(progress=progress, now=timezone.now()):
+            raise JobLost
+        self._renewed = time.monotonic()
+
+
+def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> None:
+    """Read everything, decide everything, and write the plan down before anything is done."""
+    integration = job.integration
+    job.enter("reading")
+    rules = integration.rules.planned().as_values()
+    reading = read(connector, rules, accounts.known_members(integration))
+
+    job.enter("planning")
+    today = timezone.localdate()
+    directory = take_snapshot(today)
+    matches = match(directory.people, reading.accounts, accounts.known_links(integration))
+    marks = Mark.objects.filter(integration=integration).in_force(today)
+    planner, with_proposed = drafting.planners(integration, rules, reading, marks, connector.vocabulary)
+    plan = drafting.draft(planner, with_proposed, matches, job.person_id)
+
+    job.enter("checking")
+    owners = drafting.owner_ids(reading, connector.vocabulary)
+    credential_owner = _credential_owner(integration, connector, asked=plan.takes_from(owners))
+    facts = drafting.facts(
+        integration, directory, reading, marks, owners, credential_owner, now=timezone.now()
+    )
+    verdict = assess(plan.decided, facts, drafting.limits(integration))
+
+    with transaction.atomic():
+        keep_alive.now("Storing the plan")
+        accounts.remember(
+            integration,
+            reading.accounts,
+            matches,
+            to_change=plan.accounts_to_change,
+            vanished=reading.vanished if verdict.holds_back(Code.ACCOUNTS_VANISHED) else (),
+            now=timezone.now(),
+        )
+        _store(job, plan, verdict, reading, directory)
+        if not job.preview:
+            superseding.settle_with_earlier_plans(job)
+
+
+def _credential_owner(integration: Integration, connector: Connector, *, asked: bool) -> str | None:
+    """Whose key we work with. The remote is only `asked` when an owner would lose something."""
+    credential = Credential.objects.get(integration=integration)
+    if credential.owner_id or not asked:
+        return credential.owner_id or None
+    if owner := connector.fetch_credential_owner():
+        Credential.objects.filter(pk=credential.pk).update(owner_id=owner)
+    return owner
+
+
+def _store(
+    job: ProvisioningJob, plan: drafting.Draft, verdict: Verdict, reading: Reading, directory: Directory
+) -> None:
+    now = timezone.now()
+    Action.objects.bulk_create(_rows(job, plan, verdict), batch_size=500)
+    job.mode = job.integration.mode
+    job.read = reading.as_json()
+    job.directory = {
+        "people": len(directory.people),
+        "active": directory.active,
+        "sources": directory.active_by_source,
+    }
+    job.digest = history.digest_of(job)
+    job.refusal = verdict.refusal.as_json() if verdict.refusal else None
+    job.holds = [reason.as_json() for reason in verdict.holds]
+    job.planned_at = now
+    job.save(update_fields=["mode", "read", "directory", "digest", "refusal", "holds", "planned_at"])
+
+
+def _rows(job: ProvisioningJob, plan: drafting.Draft, verdict: Verdict) -> Sequence[Action]:
+    now = timezone.now()
+    rows = []
+    for place, ((action, needs), (decision, reason)) in enumerate(
+        zip(plan.decided, verdict.decisions, strict=True)
+    ):
+        needed = None if needs is None else needs + 1
+        row = Action(job=job, seq=place + 1, person_id=action.person_id, state=str(decision))
+        row.error = reason.as_json() if reason else None
+        _fill(row, actions.plan_line(action, needs=needed))
+        if not action.writes:
+            row.state = Action.State.DONE
+        if row.state not in (Action.State.PLANNED, Action.State.HELD):
+            row.finished_at = now
+        rows.append(row)
+    for action, needs in plan.proposed:
+        needed = None if needs is None else len(plan.decided) + needs + 1
+        row = Action(job=job, seq=len(rows) + 1, person_id=action.person_id, state=Action.State.SKIPPED)
+        row.error = {"code": "proposed", "detail": "Only a proposed rule asks for this; activate it first."}
+        row.finished_at = now
+        _fill(row, actions.plan_line(action, needs=needed, proposed=True))
+        rows.append(row)
+    return rows
+
+
+def _fill(row: Action, line: dict[str, object]) -> None:
+    for name, value in line.items():
+        setattr(row, name, value)
+
+
+def _outcome(job: ProvisioningJob, trouble: dict[str, str] | None) -> str:
+    counted = history.counts(job)
+    if trouble and trouble["code"] == "credential_rejected" and not counted["done"]:
+        return State.FAILED
+    if counted["held"]:
+        return State.AWAITING_APPROVAL
+    wrong = counted["failed"] + counted["started"] + counted["stale"]
+    if wrong and not counted["done"]:
+        return State.FAILED
+    unconfirmed = job.actions.filter(state=Action.State.DONE, confirmed_at=None).writing().exists()
+    return State.PARTIAL if wrong or counted["refused"] or trouble or unconfirmed else State.SUCCEEDED

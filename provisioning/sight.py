@@ -1,0 +1,83 @@
+"""Looking at the remote again: one subject at a time, or everything at once where that costs fewer calls."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from directory.emails import email_key
+from integrations.connectors.base import Account, AccountState, Connector, Entitlement, Grant
+from provisioning.actions import Kind
+from provisioning.models import Action
+
+
+@dataclass
+class Sight:
+    """A fresh view of the remote, for one round of questions. `whole`: read the listings, once."""
+
+    connector: Connector
+    whole: bool
+    _accounts: Mapping[str, Account] | None = None
+    _holders: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+
+    def account(self, account_id: str, state: AccountState) -> Account | None:
+        if self.whole:
+            return self._listed().get(account_id)
+        return self.connector.fetch_account(account_id, state)
+
+    def account_of(self, email: str) -> Account | None:
+        """Whoever has the address now, member or open invite. Only the listings can tell."""
+        wanted = email_key(email)
+        for account in self._listed().values():
+            if account.email and email_key(account.email) == wanted:
+                return account
+        return None
+
+    def grant(self, account_id: str, entitlement: Entitlement) -> Grant | None:
+        if not self.whole:
+            return self.connector.fetch_grant(account_id, entitlement.kind, entitlement.id)
+        key = (entitlement.kind, entitlement.id)
+        if key not in self._holders:
+            self._holders[key] = self.connector.fetch_holders(entitlement)
+        role = self._holders[key].get(account_id)
+        return Grant(*key, role) if role is not None else None
+
+    def _listed(self) -> Mapping[str, Account]:
+        if self._accounts is None:
+            self._accounts = {account.id: account for account in self.connector.fetch_accounts()}
+        return self._accounts
+
+
+def entitlement_of(row: Action) -> Entitlement:
+    if row.entitlement is None:
+        raise ValueError(f"{row.kind} names no entitlement.")
+    return Entitlement(row.entitlement["kind"], row.entitlement["id"], row.entitlement["name"])
+
+
+def shows_effect(row: Action, sight: Sight) -> bool:
+    """Whether the remote now is as the action wanted it. Notes the account id of a found invite."""
+    account_id = row.account_id or ""
+    match row.kind:
+        case Kind.INVITE:
+            return _invited(row, sight)
+        case Kind.WITHDRAW_INVITE:
+            return sight.account(account_id, AccountState.INVITED) is None
+        case Kind.REMOVE:
+            return sight.account(account_id, AccountState.ACTIVE) is None
+        case Kind.CHANGE_ROLE:
+            member = sight.account(account_id, AccountState.ACTIVE)
+            return member is not None and member.role == row.role
+        case Kind.GRANT | Kind.CHANGE_GRANT:
+            held = sight.grant(account_id, entitlement_of(row))
+            return held is not None and held.role == row.role
+        case Kind.REVOKE:
+            return sight.grant(account_id, entitlement_of(row)) is None
+        case _:
+            raise ValueError(f"{row.kind} changes nothing that could be seen.")
+
+
+def _invited(row: Action, sight: Sight) -> bool:
+    found = sight.account(row.new_account_id, AccountState.INVITED) if row.new_account_id else None
+    found = found or sight.account_of(row.email)
+    if found is None or found.state is AccountState.EXPIRED:
+        return False
+    row.new_account_id = found.id
+    return True

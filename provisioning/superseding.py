@@ -1,0 +1,55 @@
+"""What a new plan means for earlier ones that still await approval, so that nothing is asked twice."""
+
+import json
+
+from django.utils import timezone
+
+from provisioning import history
+from provisioning.models import Action, ProvisioningJob
+
+
+def settle_with_earlier_plans(job: ProvisioningJob) -> None:
+    """A scheduled plan that holds just what an earlier one holds leaves the question there, so that an
+    approver's page stays good. Any other full plan replaces the earlier ones.
+    """
+    for earlier in history.plans_awaiting_approval(job.integration):
+        if _asks_the_same(job, earlier):
+            _leave_to(job, earlier)
+        elif job.person_id is None:
+            _replace(earlier, job)
+
+
+def _asks_the_same(job: ProvisioningJob, earlier: ProvisioningJob) -> bool:
+    if job.trigger == ProvisioningJob.Trigger.MANUAL and job.person_id is None:
+        return False
+    asked, waiting = _held(job), _held(earlier)
+    return bool(asked) and (asked <= waiting if job.person_id else asked == waiting)
+
+
+def _held(job: ProvisioningJob) -> set[str]:
+    """The held lines without their places, which may differ between two plans."""
+    rows = job.actions.filter(state=Action.State.HELD)
+    return {json.dumps(history.line_of(row) | {"needs": None}, sort_keys=True) for row in rows}
+
+
+def _leave_to(job: ProvisioningJob, earlier: ProvisioningJob) -> None:
+    waits = {"code": "awaiting_approval", "detail": f"Waits for approval in job {earlier.pk}."}
+    job.actions.filter(state=Action.State.HELD).update(
+        state=Action.State.SKIPPED, error=waits, finished_at=timezone.now()
+    )
+
+
+def _replace(earlier: ProvisioningJob, job: ProvisioningJob) -> None:
+    replaced = ProvisioningJob.objects.filter(
+        pk=earlier.pk, state=ProvisioningJob.State.AWAITING_APPROVAL
+    ).update(
+        state=ProvisioningJob.State.CANCELLED,
+        cancel_reason=f"Replaced by the newer plan of job {job.pk}.",
+        finished_at=timezone.now(),
+    )
+    if replaced:
+        earlier.actions.filter(state=Action.State.HELD).update(
+            state=Action.State.SKIPPED,
+            error={"code": "superseded", "detail": f"Job {job.pk} made a newer plan."},
+            finished_at=timezone.now(),
+        )
