@@ -39,6 +39,18 @@ def integration_named(name: str) -> Integration:
     return found
 
 
+def the_integration(name: str | None) -> Integration:
+    """The named one; without a name, the only one there is."""
+    if name:
+        return integration_named(name)
+    found = list(Integration.objects.all()[:2])
+    if len(found) != 1:
+        raise wrong_usage(
+            "Say which one with --integration NAME." if found else "There is no integration yet."
+        )
+    return found[0]
+
+
 def job_numbered(number: int) -> ProvisioningJob:
     found = ProvisioningJob.objects.select_related("integration").filter(pk=number).first()
     if found is None:

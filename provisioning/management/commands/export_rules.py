@@ -1,0 +1,25 @@
+"""Write an integration's access rules as TOML."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from provisioning.management.foreground import the_integration
+from provisioning.rules_file import export_rules
+
+
+class Command(BaseCommand):
+    help = "Write the access rules as TOML, in the form that import_rules reads."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("file", type=Path, nargs="?", help="standard output when left out")
+        parser.add_argument("--integration", metavar="NAME", help="needed where there is more than one")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        document = export_rules(the_integration(options["integration"]))
+        if options["file"]:
+            options["file"].write_text(document, encoding="utf-8")
+        else:
+            self.stdout.write(document, ending="")
