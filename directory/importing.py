@@ -1,0 +1,426 @@
+"""People from a file: read, plan, apply. The command and the admin page take this one path.
+
+A file is imported completely or not at all. Nothing is written before every row is understood and
+the whole plan is known, and the plan that was shown is the plan that is applied.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from directory.emails import email_key
+from directory.models import Group, Membership, Person, PersonEmail, Source
+from directory.people_table import Entry, Problem, Reading, in_force, listed, read_people
+from directory.tabular import Unreadable, read_table
+
+DROP_PERCENT = 20
+"""More of a source's active people than this must not vanish in one import unless a person says so."""
+
+FIELDS = ("email", "name", "active", "department", "title", "employee_id", "start_date", "end_date")
+BATCH = 500
+
+
+class DirectoryChanged(Exception):
+    """The directory is no longer as it was when the plan was shown; nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    source: str = "file"
+    replace: bool = False
+    allow_drop: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One person to be added or changed: all that is known before (nothing: a new person) and after."""
+
+    person: Person
+    rows: tuple[int, ...]
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+    @property
+    def fields(self) -> list[tuple[str, Any, Any]]:
+        """Column, before and after of what differs."""
+        pairs = [(column, self.before.get(column), value) for column, value in self.after.items()]
+        return [
+            (column, old, new)
+            for column, old, new in pairs
+            if old != new and not (old is None and new in ("", ()))
+        ]
+
+    @property
+    def deactivates(self) -> bool:
+        return bool(self.before) and self.before["active"] and not self.after["active"]
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "email": self.after["email"],
+            "rows": self.rows,
+            "fields": {column: [_plain(old), _plain(new)] for column, old, new in self.fields},
+        }
+
+
+@dataclass(slots=True)
+class ImportPlan:
+    """All that an import would do, or why it may not."""
+
+    file: str
+    options: Options
+    rows: int = 0
+    added: list[Change] = field(default_factory=list)
+    changed: list[Change] = field(default_factory=list)
+    deactivated: list[Change] = field(default_factory=list)
+    unchanged: int = 0
+    untouched: int = 0
+    dropped: int = 0
+    groups_made: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    errors: list[Problem] = field(default_factory=list)
+    refusal: Problem | None = None
+    applied: bool = False
+
+    @property
+    def changes(self) -> list[Change]:
+        return [*self.added, *self.changed, *self.deactivated]
+
+    @property
+    def acceptable(self) -> bool:
+        return not self.errors and self.refusal is None
+
+    @property
+    def problems(self) -> list[Problem]:
+        return [*self.errors, *([self.refusal] if self.refusal else [])]
+
+    @property
+    def digest(self) -> str:
+        """Equal for plans that do the same. What was accepted beside the plan is no part of it."""
+        deeds = [self.options.source, self.options.replace, [change.as_json() for change in self.changes]]
+        return hashlib.sha256(json.dumps(deeds).encode()).hexdigest()
+
+    def as_json(self, *, dry_run: bool) -> dict[str, Any]:
+        return {
+            "file": self.file,
+            "source": self.options.source,
+            "dry_run": dry_run,
+            "applied": self.applied,
+            "rows": self.rows,
+            "added": len(self.added),
+            "changed": len(self.changed),
+            "deactivated": len(self.deactivated),
+            "unchanged": self.unchanged,
+            "untouched": self.untouched,
+            "groups_made": self.groups_made,
+            "people": {
+                "added": [change.as_json() for change in self.added],
+                "changed": [change.as_json() for change in self.changed],
+                "deactivated": [change.as_json() for change in self.deactivated],
+            },
+            "warnings": self.warnings,
+            "errors": [problem.as_json() for problem in self.problems],
+        }
+
+
+def preview(file: str, content: bytes, options: Options, *, now: datetime) -> ImportPlan:
+    """What `import_people` would do now. Writes nothing."""
+    today = timezone.localdate(now)
+    return _plan(file, _read(content, today), options, today)
+
+
+def import_people(
+    file: str, content: bytes, options: Options, *, now: datetime, digest: str | None = None
+) -> ImportPlan:
+    """Apply the plan if it is acceptable, in one transaction. `digest`: the plan that a person was shown.
+
+    Raises DirectoryChanged when the plan is not that one.
+    """
+    today = timezone.localdate(now)
+    reading = _read(content, today)
+    try:
+        with transaction.atomic():
+            # Two imports into one source wait for each other here.
+            list(Source.objects.select_for_update().filter(name=options.source))
+            plan = _plan(file, reading, options, today)
+            if digest is not None and plan.digest != digest:
+                raise DirectoryChanged("The directory changed since the preview. Look at the new one.")
+            if plan.acceptable:
+                _apply(plan, now)
+    except IntegrityError as error:
+        raise DirectoryChanged("The directory changed during the import. Import again.") from error
+    return plan
+
+
+def _read(content: bytes, today: date) -> Reading:
+    try:
+        return read_people(read_table(content), today)
+    except Unreadable as error:
+        return Reading(errors=[Problem(None, None, str(error))])
+
+
+@dataclass(slots=True)
+class _Present:
+    """What the directory holds before the import. `people`: those of the source, by primary key."""
+
+    people: dict[str, Person] = field(default_factory=dict)
+    values: dict[int, dict[str, Any]] = field(default_factory=dict)
+    holders: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    groups: dict[str, str] = field(default_factory=dict)
+    new_groups: dict[str, str] = field(default_factory=dict)
+
+    def group(self, name: str) -> str:
+        """The group's name as the directory writes it, or as the file first did."""
+        key = name.casefold()
+        return self.groups.get(key) or self.new_groups.setdefault(key, name)
+
+
+def _plan(file: str, reading: Reading, options: Options, today: date) -> ImportPlan:
+    plan = ImportPlan(file, options, reading.rows, warnings=reading.warnings, errors=reading.errors)
+    source = Source.objects.filter(name=options.source).first()
+    if source and source.kind != Source.Kind.FILE:
+        plan.errors.append(Problem(None, None, _not_a_file_source(source)))
+    if plan.errors:
+        return plan
+    present = _load(source)
+    changes = [_change(entry, present) for entry in reading.entries]
+    plan.errors += sorted(_conflicts(changes, present), key=lambda problem: problem.row or 0)
+    if plan.errors:
+        return plan
+    named = {change.person.pk for change in changes}
+    absent = [person for person in present.people.values() if person.pk not in named]
+    changes += [_deactivation(person, present) for person in absent if options.replace and person.active]
+    _sort(changes, plan)
+    plan.untouched = len(present.people) - len(plan.changed) - len(plan.deactivated) - plan.unchanged
+    plan.groups_made = sorted(present.new_groups.values(), key=str.casefold)
+    _warn_of_inactive(reading, changes, plan)
+    _guard(plan, present, today)
+    return plan
+
+
+def _not_a_file_source(source: Source) -> str:
+    kind = source.get_kind_display().lower()
+    return f"Source {source.name!r} is not for files ({kind}). Import into another source."
+
+
+def _load(source: Source | None) -> _Present:
+    """In five queries, however many people there are."""
+    present = _Present(
+        groups={name.casefold(): name for name in Group.objects.values_list("name", flat=True)}
+    )
+    addresses: dict[int, dict[str, str]] = defaultdict(dict)
+    holders = PersonEmail.objects.values_list(
+        "key", "address", "person_id", "person__email", "person__source__name"
+    )
+    for key, address, person_id, email, source_name in holders.iterator():
+        addresses[person_id][key] = address
+        present.holders[key] = (person_id, email, source_name)
+    groups: dict[int, list[str]] = defaultdict(list)
+    memberships = Membership.objects.filter(person__source=source).values_list("person_id", "group__name")
+    for person_id, name in memberships.iterator():
+        groups[person_id].append(name)
+    for person in Person.objects.filter(source=source) if source else []:
+        primary = email_key(person.email)
+        present.people[primary] = person
+        present.values[person.pk] = {
+            **{name: getattr(person, name) for name in FIELDS},
+            "groups": _in_order(groups[person.pk]),
+            "aliases": _aliases(addresses[person.pk].values(), primary),
+        }
+    return present
+
+
+def _in_order(names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(names, key=str.casefold))
+
+
+def _aliases(addresses: Iterable[str], primary: str) -> tuple[str, ...]:
+    keys = {email_key(address): address for address in addresses}
+    return tuple(keys[key] for key in sorted(keys) if key != primary)
+
+
+def _change(entry: Entry, present: _Present) -> Change:
+    """What the file says over what is known. New people are active unless the file says otherwise."""
+    person = present.people.get(entry.key)
+    before = present.values[person.pk] if person else {}
+    said = dict(entry.values)
+    if "groups" in said:
+        said["groups"] = _in_order(map(present.group, said["groups"]))
+    if "aliases" in said:
+        said["aliases"] = _aliases(said["aliases"], entry.key)
+    person = person or Person()
+    after = {
+        **{name: getattr(person, name) for name in FIELDS},
+        "groups": (),
+        "aliases": (),
+        **before,
+        **said,
+    }
+    for name in FIELDS:
+        setattr(person, name, after[name])
+    return Change(person, entry.rows, before, after)
+
+
+def _deactivation(person: Person, present: _Present) -> Change:
+    before = present.values[person.pk]
+    person.active = False
+    return Change(person, (), before, {**before, "active": False})
+
+
+def _conflicts(changes: list[Change], present: _Present) -> Iterator[Problem]:
+    """Dates in the wrong order, and addresses that two people would hold."""
+    owners = {email_key(change.after["email"]): change for change in changes}
+    released = {key for change in changes for key in _keys(change.before) - _keys(change.after)}
+    for change in changes:
+        yield from _wrong_dates(change)
+        if not change.before:
+            yield from _held(change.after["email"], change, "email", released, present)
+        kept = _keys(change.before)
+        for alias in change.after["aliases"]:
+            other = owners.setdefault(email_key(alias), change)
+            if email_key(alias) in kept:
+                continue
+            if other is not change:
+                detail = f"{alias} already belongs to {other.after['email']} in row {other.rows[0]}."
+                yield Problem(change.rows[0], "aliases", detail)
+            else:
+                yield from _held(alias, change, "aliases", released, present)
+
+
+def _keys(values: dict[str, Any]) -> set[str]:
+    return {email_key(alias) for alias in values.get("aliases", ())}
+
+
+def _wrong_dates(change: Change) -> Iterator[Problem]:
+    start, end = change.after["start_date"], change.after["end_date"]
+    if start and end and end < start:
+        yield Problem(change.rows[0], "end_date", f"The end date {end} is before the start date {start}.")
+
+
+def _held(
+    address: str, change: Change, column: str, released: set[str], present: _Present
+) -> Iterator[Problem]:
+    """A problem if somebody of the directory holds the address and this file does not take it from them."""
+    key = email_key(address)
+    holder = present.holders.get(key)
+    if holder is None or key in released or holder[0] == change.person.pk:
+        return
+    _, email, source = holder
+    belongs = "belongs" if email_key(email) == key else "belongs as an alias"
+    yield Problem(change.rows[0], column, f"{address} already {belongs} to {email} of source {source!r}.")
+
+
+def _sort(changes: list[Change], plan: ImportPlan) -> None:
+    for change in changes:
+        if not change.before:
+            plan.added.append(change)
+        elif not change.fields:
+            plan.unchanged += 1
+        elif change.deactivates:
+            plan.deactivated.append(change)
+        else:
+            plan.changed.append(change)
+
+
+def _warn_of_inactive(reading: Reading, changes: list[Change], plan: ImportPlan) -> None:
+    """Someone who returns must not stay out unnoticed because the file does not speak of it."""
+    silent = {entry.key for entry in reading.entries if "active" not in entry.values}
+    inactive = [
+        change.after["email"]
+        for change in changes
+        if not change.after["active"] and email_key(change.after["email"]) in silent
+    ]
+    if inactive:
+        shown = inactive if len(inactive) <= 5 else [*inactive[:5], f"{len(inactive) - 5} more"]
+        plan.warnings.append(
+            f"{listed(shown)}: inactive in the directory, and still so after this import, because "
+            "the file does not say who is active."
+        )
+
+
+def _guard(plan: ImportPlan, present: _Present, today: date) -> None:
+    """Stop a truncated or emptied file, which looks exactly like everybody leaving."""
+    active = sum(in_force(values, today) for values in present.values.values())
+    plan.dropped = sum(
+        in_force(change.before, today) and not in_force(change.after, today)
+        for change in plan.changed + plan.deactivated
+    )
+    of_them = f"of {active} active people of source {plan.options.source!r}"
+    if plan.options.allow_drop:
+        return
+    if plan.options.replace and plan.rows == 0:
+        detail = f"The file names nobody, and {plan.dropped} {of_them} would be deactivated."
+    elif plan.dropped * 100 > active * DROP_PERCENT:
+        detail = f"{plan.dropped} {of_them} would lose access at once, which is more than {DROP_PERCENT} %."
+    else:
+        return
+    plan.refusal = Problem(None, None, f"{detail} Check the file; if it is right, allow the drop.")
+
+
+def _apply(plan: ImportPlan, now: datetime) -> None:
+    source, _ = Source.objects.get_or_create(name=plan.options.source, defaults={"kind": Source.Kind.FILE})
+    Group.objects.bulk_create([Group(name=name) for name in plan.groups_made], batch_size=BATCH)
+    for change in plan.added:
+        change.person.source = source
+    Person.objects.bulk_create([change.person for change in plan.added], batch_size=BATCH)
+    # An upsert of rows that exist: bulk_update says the same in CASE expressions, many times slower.
+    Person.objects.bulk_create(
+        [change.person for change in plan.changed + plan.deactivated],
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["id"],
+        update_fields=[*FIELDS, "updated_at"],
+    )
+    _write_addresses(plan)
+    _write_memberships(plan)
+    if plan.options.allow_drop and plan.dropped:
+        source.allow_drop(now=now)
+    plan.applied = True
+
+
+def _write_addresses(plan: ImportPlan) -> None:
+    changes = [change for change in plan.changes if _differs(change, "email", "aliases")]
+    for ids in _batches([change.person.pk for change in changes if change.before]):
+        PersonEmail.objects.filter(person_id__in=ids).delete()
+    PersonEmail.objects.bulk_create(
+        [
+            PersonEmail(person=change.person, key=email_key(address), address=address)
+            for change in changes
+            for address in (change.after["email"], *change.after["aliases"])
+        ],
+        batch_size=BATCH,
+    )
+
+
+def _write_memberships(plan: ImportPlan) -> None:
+    changes = [change for change in plan.changes if _differs(change, "groups")]
+    for ids in _batches([change.person.pk for change in changes if change.before]):
+        Membership.objects.filter(person_id__in=ids).delete()
+    groups = dict(Group.objects.values_list("name", "pk"))
+    Membership.objects.bulk_create(
+        [
+            Membership(person=change.person, group_id=groups[name])
+            for change in changes
+            for name in change.after["groups"]
+        ],
+        batch_size=BATCH,
+    )
+
+
+def _differs(change: Change, *columns: str) -> bool:
+    return any(change.before.get(column) != change.after[column] for column in columns)
+
+
+def _batches(ids: list[int]) -> Iterator[list[int]]:
+    for start in range(0, len(ids), BATCH):
+        yield ids[start : start + BATCH]
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value

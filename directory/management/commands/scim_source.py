@@ -1,0 +1,54 @@
+"""An inbound SCIM source and its bearer token."""
+
+import json
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+from django.utils import timezone
+
+from directory.models import Source
+
+
+class Command(BaseCommand):
+    help = (
+        "Make a source of people that an identity provider fills through SCIM, and print the bearer token "
+        "that its SCIM client signs in with. The token is printed once and kept only as a digest; "
+        "--rotate replaces it, and the old one stops working at once."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("name", metavar="NAME", help="the source's name")
+        parser.add_argument("--rotate", action="store_true", help="renew the token of an existing source")
+        parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+
+    def handle(self, *, name: str, rotate: bool, json: bool, **given: Any) -> None:
+        with transaction.atomic():
+            source = _existing(name) if rotate else _new(name)
+            token = source.issue_token(now=timezone.now())
+        if json:
+            self._print_json(source, token, rotated=rotate)
+            return
+        self.stderr.write(f"The token of source {name!r}, shown only this once:", style_func=str)
+        self.stdout.write(token)
+
+    def _print_json(self, source: Source, token: str, *, rotated: bool) -> None:
+        document = {"source": source.name, "kind": source.kind, "rotated": rotated, "token": token}
+        self.stdout.write(json.dumps(document, ensure_ascii=False))
+
+
+def _existing(name: str) -> Source:
+    source = Source.objects.select_for_update().filter(name=name, kind=Source.Kind.SCIM).first()
+    if source is None:
+        raise CommandError(f"There is no SCIM source {name!r}. Without --rotate it is made.", returncode=2)
+    return source
+
+
+def _new(name: str) -> Source:
+    if not name.strip() or len(name) > 100:
+        raise CommandError("The name of a source has 1 to 100 characters.", returncode=2)
+    if there := Source.objects.filter(name=name).first():
+        hint = " --rotate renews its token." if there.kind == Source.Kind.SCIM else ""
+        raise CommandError(f"There is a source {name!r} already.{hint}", returncode=2)
+    return Source.objects.create(name=name, kind=Source.Kind.SCIM)
