@@ -1,0 +1,20 @@
+"""A stand-in for OpenAI's administration API: a stateful organization served over real HTTP."""
+
+from pathlib import Path
+
+from integrations.connectors.openai.simulator.faults import Fault, Kind, load_faults
+from integrations.connectors.openai.simulator.organization import Organization
+from integrations.connectors.openai.simulator.server import Recorded, Simulator
+
+__all__ = ["Fault", "Kind", "Organization", "Recorded", "Simulator", "serve"]
+
+
+def serve(
+    *, port: int, people: int, projects: int, seed: int, state: Path | None, faults: Path | None
+) -> Simulator:
+    """A running simulator. OSError: a taken port, a file out of reach. ValueError: a bad file."""
+    if state is None:
+        organization = Organization.seeded(people, projects, seed)
+    else:
+        organization = Organization.load_or_seed(state, people=people, projects=projects, seed=seed)
+    return Simulator(organization, port=port, faults=load_faults(faults) if faults else ()).start()
