@@ -1,3 +1,209 @@
-"""placeholder while the client is being written"""
+"""OpenAI Platform for Cakewalk: members and invites are accounts, projects and groups are entitlements."""
 
-CONNECTOR = None
+import unicodedata
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from django.conf import settings
+from django.views.decorators.debug import sensitive_variables
+
+from integrations.connectors.base import (
+    Account,
+    AccountState,
+    ActionRejected,
+    Card,
+    CheckReport,
+    Connector,
+    CredentialRejected,
+    Entitlement,
+    Grant,
+    Listing,
+    PermissionMissing,
+    ReadIncomplete,
+    Receipt,
+    RemoteUnreachable,
+    Vocabulary,
+)
+from integrations.connectors.http import Pace, Transport
+from integrations.connectors.openai import checking, entering
+from integrations.connectors.openai.client import OpenAIClient
+from integrations.connectors.openai.parsing import GROUP, MEMBER, PROJECT
+
+
+class OpenAIConnector(Connector):
+    card = Card(
+        kind="openai",
+        title="OpenAI Platform",
+        category="AI",
+        badge="Auto Provisioning",
+        authentication="API key",
+        required_permissions="Admin",
+        required_metadata="None",
+        secret_label="API key",  # noqa: S106 - the name of a field
+        secret_placeholder="sk-admin-…",  # noqa: S106 - the shape of a key
+        summary="Invites people to your OpenAI organization, gives them projects, and removes who leaves.",
+        default_base_url=entering.OPENAI_URL,
+    )
+    vocabulary = Vocabulary(
+        roles=("reader", "owner"),
+        owner_role="owner",
+        entitlement_roles={PROJECT: ("member", "owner"), GROUP: (MEMBER,)},
+        invite_carries={PROJECT: ("member", "owner")},
+        implicit=frozenset({PROJECT}),
+    )
+
+    @sensitive_variables("secret")
+    def __init__(
+        self,
+        *,
+        secret: str,
+        base_url: str,
+        progress: Callable[[str], None] = lambda _: None,
+        pace: Pace | None = None,
+    ) -> None:
+        if refusal := self.refuse_secret(secret):
+            raise CredentialRejected(refusal)
+        if refusal := self.refuse_base_url(base_url):
+            raise RemoteUnreachable(refusal)
+        self._secret = secret
+        self._transport = Transport(base_url, secret, progress, pace)
+        self._client = OpenAIClient(self._transport, progress)
+
+    @classmethod
+    @sensitive_variables("secret")
+    def refuse_secret(cls, secret: str) -> str | None:
+        return entering.refuse_secret(secret)
+
+    @classmethod
+    def refuse_base_url(cls, base_url: str) -> str | None:
+        return entering.refuse_base_url(base_url, settings.CONNECTOR_ALLOWED_HOSTS)
+
+    @classmethod
+    def secret_hint(cls, secret: str) -> str:
+        return entering.secret_hint(secret)
+
+    @property
+    def listings(self) -> Collection[Listing]:
+        return tuple(self._client.listings)
+
+    @property
+    def calls(self) -> int:
+        return self._transport.calls
+
+    # -- reading
+
+    def check(self) -> CheckReport:
+        with self._transport.in_a_hurry():
+            return checking.check(self._client, self._secret)
+
+    def fetch_credential_owner(self) -> str | None:
+        try:
+            return checking.key_owner(self._client, self._secret)
+        except PermissionMissing:
+            return None
+
+    def fetch_accounts(self) -> list[Account]:
+        """Invites first: who accepts in between is then seen twice, and never not at all."""
+        invites = self._client.list_invites()
+        members = self._client.list_users()
+        if not members:
+            raise ReadIncomplete("The list of users is empty, and an organization always has an owner.")
+        joined = {_address(member.email) for member in members if member.email}
+        return members + [invite for invite in _current(invites) if _address(invite.email) not in joined]
+
+    def fetch_account(self, account_id: str, state: AccountState) -> Account | None:
+        if state is AccountState.ACTIVE:
+            return self._client.retrieve_user(account_id)
+        return self._client.retrieve_invite(account_id)
+
+    def fetch_entitlements(self, kinds: Collection[str]) -> list[Entitlement]:
+        lists = {PROJECT: self._client.list_projects, GROUP: self._client.list_groups}
+        return [entitlement for kind in kinds for entitlement in lists[kind]()]
+
+    def fetch_holders(self, entitlement: Entitlement) -> Mapping[str, str]:
+        lists = {PROJECT: self._client.list_project_users, GROUP: self._client.list_group_users}
+        holders = lists[entitlement.kind](entitlement.id, entitlement.name)
+        return {holder.id: holder.role for holder in holders}
+
+    def fetch_grant(self, account_id: str, kind: str, entitlement_id: str) -> Grant | None:
+        ways = {PROJECT: self._client.retrieve_project_user, GROUP: self._client.retrieve_group_user}
+        holder = ways[kind](entitlement_id, account_id)
+        return Grant(kind, entitlement_id, holder.role) if holder else None
+
+    # -- writing
+
+    def invite(self, email: str, role: str, grants: Collection[Grant]) -> Receipt:
+        _check_role(role, self.vocabulary.roles)
+        for grant in grants:
+            _check_role(grant.role, self.vocabulary.invite_carries.get(grant.kind, ()))
+        return self._client.create_invite(email, role, {grant.id: grant.role for grant in grants})
+
+    def withdraw_invite(self, account_id: str) -> Receipt:
+        try:
+            return self._gone_or(lambda: self._client.delete_invite(account_id))
+        except ActionRejected as refusal:
+            if "already accepted" not in str(refusal):
+                raise
+            sentence = "The invite cannot be withdrawn: it was accepted, and the person is a member now."
+            raise ActionRejected(sentence, status=refusal.status, request_id=refusal.request_id) from None
+
+    def change_role(self, account_id: str, role: str) -> Receipt:
+        _check_role(role, self.vocabulary.roles)
+        return self._client.modify_user(account_id, role)
+
+    def remove(self, account_id: str) -> Receipt:
+        return self._gone_or(lambda: self._client.delete_user(account_id))
+
+    def grant(self, account_id: str, grant: Grant) -> Receipt:
+        _check_role(grant.role, self.vocabulary.entitlement_roles[grant.kind])
+        try:
+            if grant.kind == GROUP:
+                return self._client.create_group_user(grant.id, account_id)
+            return self._client.create_project_user(grant.id, account_id, grant.role)
+        except ActionRejected as refusal:
+            if "already exists in" in str(refusal) and self._holds(account_id, grant):
+                return Receipt(refusal.request_id)
+            raise
+
+    def _holds(self, account_id: str, grant: Grant) -> bool:
+        return self.fetch_grant(account_id, grant.kind, grant.id) == grant
+
+    def change_grant(self, account_id: str, grant: Grant) -> Receipt:
+        if grant.kind != PROJECT:
+            raise ActionRejected(f"There is nothing to change: a {grant.kind} has one role only.")
+        _check_role(grant.role, self.vocabulary.entitlement_roles[PROJECT])
+        return self._client.modify_project_user(grant.id, account_id, grant.role)
+
+    def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt:
+        ways = {PROJECT: self._client.delete_project_user, GROUP: self._client.delete_group_user}
+        return self._gone_or(lambda: ways[kind](entitlement_id, account_id))
+
+    def _gone_or(self, delete: Callable[[], Receipt]) -> Receipt:
+        """What is not there any more needs no deleting."""
+        try:
+            return delete()
+        except ActionRejected as refusal:
+            if refusal.status == 404 or "is not a member of" in str(refusal):
+                return Receipt(refusal.request_id)
+            raise
+
+
+def _current(invites: Sequence[Account]) -> list[Account]:
+    """Without the expired invites that a newer one to the same address has replaced."""
+    pending = [invite for invite in invites if invite.state is AccountState.INVITED]
+    invited = {_address(invite.email) for invite in pending}
+    expired = [invite for invite in invites if invite.state is AccountState.EXPIRED]
+    expired.sort(key=lambda invite: invite.since.timestamp() if invite.since else 0)
+    newest = {_address(invite.email): invite for invite in expired}
+    return pending + [invite for address, invite in newest.items() if address not in invited]
+
+
+def _check_role(role: str, known: Collection[str]) -> None:
+    if role not in known:
+        raise ActionRejected(f"OpenAI has no role {role!r} here.")
+
+
+def _address(email: str | None) -> str:
+    return unicodedata.normalize("NFC", email or "").casefold()
+
+
+CONNECTOR = OpenAIConnector

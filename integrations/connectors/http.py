@@ -1,0 +1,293 @@
+"""HTTP to a remote: one session, one pace, patience with what passes, and whether a write arrived.
+
+The only module that knows `requests`. A 4xx is the vendor's word: it is returned for the connector to judge.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from math import isfinite
+from ssl import SSLCertVerificationError
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from urllib3 import exceptions as urllib3_errors
+
+from integrations.connectors.base import (
+    ConnectorError,
+    OutcomeUnknown,
+    RateLimited,
+    ReadIncomplete,
+    RemoteUnreachable,
+)
+
+CONNECT_SECONDS = 5.0
+ANSWER_BYTES = 16 * 1024 * 1024
+ATTEMPTS = 5
+SLOW_DOWN_SECONDS = 60.0
+"""The wait after a 429 that names none: limits are commonly refilled each minute."""
+BREATH_SECONDS = 5.0
+"""How often a wait reports progress, so that a job keeps its lease and can be cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long to bear with a remote. Tests bring a clock of their own and do not sleep."""
+
+    silence: float = 30.0
+    """How long it may send nothing."""
+    answer: float = 120.0
+    """How long one answer may take in all, however steadily it drips."""
+    patience: float = 300.0
+    """How long one call may wait and be repeated."""
+    sleep: Callable[[float], None] = time.sleep
+    clock: Callable[[], float] = time.monotonic
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    method: str
+    path: str
+    query: Mapping[str, str] | None = None
+    body: Mapping[str, Any] | None = None
+
+    @property
+    def writes(self) -> bool:
+        return self.method != "GET"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def request_id(self) -> str | None:
+        return self.headers.get("x-request-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why there is no reply. `sent`: the request may have reached the remote."""
+
+    sentence: str
+    sent: bool = True
+    passing: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """An outcome that is no answer: the error to raise, and the pause before another attempt, if any."""
+
+    error: ConnectorError
+    pause: float | None = None
+    slow_down: bool = False
+
+
+class Transport:
+    """Calls one remote with one credential. Not for use by two threads at once."""
+
+    def __init__(
+        self, base_url: str, secret: str, progress: Callable[[str], None], pace: Pace | None = None
+    ) -> None:
+        self.calls = 0
+        self.host = urlsplit(base_url).netloc
+        self._base_url = base_url.rstrip("/")
+        self._secret = secret
+        self._progress = progress
+        self._pace = pace or Pace()
+        self._resume_at = self._pace.clock()
+        self._session = _session(secret)
+
+    def read(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
+        """Repeated through all that passes: no connection, a timeout, 429, 5xx."""
+        return self._call(Request("GET", path, query=query))
+
+    def write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
+        """Sent once; again only when it surely did not arrive, or was refused by a 429."""
+        return self._call(Request(method, path, body=body))
+
+    @contextmanager
+    def in_a_hurry(self) -> Iterator[None]:
+        """For somebody who waits at a form: one attempt each, and little patience with silence."""
+        usual, self._pace = self._pace, replace(self._pace, silence=10.0, answer=20.0, patience=0.0)
+        try:
+            yield
+        finally:
+            self._pace = usual
+
+    def redacted(self, text: str) -> str:
+        return text.replace(self._secret, "…")
+
+    def _call(self, request: Request) -> Reply:
+        give_up_at = self._pace.clock() + self._pace.patience
+        self._wait_for_turn(give_up_at)
+        failures = 0
+        while True:
+            outcome = self._send(request)
+            if isinstance(outcome, Fault):
+                trouble = self._judge_fault(request, outcome, failures)
+            else:
+                found = self._judge_reply(request, outcome, failures)
+                if found is None:
+                    return outcome
+                trouble = found
+            failures += not trouble.slow_down
+            self._wait_or_raise(trouble, give_up_at, last=failures >= ATTEMPTS)
+
+    # -- sending
+
+    def _send(self, request: Request) -> Reply | Fault:
+        """A fault is returned, not raised: a chained exception would carry the request's headers along."""
+        self.calls += 1
+        deadline = self._pace.clock() + self._pace.answer
+        try:
+            with self._session.request(
+                request.method,
+                self._base_url + request.path,
+                params=request.query,
+                json=request.body,
+                timeout=(CONNECT_SECONDS, self._pace.silence),
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                body = self._read_body(response, deadline)
+                return (
+                    body if isinstance(body, Fault) else Reply(response.status_code, response.headers, body)
+                )
+        except (requests.RequestException, urllib3_errors.HTTPError) as error:
+            return self._fault(error)
+
+    def _read_body(self, response: requests.Response, deadline: float) -> bytes | Fault:
+        body = bytearray()
+        # read1 returns what has come; any other read would wait for a full block, past every deadline.
+        while chunk := response.raw.read1(65536, decode_content=True):
+            body += chunk
+            if len(body) > ANSWER_BYTES:
+                return Fault(f"{self.host} sent more than {ANSWER_BYTES:,} bytes.", passing=False)
+            if self._pace.clock() > deadline:
+                return Fault(f"{self.host} did not end its answer in {self._pace.answer:.0f} seconds.")
+        return bytes(body)
+
+    def _fault(self, error: Exception) -> Fault:
+        inner = error.args[0] if error.args else None
+        match inner.reason if isinstance(inner, urllib3_errors.MaxRetryError) else error:
+            case urllib3_errors.NameResolutionError():
+                return Fault(f"The name of {self.host} could not be found.", sent=False)
+            case urllib3_errors.NewConnectionError():
+                return Fault(f"No connection to {self.host} could be made.", sent=False)
+            case urllib3_errors.ConnectTimeoutError():
+                seconds = f"{CONNECT_SECONDS:.0f} seconds"
+                return Fault(f"{self.host} did not take a connection within {seconds}.", sent=False)
+            case urllib3_errors.SSLError(args=(SSLCertVerificationError(), *_)):
+                untrusted = f"The certificate of {self.host} could not be verified."
+                return Fault(untrusted, sent=False, passing=False)
+            case requests.ReadTimeout() | urllib3_errors.ReadTimeoutError():
+                return Fault(f"{self.host} said nothing for {self._pace.silence:.0f} seconds.")
+            case _:
+                return Fault(f"{self.host} broke off the connection before its answer was complete.")
+
+    # -- judging
+
+    def _judge_fault(self, request: Request, fault: Fault, failures: int) -> Trouble:
+        if request.writes and fault.sent:
+            return Trouble(OutcomeUnknown(f"{fault.sentence} Whether the change was made is unknown."))
+        return Trouble(RemoteUnreachable(fault.sentence), _backoff(failures) if fault.passing else None)
+
+    def _judge_reply(self, request: Request, reply: Reply, failures: int) -> Trouble | None:
+        if reply.ok:
+            return None
+        facts: dict[str, Any] = {"status": reply.status, "request_id": reply.request_id}
+        advised = _advised_pause(reply.headers)
+        if reply.status == 429:
+            refusal = RateLimited(f"{self.host} asked to slow down.", **facts)
+            return Trouble(refusal, advised or SLOW_DOWN_SECONDS, slow_down=True)
+        if reply.status != 408 and 400 <= reply.status < 500:
+            return None
+        if request.writes:
+            unsaid = (
+                f"{self.host} answered with status {reply.status}. Whether the change was made is unknown."
+            )
+            return Trouble(OutcomeUnknown(unsaid, **facts))
+        if reply.status < 400:
+            redirect = f"{self.host} answered with a redirect (status {reply.status}), which is not followed."
+            return Trouble(ReadIncomplete(redirect, **facts))
+        broken = f"{self.host} answered with an error of its own (status {reply.status})."
+        return Trouble(RemoteUnreachable(broken, **facts), max(_backoff(failures), advised or 0))
+
+    # -- waiting
+
+    def _wait_for_turn(self, give_up_at: float) -> None:
+        """A 429 to one call makes all later calls of this transport wait."""
+        if self._resume_at > give_up_at:
+            seconds = self._resume_at - self._pace.clock()
+            raise RateLimited(f"{self.host} asked to wait another {seconds:.0f} seconds.", status=429)
+        self._wait_until(self._resume_at, f"{self.host} asked to slow down.")
+
+    def _wait_or_raise(self, trouble: Trouble, give_up_at: float, *, last: bool) -> None:
+        if trouble.pause is None:
+            raise trouble.error
+        resume_at = self._pace.clock() + trouble.pause
+        if trouble.slow_down:
+            self._resume_at = resume_at
+        if last or resume_at > give_up_at:
+            raise trouble.error
+        self._wait_until(resume_at, str(trouble.error))
+
+    def _wait_until(self, moment: float, why: str) -> None:
+        while (left := moment - self._pace.clock()) > 0:
+            self._progress(f"{why} Trying again in {left:.0f} s.")
+            self._pace.sleep(min(left, BREATH_SECONDS))
+
+
+def _session(secret: str) -> requests.Session:
+    session = requests.Session()
+    session.trust_env = False
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    session.headers["Authorization"] = f"Bearer {secret}"
+    session.headers["Accept"] = "application/json"
+    session.headers["User-Agent"] = "Cakewalk"
+    return session
+
+
+def _backoff(failures: int) -> float:
+    jitter = random.uniform(0.75, 1)  # noqa: S311 - jitter needs no secrecy
+    return float(min(0.5 * 2**failures, 30) * jitter)
+
+
+def _advised_pause(headers: Mapping[str, str]) -> float | None:
+    """`retry-after-ms`, or `Retry-After` in seconds or as a date; at least half a second."""
+    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
+        seconds = _number(headers.get(name), unit)
+        if seconds is not None:
+            return max(seconds, 0.5)
+    return _seconds_until(headers.get("retry-after"), headers.get("date"))
+
+
+def _number(text: str | None, unit: float) -> float | None:
+    try:
+        number = float(text or "")
+    except ValueError:
+        return None
+    return number * unit if isfinite(number) else None
+
+
+def _seconds_until(date: str | None, now: str | None) -> float | None:
+    """Measured by the remote's own clock where it shows one, since ours may differ."""
+    try:
+        until = parsedate_to_datetime(date or "")
+        since = parsedate_to_datetime(now) if now else datetime.now(UTC)
+        return max((until - since).total_seconds(), 0.5)
+    except (TypeError, ValueError):
+        return None

@@ -1,0 +1,283 @@
+"""OpenAI's administration API: one method per endpoint, strict about answers, without decisions."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from integrations.connectors.base import (
+    Account,
+    ActionRejected,
+    ConnectorError,
+    CredentialRejected,
+    Entitlement,
+    Listing,
+    OutcomeUnknown,
+    PermissionMissing,
+    ReadIncomplete,
+    Receipt,
+)
+from integrations.connectors.http import Reply, Transport
+from integrations.connectors.openai import parsing
+from integrations.connectors.openai.paging import Walk
+from integrations.connectors.openai.parsing import AdminKey, Holder, Row, Unreadable
+
+USERS = "/organization/users"
+INVITES = "/organization/invites"
+PROJECTS = "/organization/projects"
+GROUPS = "/organization/groups"
+ADMIN_KEYS = "/organization/admin_api_keys"
+
+Value = TypeVar("Value")
+Parse = Callable[[Row, str], Value]
+
+
+class OpenAIClient:
+    """`listings` proves each list that was read to its end; `simulated` is what the answers say they are."""
+
+    def __init__(self, transport: Transport, progress: Callable[[str], None]) -> None:
+        self.listings: list[Listing] = []
+        self.simulated = False
+        self._transport = transport
+        self._progress = progress
+
+    # https://platform.openai.com/docs/api-reference/users
+
+    def list_users(self) -> list[Account]:
+        return self._list("users", USERS, parsing.parse_user)
+
+    def retrieve_user(self, user_id: str) -> Account | None:
+        return self._retrieve(_path(USERS, user_id), parsing.parse_user)
+
+    def modify_user(self, user_id: str, role: str) -> Receipt:
+        return self._post(
+            _path(USERS, user_id),
+            {"role": role},
+            parsing.parse_user,
+            lambda user: (user.id, user.role) == (user_id, role),
+        )
+
+    def delete_user(self, user_id: str) -> Receipt:
+        return self._delete(_path(USERS, user_id), user_id)
+
+    # https://platform.openai.com/docs/api-reference/invite
+
+    def list_invites(self) -> list[Account]:
+        """Those that are open or expired; accepted ones stay listed at OpenAI and are members now."""
+        invites = self._list("invites", INVITES, _parse_invite)
+        return [invite for invite in invites if invite is not None]
+
+    def retrieve_invite(self, invite_id: str) -> Account | None:
+        return self._retrieve(_path(INVITES, invite_id), _parse_invite)
+
+    def create_invite(self, email: str, role: str, grants: Mapping[str, str]) -> Receipt:
+        """`grants`: roles by project. Always sent: OpenAI gives the default project to who names none."""
+        projects = [{"id": project_id, "role": held} for project_id, held in grants.items()]
+        return self._post(
+            INVITES,
+            {"email": email, "role": role, "projects": projects},
+            _parse_invite,
+            lambda invite: invite is not None and invite.role == role,
+            account_id=lambda invite: invite.id if invite else None,
+        )
+
+    def delete_invite(self, invite_id: str) -> Receipt:
+        return self._delete(_path(INVITES, invite_id), invite_id)
+
+    # https://platform.openai.com/docs/api-reference/projects
+
+    def list_projects(self) -> list[Entitlement]:
+        return self._list("projects", PROJECTS, parsing.parse_project)
+
+    # https://platform.openai.com/docs/api-reference/project-users
+
+    def list_project_users(self, project_id: str, name: str) -> list[Holder]:
+        path = _path(PROJECTS, project_id, "users")
+        return self._list(f"users in the project {name}", path, parsing.parse_project_user)
+
+    def retrieve_project_user(self, project_id: str, user_id: str) -> Holder | None:
+        return self._retrieve(_path(PROJECTS, project_id, "users", user_id), parsing.parse_project_user)
+
+    def create_project_user(self, project_id: str, user_id: str, role: str) -> Receipt:
+        wanted = Holder(user_id, role)
+        return self._post(
+            _path(PROJECTS, project_id, "users"),
+            {"user_id": user_id, "role": role},
+            parsing.parse_project_user,
+            lambda holder: holder == wanted,
+        )
+
+    def modify_project_user(self, project_id: str, user_id: str, role: str) -> Receipt:
+        wanted = Holder(user_id, role)
+        return self._post(
+            _path(PROJECTS, project_id, "users", user_id),
+            {"role": role},
+            parsing.parse_project_user,
+            lambda holder: holder == wanted,
+        )
+
+    def delete_project_user(self, project_id: str, user_id: str) -> Receipt:
+        return self._delete(_path(PROJECTS, project_id, "users", user_id), user_id)
+
+    # https://platform.openai.com/docs/api-reference/groups
+
+    def list_groups(self) -> list[Entitlement]:
+        return self._list("groups", GROUPS, parsing.parse_group)
+
+    def list_group_users(self, group_id: str, name: str) -> list[Holder]:
+        path = _path(GROUPS, group_id, "users")
+        return self._list(f"users in the group {name}", path, parsing.parse_group_user)
+
+    def retrieve_group_user(self, group_id: str, user_id: str) -> Holder | None:
+        return self._retrieve(_path(GROUPS, group_id, "users", user_id), parsing.parse_group_user)
+
+    def create_group_user(self, group_id: str, user_id: str) -> Receipt:
+        return self._post(
+            _path(GROUPS, group_id, "users"),
+            {"user_id": user_id},
+            parsing.parse_group_membership,
+            lambda holder: holder.id == user_id,
+        )
+
+    def delete_group_user(self, group_id: str, user_id: str) -> Receipt:
+        return self._delete(_path(GROUPS, group_id, "users", user_id), user_id)
+
+    # https://platform.openai.com/docs/api-reference/admin-api-keys
+
+    def list_admin_keys(self) -> list[AdminKey]:
+        return self._list("admin keys", ADMIN_KEYS, parsing.parse_admin_key)
+
+    # -- reading
+
+    def peek(self, name: str, path: str) -> None:
+        """One row of a list: enough to see that it may be read, and that OpenAI is what answers."""
+        reply = self._read(path, {"limit": "1"})
+        try:
+            parsing.parse_page(reply.body, f"The list of {name}")
+        except Unreadable as problem:
+            raise _incomplete(problem, reply) from None
+
+    def _list(self, name: str, path: str, parse: Parse[Value]) -> list[Value]:
+        walk, started = Walk(name), time.monotonic()
+        found: list[Value] = []
+        cursor: str | None = None
+        while True:
+            reply = self._read(path, {"limit": "100"} | ({"after": cursor} if cursor else {}))
+            try:
+                cursor = self._take(walk, reply.body, parse, found)
+            except Unreadable as problem:
+                raise _incomplete(problem, reply) from None
+            self._progress(f"Read {walk.items} {name}.")
+            if cursor is None:
+                break
+        seconds = time.monotonic() - started
+        self.listings.append(Listing(name, walk.pages, walk.items, walk.first_id, walk.last_id, seconds))
+        return found
+
+    def _take(self, walk: Walk, body: bytes, parse: Parse[Value], found: list[Value]) -> str | None:
+        page = parsing.parse_page(body, walk.place)
+        ids = []
+        for number, value in enumerate(page.rows, start=1):
+            place = f"{walk.place}, row {number},"
+            row = parsing.parse_row(value, place)
+            ids.append(parsing.row_id(row, place))
+            found.append(parse(row, place))
+        return walk.take(page, ids)
+
+    def _retrieve(self, path: str, parse: Parse[Value]) -> Value | None:
+        """None only where OpenAI itself says that there is no such thing."""
+        reply = self._hear(self._transport.read(path))
+        if reply.status == 404 and parsing.parse_refusal(reply.body):
+            return None
+        if not reply.ok:
+            raise self._refusal(reply, ReadIncomplete)
+        try:
+            return parse(parsing.parse_object(reply.body, "The answer"), "The answer")
+        except Unreadable as problem:
+            raise _incomplete(problem, reply) from None
+
+    def _read(self, path: str, query: Mapping[str, str]) -> Reply:
+        reply = self._hear(self._transport.read(path, query))
+        if not reply.ok:
+            raise self._refusal(reply, ReadIncomplete)
+        return reply
+
+    # -- writing
+
+    def _post(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        parse: Parse[Value],
+        confirms: Callable[[Value], bool],
+        account_id: Callable[[Value], str | None] = lambda _: None,
+    ) -> Receipt:
+        reply, answer = self._write("POST", path, body)
+        try:
+            value = parse(answer, "The answer")
+        except Unreadable as problem:
+            raise _unknown(str(problem), reply) from None
+        if not confirms(value):
+            raise _unknown("The answer tells of something else than was asked for", reply)
+        return Receipt(reply.request_id, account_id(value))
+
+    def _delete(self, path: str, subject_id: str) -> Receipt:
+        reply, answer = self._write("DELETE", path)
+        if not parsing.is_deletion(answer, subject_id):
+            raise _unknown("The answer does not say that the deletion was done", reply)
+        return Receipt(reply.request_id)
+
+    def _write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> tuple[Reply, Row]:
+        reply = self._hear(self._transport.write(method, path, body))
+        if not reply.ok:
+            raise self._refusal(reply, ActionRejected)
+        try:
+            return reply, parsing.parse_object(reply.body, "The answer")
+        except Unreadable as problem:
+            raise _unknown(str(problem), reply) from None
+
+    # -- answers
+
+    def _hear(self, reply: Reply) -> Reply:
+        self.simulated = self.simulated or "x-cakewalk-simulated" in reply.headers
+        return reply
+
+    def _refusal(self, reply: Reply, otherwise: type[ConnectorError]) -> ConnectorError:
+        facts: dict[str, Any] = {"status": reply.status, "request_id": reply.request_id}
+        said = self._transport.redacted(parsing.parse_refusal(reply.body) or "")
+        quoted = f": {said}" if said else f" (status {reply.status})."
+        if reply.status == 403 or (reply.status == 401 and _lacks_scope(said)):
+            return PermissionMissing(f"OpenAI does not permit this to the API key{quoted}", **facts)
+        if reply.status == 401:
+            return CredentialRejected(f"OpenAI does not accept the API key{quoted}", **facts)
+        if said:
+            return otherwise(f"OpenAI refused this{quoted}", **facts)
+        strange = f"{self._transport.host} does not answer like the OpenAI API (status {reply.status})"
+        return _unknown(strange, reply) if otherwise is ActionRejected else _incomplete(strange, reply)
+
+
+def _path(*parts: str) -> str:
+    """Ids go in percent-encoded. An empty or dotted one would make it another address."""
+    collection, *rest = parts
+    if not all(part.strip(".") for part in rest):
+        raise ValueError(f"{'/'.join(parts)}: an id is missing.")
+    return "/".join([collection, *(quote(part, safe="") for part in rest)])
+
+
+def _parse_invite(row: Row, place: str) -> Account | None:
+    return parsing.parse_invite(row, place, datetime.now(UTC))
+
+
+def _lacks_scope(said: str) -> bool:
+    """OpenAI answers 401 and not 403 when a key exists and lacks a scope."""
+    return "missing scope" in said.lower() or "insufficient permission" in said.lower()
+
+
+def _incomplete(problem: object, reply: Reply) -> ReadIncomplete:
+    return ReadIncomplete(f"{problem}.", status=reply.status, request_id=reply.request_id)
+
+
+def _unknown(problem: str, reply: Reply) -> OutcomeUnknown:
+    sentence = f"{problem}. Whether the change was made is unknown."
+    return OutcomeUnknown(sentence, status=reply.status, request_id=reply.request_id)

@@ -1,0 +1,113 @@
+"""What staff may enter as an OpenAI key and as an API address, and why not. Pure."""
+
+import re
+from collections.abc import Collection
+from ipaddress import ip_address
+from urllib.parse import SplitResult, urlsplit
+
+OPENAI_URL = "https://api.openai.com/v1"
+ADMIN_KEYS_PAGE = "https://platform.openai.com/settings/organization/admin-keys"
+OPENAI_HOSTS = frozenset(
+    {"api.openai.com"} | {f"{region}.api.openai.com" for region in ("us", "eu", "ae", "au", "in", "jp")}
+)
+ADMIN_KEY = "sk-admin-"
+QUOTATION_MARKS = "\"'`“”„«»\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
+SHORTEST_KEY = 24
+LONGEST_KEY = 500
+
+
+def refuse_secret(secret: str) -> str | None:
+    """The first thing that is wrong with a key, as a sentence."""
+    if not secret.strip():
+        return "Enter the API key."
+    return _refuse_wrapping(secret) or _refuse_kind(secret) or _refuse_text(secret)
+
+
+def _refuse_wrapping(secret: str) -> str | None:
+    if any(mark in secret for mark in QUOTATION_MARKS):
+        return "Leave out the quotation marks around the key."
+    if re.match(r"(authorization:\s*)?bearer\b", secret, re.IGNORECASE):
+        return "Leave out the word “Bearer” and enter the key alone."
+    if re.search(r"\s", secret):
+        return "A key has no spaces or line breaks in it: copy it again, in one piece."
+    if re.search(r"…|\.\.\.|\*\*", secret):
+        return "This is the shortened form in which OpenAI shows a key later. Enter the whole key."
+    return None
+
+
+def _refuse_kind(secret: str) -> str | None:
+    if secret.startswith(ADMIN_KEY):
+        return None
+    if secret.startswith("sk-"):
+        return (
+            "This is a project key, and it cannot manage members. That needs an Admin key (sk-admin-…), "
+            f"which an organization owner makes at {ADMIN_KEYS_PAGE}."
+        )
+    return (
+        "This does not look like an OpenAI key. Enter an Admin key (sk-admin-…), which an organization "
+        f"owner makes at {ADMIN_KEYS_PAGE}."
+    )
+
+
+def _refuse_text(secret: str) -> str | None:
+    if not secret.isascii():
+        return "The key has characters in it that no key has, such as accented letters: copy it again."
+    if not re.fullmatch(r"[\w-]+", secret):
+        return "The key has a character in it that no key has: only letters, digits, - and _ occur."
+    if len(secret) < SHORTEST_KEY:
+        return "The key is too short: part of it was not copied."
+    if len(secret) > LONGEST_KEY:
+        return "The key is too long: something else was copied along with it."
+    return None
+
+
+def secret_hint(secret: str) -> str:
+    return f"{ADMIN_KEY}…{secret[-4:]}"
+
+
+def is_shown_as(secret: str, shown: str) -> bool:
+    """`sk-admin-...x1` may be a key that begins and ends so. What hides either end tells of none."""
+    start, *_, end = re.split(r"\.{2,}|…|\*+", shown) if shown else ("", "")
+    return bool(start and end) and secret.startswith(start) and secret.endswith(end)
+
+
+def refuse_base_url(base_url: str, allowed_hosts: Collection[str]) -> str | None:
+    """The first thing that is wrong with an address. A key must not be sent elsewhere by a typing error."""
+    try:
+        address = urlsplit(base_url)
+        host = (address.hostname or "").lower()
+        _ = address.port
+    except ValueError:
+        return f"This is not an address. OpenAI's is {OPENAI_URL}."
+    ours = is_loopback(host) or host in {allowed.lower() for allowed in allowed_hosts}
+    return _refuse_parts(base_url, address, host) or _refuse_host(address, host, ours=ours)
+
+
+def _refuse_parts(base_url: str, address: SplitResult, host: str) -> str | None:
+    if address.scheme not in ("http", "https") or not host:
+        return f"The address must begin with https:// and name a host, such as {OPENAI_URL}."
+    if "@" in address.netloc:
+        return "Leave the user name and password out of the address."
+    if "?" in base_url or "#" in base_url:
+        return "Leave out everything from the ? or # on in the address."
+    if not re.fullmatch(r"https?://[\w.:\[\]-]+[\w./~-]*", base_url, re.ASCII | re.IGNORECASE):
+        return "The address has a character in it that does not belong there."
+    return None
+
+
+def _refuse_host(address: SplitResult, host: str, *, ours: bool) -> str | None:
+    if not ours and host not in OPENAI_HOSTS:
+        return (
+            f"{host} is not an OpenAI host, so the key is not sent there. Use {OPENAI_URL}, or name the host "
+            "in the setting CONNECTOR_ALLOWED_HOSTS."
+        )
+    if not ours and address.scheme != "https":
+        return "The address must begin with https://, so that nobody on the way can read the key."
+    return None
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,277 @@
+"""OpenAI's JSON turned into values, or refused by the place that makes no sense. Pure.
+
+Tolerant of the variations that OpenAI has shown (fields absent, people nested in `user`), of nothing else.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from integrations.connectors.base import Account, AccountState, Entitlement, Grant
+
+Row = Mapping[str, Any]
+
+PROJECT = "project"
+GROUP = "group"
+MEMBER = "member"
+DEFAULT_PROJECT = "it is the default project, which OpenAI does not let anyone change"
+
+
+class Unreadable(Exception):
+    """An answer that makes no sense. The message names the place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing. `cursor` is what the page itself names as the way on."""
+
+    rows: tuple[Any, ...]
+    has_more: bool
+    cursor: str | None
+    first_id: str | None
+    last_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a project or a group, and as what."""
+
+    id: str
+    role: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdminKey:
+    """`shown` is the part of the key that OpenAI still shows, such as `sk-admin-...x1`."""
+
+    id: str
+    shown: str
+    owner_id: str | None
+
+
+# -- bodies
+
+
+def parse_object(body: bytes, place: str) -> Row:
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Unreadable(f"{place} is not JSON") from None
+    if not isinstance(found, dict):
+        raise Unreadable(f"{place} is not a JSON object")
+    if found.get("error") is not None:
+        raise Unreadable(f"{place} holds an error")
+    return found
+
+
+def parse_page(body: bytes, place: str) -> Page:
+    """A page of either style: `last_id` (users, invites, projects) or `next` (groups) leads on."""
+    page = parse_object(body, place)
+    rows, has_more = page.get("data"), page.get("has_more")
+    if not isinstance(rows, list):
+        raise Unreadable(f"{place} has no list of data")
+    if not isinstance(has_more, bool):
+        raise Unreadable(f"{place} does not say whether there is more")
+    last_id, following = _text(page, "last_id", place), _text(page, "next", place)
+    if following and not has_more:
+        raise Unreadable(f"{place} names a next page and says that there is none")
+    return Page(
+        rows=tuple(rows),
+        has_more=has_more,
+        cursor=following or last_id,
+        first_id=_text(page, "first_id", place),
+        last_id=last_id,
+    )
+
+
+def parse_refusal(body: bytes) -> str | None:
+    """The message of an error answer, in its present or its older flat form; None when it is neither.
+
+    An answer about the address (`Invalid URL`) says nothing about the thing asked for.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    error = answer.get("error", answer)
+    message = error.get("message") if isinstance(error, dict) else error
+    if not isinstance(message, str) or message.startswith("Invalid URL"):
+        return None
+    return _presentable(message) or None
+
+
+def _presentable(message: str) -> str:
+    """On one line, short, and without anything that looks like a key."""
+    message = re.sub(r"\bsk-[\w*…-]+(?:\.{2,}[\w*-]+)?", "sk-…", " ".join(message.split()))
+    return message if len(message) <= 300 else message[:299] + "…"
+
+
+def is_deletion(answer: Row, subject_id: str) -> bool:
+    """Whether the answer says that this very subject was deleted; groups name nobody."""
+    return answer.get("deleted") is True and answer.get("id", subject_id) == subject_id
+
+
+# -- rows
+
+
+def parse_row(value: Any, place: str) -> Row:
+    if not isinstance(value, dict):
+        raise Unreadable(f"{place} is not a JSON object")
+    return value
+
+
+def row_id(row: Row, place: str) -> str:
+    """The row's own id, or that of the person nested in it."""
+    return _id(row if row.get("id") else _person(row, place), place)
+
+
+def _person(row: Row, place: str) -> Row:
+    return parse_row(row.get("user") or {}, f"{place}, field user,")
+
+
+def parse_user(row: Row, place: str) -> Account:
+    _check_object(row, "organization.user", place)
+    person = _person(row, place)
+    return Account(
+        id=row_id(row, place),
+        state=AccountState.ACTIVE,
+        email=_text(row, "email", place) or _text(person, "email", place),
+        role=_text(row, "role", place) or _text(person, "role", place),
+        name=_text(row, "name", place) or _text(person, "name", place),
+        managed_elsewhere=_flag(row, "is_scim_managed", place),
+        is_service=_flag(row, "is_service_account", place),
+        since=_moment(row, "added_at", place) or _moment(row, "created", place),
+    )
+
+
+def parse_invite(row: Row, place: str, now: datetime) -> Account | None:
+    """None for an accepted invite: that person is a member now. A pending one past its time has expired."""
+    _check_object(row, "organization.invite", place)
+    invite_id, status = _id(row, place), row.get("status")
+    if status not in ("pending", "expired", "accepted"):
+        raise Unreadable(f"{place} has a status that OpenAI does not describe")
+    expires_at = _moment(row, "expires_at", place)
+    lapsed = status == "expired" or (expires_at is not None and expires_at <= now)
+    account = Account(
+        id=invite_id,
+        state=AccountState.EXPIRED if lapsed else AccountState.INVITED,
+        email=_required(row, "email", place),
+        role=_required(row, "role", place),
+        grants=_invite_grants(row, place),
+        since=_moment(row, "created_at", place) or _moment(row, "invited_at", place),
+        expires_at=expires_at,
+    )
+    return None if status == "accepted" else account
+
+
+def _invite_grants(row: Row, place: str) -> tuple[Grant, ...]:
+    projects = row.get("projects")
+    if projects is None:
+        return ()
+    if not isinstance(projects, list):
+        raise Unreadable(f"{place} has projects that are no list")
+    grants = []
+    for number, project in enumerate(projects, start=1):
+        where = f"{place}, project {number},"
+        held = parse_row(project, where)
+        grants.append(Grant(PROJECT, _id(held, where), _required(held, "role", where)))
+    return tuple(sorted(grants))
+
+
+def parse_project(row: Row, place: str) -> Entitlement:
+    _check_object(row, "organization.project", place)
+    project_id = _id(row, place)
+    name = _text(row, "name", place) or _text(row, "title", place) or project_id
+    unmanageable = ""
+    if row.get("archived_at") is not None or row.get("status") == "archived":
+        unmanageable = "it is archived"
+    elif row.get("is_initial") is True or name.strip().casefold() == "default project":
+        unmanageable = DEFAULT_PROJECT
+    return Entitlement(PROJECT, project_id, name, unmanageable)
+
+
+def parse_group(row: Row, place: str) -> Entitlement:
+    group_id = _id(row, place)
+    unmanageable = ""
+    if _flag(row, "is_scim_managed", place):
+        unmanageable = "it is fed by the identity provider through OpenAI's own SCIM"
+    elif row.get("group_type") == "tenant_group":
+        unmanageable = "it belongs to the whole tenant, not to this organization"
+    return Entitlement(GROUP, group_id, _text(row, "name", place) or group_id, unmanageable)
+
+
+def parse_project_user(row: Row, place: str) -> Holder:
+    _check_object(row, "organization.project.user", place)
+    return Holder(_id(row, place), _required(row, "role", place))
+
+
+def parse_group_user(row: Row, place: str) -> Holder:
+    return Holder(_id(row, place), MEMBER)
+
+
+def parse_group_membership(row: Row, place: str) -> Holder:
+    """The answer to adding someone to a group, which has a form of its own."""
+    return Holder(_required(row, "user_id", place), MEMBER)
+
+
+def parse_admin_key(row: Row, place: str) -> AdminKey:
+    """The list has shown project keys among the admin keys; those come back as shown, and never match."""
+    owner = row.get("owner")
+    owner_id = _text(owner, "id", place) if isinstance(owner, dict) else None
+    return AdminKey(_id(row, place), _text(row, "redacted_value", place) or "", owner_id)
+
+
+# -- fields
+
+
+def _check_object(row: Row, expected: str, place: str) -> None:
+    """Rows of another kind than asked for are a mislabelled list; rows that name none are believed."""
+    kind = row.get("object")
+    if isinstance(kind, str) and kind.startswith("organization.") and kind != expected:
+        raise Unreadable(f"{place} is of another kind than {expected}")
+
+
+def _id(row: Row, place: str) -> str:
+    found = row.get("id")
+    if not isinstance(found, str) or not found.strip(" .") or len(found) > 200:
+        raise Unreadable(f"{place} has no id")
+    return found
+
+
+def _required(row: Row, key: str, place: str) -> str:
+    found = _text(row, key, place)
+    if found is None:
+        raise Unreadable(f"{place} has no {key}")
+    return found
+
+
+def _text(row: Row, key: str, place: str) -> str | None:
+    """Absent, null and empty are one; anything but a text is unreadable."""
+    found = row.get(key)
+    if found is not None and not isinstance(found, str):
+        raise Unreadable(f"{place} has a {key} that is no text")
+    return found or None
+
+
+def _flag(row: Row, key: str, place: str) -> bool:
+    found = row.get(key)
+    if found is not None and not isinstance(found, bool):
+        raise Unreadable(f"{place} has an {key} that is neither true nor false")
+    return bool(found)
+
+
+def _moment(row: Row, key: str, place: str) -> datetime | None:
+    seconds = row.get(key)
+    if seconds is None:
+        return None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise Unreadable(f"{place} has an {key} that is no time")
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise Unreadable(f"{place} has an {key} that is no time") from None
