@@ -50,7 +50,7 @@ class Fault:
 
     `path` is a pattern such as `/organization/users*`. `seconds` is how long latency and drip take, and what
     a rate limit asks for, in the form `retry_after` names. `status` is that of a server error. `email` picks
-    the row that is spoiled, where it is not the first one.
+    the row that is spoiled, where it is not the first one of the page.
     """
 
     kind: Kind
@@ -65,8 +65,6 @@ class Fault:
     location: str = "https://elsewhere.example.org"
 
     def __post_init__(self) -> None:
-        if self.kind not in list(Kind):
-            raise BadFault(f"there is no kind {self.kind!r}; there are {', '.join(Kind)}")
         if self.retry_after not in RETRY_AFTER:
             raise BadFault(f"retry_after is {self.retry_after!r}; it can be {', '.join(RETRY_AFTER)}")
         if self.nth < 1:
@@ -98,20 +96,23 @@ class Faults:
     """Faults waiting for their request, and those that have fired."""
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
-        self._seen: list[tuple[Fault, list[Asked]]] = []
+        self._waiting: list[Fault] = []
+        self._matched: list[int] = []
         self.fired: list[Fault] = []
         for fault in faults:
             self.inject(fault)
 
     def inject(self, fault: Fault) -> None:
-        self._seen.append((fault, []))
+        self._waiting.append(fault)
+        self._matched.append(0)
 
     def due(self, asked: Asked) -> list[Fault]:
+        """The faults that befall this request, which now count as fired."""
         due = []
-        for fault, seen in self._seen:
+        for place, fault in enumerate(self._waiting):
             if fault.matches(asked):
-                seen.append(asked)
-                if fault.every or len(seen) == fault.nth:
+                self._matched[place] += 1
+                if fault.every or self._matched[place] == fault.nth:
                     due.append(fault)
         self.fired += due
         return due
@@ -133,8 +134,10 @@ def _fault(entry: Any, place: str) -> Fault:
         raise BadFault(f"{place}: a fault is an object with a kind.")
     for name, value in entry.items():
         _check_field(name, value, place)
+    if entry["kind"] not in list(Kind):
+        raise BadFault(f"{place}: there is no kind {entry['kind']!r}; there are {', '.join(Kind)}.")
     try:
-        return Fault(**entry)
+        return Fault(**entry | {"kind": Kind(entry["kind"])})
     except BadFault as error:
         raise BadFault(f"{place}: {error}.") from error
 

@@ -50,11 +50,12 @@ class Organization(Keys, Groups):
     @classmethod
     def seeded(cls, people: int, projects: int, seed: int = 0, **options: Any) -> Self:
         """`people` members, the first of them an owner, in `projects` projects beside the default one."""
+        if people < 1 or projects < 0:
+            raise ValueError(f"{people} people in {projects} projects are no organization; it has an owner.")
         names = list(seeding.people(people, seed))
         organization = cls(**({"salt": f"seed {seed}"} | options))
-        if names:
-            founder = next(iter(organization.users.values()))
-            founder.name, founder.email = names[0]
+        founder = next(iter(organization.users.values()))
+        founder.name, founder.email = names[0]
         for number, (name, email) in enumerate(names[1:], start=1):
             organization.add_member(email, "reader" if number % 25 else "owner", name=name)
         members = list(organization.users.values())

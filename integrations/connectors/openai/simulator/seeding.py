@@ -49,7 +49,7 @@ def teams(count: int, people: int, seed: int) -> Iterator[list[int]]:
     """For each project the numbers of its people: between a tenth and a third of all."""
     chance = random.Random(seed + 1)  # noqa: S311 - teams, not secrets
     for _ in range(count):
-        size = chance.randint(people // 10, people // 3)
+        size = chance.randint(max(1, people // 10), max(1, people // 3))
         yield sorted(chance.sample(range(people), size))
 
 

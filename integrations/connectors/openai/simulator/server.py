@@ -45,7 +45,7 @@ class Reply:
     faults: list[Fault] = field(default_factory=list)
 
     def befell(self, kind: Kind) -> Fault | None:
-        return next((fault for fault in self.faults if fault.kind == kind), None)
+        return next((fault for fault in self.faults if fault.kind is kind), None)
 
 
 class RateLimit:
@@ -113,7 +113,10 @@ class Simulator:
 
     def start(self) -> Self:
         """Raises OSError where the port is taken. A stopped simulator starts again on its former port."""
-        self._server = _Server(self, self._port)
+        try:
+            self._server = _Server(self, self._port)
+        except OSError as error:
+            raise OSError(f"port {self._port} cannot be used ({error.strerror})") from error
         self._port = self._server.server_port
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
         return self
@@ -142,14 +145,14 @@ class Simulator:
         return reply
 
     def _delay(self, faults: Iterable[Fault]) -> None:
-        seconds = self._latency + sum(fault.seconds for fault in faults if fault.kind == Kind.LATENCY)
+        seconds = self._latency + sum(fault.seconds for fault in faults if fault.kind is Kind.LATENCY)
         if seconds:
             time.sleep(seconds)
 
     def _reply(self, asked: Asked, faults: list[Fault]) -> Reply:
         reply = self._before_effect(asked, faults) or self._effect(asked)
         reply.faults = faults
-        for fault in faults:
+        for fault in faults if reply.status == 200 else ():
             spoil(fault, reply.body, asked)
         if reply.befell(Kind.SERVER_ERROR_AFTER):
             reply.status, reply.body = 500, error_body(500, "The server had an error.", None, None)
@@ -157,7 +160,7 @@ class Simulator:
 
     def _before_effect(self, asked: Asked, faults: Iterable[Fault]) -> Reply | None:
         for fault in faults:
-            if fault.kind == Kind.RESET_BEFORE:
+            if fault.kind is Kind.RESET_BEFORE:
                 return Reply(0, {})
             if instead := instead_of_answer(fault, asked):
                 body = error_body(instead.status, instead.message, None, instead.code)
@@ -239,16 +242,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         url = urlsplit(self.path)
-        length = int(self.headers.get("content-length") or 0)
-        if length > LARGEST_BODY:
-            self.close_connection = True
-            self._send(413, error_body(413, "The request is too large.", None, None), {})
+        length = self.headers.get("content-length", "0")
+        if not length.isdecimal() or int(length) > LARGEST_BODY or "transfer-encoding" in self.headers:
+            self.send_error(400, f"Send a body of at most {LARGEST_BODY} bytes, with its content-length.")
             return
         asked = Asked(
             method=self.command,
             path=url.path,
             query=parse_qs(url.query, keep_blank_values=True),
-            content=self.rfile.read(length),
+            content=self.rfile.read(int(length)),
             secret=self._bearer(),
         )
         self._deliver(self.server.simulator.reply_to(asked, dict(self.headers)))
