@@ -205,8 +205,8 @@ def _plan(file: str, reading: Reading, options: Options, today: date) -> ImportP
 
 
 def _not_a_file_source(source: Source) -> str:
-    kind = source.get_kind_display().lower()
-    return f"Source {source.name!r} is not for files ({kind}). Import into another source."
+    kind = source.get_kind_display()
+    return f"Source {source.name!r} is not filled from files but is a {kind!r} one. Name another source."
 
 
 def _load(source: Source | None) -> _Present:

@@ -16,6 +16,7 @@ MAX_UNPACKED_BYTES = 300 * 1024 * 1024
 MAX_ROWS = 200_000
 MAX_COLUMNS = 50
 EXCEL_LAST_ROW = 1_048_576
+OLD_ENCODING = "The file is not UTF-8 and was read as Windows-1252. Check the accents in its names."
 
 
 class Unreadable(Exception):
@@ -66,22 +67,17 @@ def _table(rows: Iterable[Row], warnings: list[str]) -> Table:
 
 
 def _decode(content: bytes) -> tuple[str, list[str]]:
-    """Text as spreadsheets write it: UTF-8 or UTF-16 with a mark, UTF-8 without, else Windows-1252."""
-    warnings = []
-    try:
-        if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            text = content.decode("utf-16")
-        else:
-            text = content.decode("utf-8-sig")
-    except UnicodeDecodeError:
+    """Text as spreadsheets write it: UTF-16 with its mark, UTF-8 with or without, else Windows-1252."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    for encoding in ["utf-16"] if marked else ["utf-8-sig", "cp1252"]:
         try:
-            text = content.decode("cp1252")
-        except UnicodeDecodeError as error:
-            raise Unreadable("The file is not text: neither UTF-8, UTF-16 nor Windows-1252.") from error
-        warnings.append("The file is not UTF-8 and was read as Windows-1252. Check the accents in its names.")
-    if "\0" in text:
-        raise Unreadable("The file is not a table: it holds binary data. Save it as CSV or .xlsx.")
-    return text, warnings
+            text = content.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" in text:
+            raise Unreadable("The file is not a table: it holds binary data. Save it as CSV or .xlsx.")
+        return text, [OLD_ENCODING] if encoding == "cp1252" else []
+    raise Unreadable("The file is not text: neither UTF-8, UTF-16 nor Windows-1252.")
 
 
 def _csv_rows(text: str) -> Iterator[Row]:

@@ -71,8 +71,9 @@ class Command(BaseCommand):
         if plan.groups_made:
             self._say(f"New groups: {', '.join(plan.groups_made)}")
         done = "imported" if plan.applied else "not imported"
+        rows = f"{plan.rows} row{'s' * (plan.rows != 1)}"
         self._say(
-            f"{plan.file}, {done} into source {plan.options.source!r}: {plan.rows} rows, "
+            f"{plan.file}, {done} into source {plan.options.source!r}: {rows}, "
             f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.deactivated)} deactivated, "
             f"{plan.unchanged} unchanged."
         )
