@@ -1,0 +1,110 @@
+"""Access rules as a file: every mistake named with its place, nothing half imported."""
+
+from pathlib import Path
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from directory.models import Group
+from provisioning.rules_file import RulesFileError, export_rules, import_rules, parse
+from tests.provisioning.builders import VOCABULARY
+from tests.provisioning.world import World, command
+
+GOOD = """
+[[rule]]
+name = "Engineers build in Search"
+group = "Engineering"
+role = "reader"
+projects = [{ name = "Search", role = "member" }, "Voice"]
+groups = ["platform"]
+state = "active"
+
+[[rule]]
+name = "Everyone reads"
+role = "reader"
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("not toml", "The file is not TOML in UTF-8"),
+        ("", "The file holds no [[rule]]."),
+        ("rule = 3", "Rules are [[rule]] tables."),
+        ("name = 'x'\n[[rule]]\nname='a'\nrole='reader'", "Unknown key 'name' at the top"),
+        ("[[rule]]\nrole = 'reader'", "Rule 1 needs a name, a text."),
+        ("[[rule]]\nname = 'A'", "Rule 1 (A) needs a role, a text."),
+        ("[[rule]]\nname = 'A'\nrole = 'admin'", "Rule 1 (A) has role 'admin'; choose one of reader, owner."),
+        (
+            "[[rule]]\nname = 'A'\nrole = 'reader'\nstate = 'on'",
+            "has state 'on'; choose one of draft, proposed",
+        ),
+        ("[[rule]]\nname = 'A'\nrole = 'reader'\nrank = 1", "has an unknown key 'rank'"),
+        ("[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = 'S'", "has projects that is no list"),
+        ("[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = [1]", "has an entry in projects without a name"),
+        (
+            "[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = [{name = 'S', role = 'king'}]",
+            "has project role 'king'; choose one of member, owner",
+        ),
+        ("[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = ['S', 's']", "names the project 's' twice"),
+        ("[[rule]]\nname='A'\nrole='reader'\n[[rule]]\nname='a'\nrole='reader'", "Two rules are named 'a'."),
+    ],
+)
+def test_each_mistake_is_named_with_its_place(text: str, problem: str) -> None:
+    with pytest.raises(RulesFileError) as caught:
+        parse(text.encode(), VOCABULARY)
+    assert problem in str(caught.value)
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    with pytest.raises(RulesFileError) as caught:
+        parse(b"[[rule]]\nrole = 'x'\n[[rule]]\nname = 'B'", VOCABULARY)
+    assert len(caught.value.problems) == 3
+
+
+def test_what_is_imported_is_exported_and_imported_again_without_a_change(world: World) -> None:
+    Group.objects.create(name="engineering")
+    outcome = import_rules(world.integration, GOOD.encode())
+    assert outcome == {
+        "added": ["Engineers build in Search", "Everyone reads"],
+        "changed": [],
+        "unchanged": [],
+    }
+    rule = world.integration.rules.get(name="Engineers build in Search")
+    assert {(grant.kind, grant.name, grant.role) for grant in rule.grants.all()} == {
+        ("project", "Search", "member"),
+        ("project", "Voice", "member"),
+        ("group", "platform", "member"),
+    }
+    assert world.integration.rules.get(name="Everyone reads").state == "draft"
+
+    again = import_rules(world.integration, export_rules(world.integration).encode())
+    assert (again["added"], again["changed"], len(again["unchanged"])) == ([], [], 3)
+
+
+def test_an_unknown_directory_group_stops_the_whole_file(world: World) -> None:
+    with pytest.raises(RulesFileError, match="no directory group 'Engineering'"):
+        import_rules(world.integration, GOOD.encode())
+    assert world.integration.rules.count() == 1
+
+
+def test_a_changed_rule_is_changed_and_the_others_stay(world: World) -> None:
+    Group.objects.create(name="engineering")
+    import_rules(world.integration, GOOD.encode())
+    outcome = import_rules(world.integration, b'[[rule]]\nname = "everyone READS"\nrole = "owner"')
+    assert outcome["changed"] == ["everyone READS"]
+    assert world.integration.rules.count() == 3
+
+
+def test_the_command_says_what_is_wrong_and_leaves_with_status_2(world: World, tmp_path: Path) -> None:
+    file = tmp_path / "rules.toml"
+    with pytest.raises(CommandError, match="cannot be read: No such file") as missing:
+        call_command("import_rules", str(file))
+    assert missing.value.returncode == 2
+    file.write_text("[[rule]]\nname = 'A'\nrole = 'king'")
+    with pytest.raises(CommandError, match="was not imported"):
+        call_command("import_rules", str(file), "--integration", "Acme")
+    file.write_text(GOOD.replace('group = "Engineering"\n', ""))
+    document, status = command("import_rules", str(file))
+    assert (status, document["integration"], len(document["added"])) == (0, "Acme", 2)

@@ -1,0 +1,115 @@
+"""A small company, its OpenAI organization behind real HTTP, and Cakewalk between them."""
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from io import StringIO
+from typing import Any
+
+from django.core.management import call_command
+from django.utils import timezone
+
+from cakewalk.models import User
+from directory.models import Group, Membership, Person, Source
+from integrations.connectors.openai.simulator import Organization, Simulator
+from integrations.models import Integration
+from provisioning.models import AccessRule, ProvisioningJob, RuleGrant
+
+BOSS = "boss@example.org"
+
+
+@dataclass
+class World:
+    """`sync()` and `preview()` return the document that `--json` prints."""
+
+    organization: Organization
+    simulator: Simulator
+    integration: Integration = field(init=False)
+
+    def __post_init__(self) -> None:
+        Source.objects.get_or_create(name="hr", kind=Source.Kind.FILE)
+        self.integration = Integration.objects.create(
+            kind="openai",
+            name="Acme",
+            base_url=self.simulator.base_url,
+            mode=Integration.Mode.MANAGE,
+            first_removals=Integration.FirstRemovals.ALLOW,
+        )
+        self.integration.store_credential(self.organization.admin_key, now=timezone.now())
+        self.integration.enable(now=timezone.now())
+        self.hire(BOSS, "owners")
+        self.rule("Owners", "owner", group="owners")
+
+    def hire(self, email: str, *groups: str) -> Person:
+        person = Person.objects.create(email=email, source=Source.objects.get(name="hr"))
+        person.claim_addresses([])
+        for name in groups:
+            group, _ = Group.objects.get_or_create(name=name)
+            Membership.objects.create(person=person, group=group)
+        return person
+
+    def dismiss(self, *emails: str) -> None:
+        Person.objects.filter(email__in=emails).update(active=False)
+
+    def rule(
+        self,
+        name: str,
+        role: str = "reader",
+        *,
+        group: str | None = None,
+        state: str = "active",
+        **grants: str,
+    ) -> AccessRule:
+        """`grants`: project names and the role there, as `Search="member"`."""
+        of = Group.objects.get_or_create(name=group)[0] if group else None
+        rule = AccessRule.objects.create(
+            integration=self.integration, name=name, role=role, group=of, state=state
+        )
+        for project, held in grants.items():
+            RuleGrant.objects.create(rule=rule, name=project, role=held)
+        return rule
+
+    def configure(self, **settings: Any) -> None:
+        Integration.objects.filter(pk=self.integration.pk).update(**settings)
+        self.integration.refresh_from_db()
+
+    def approver(self, name: str = "alice") -> User:
+        return User.objects.create_superuser(name, f"{name}@example.org", "x" * 16)
+
+    def sync(self, *options: str) -> dict[str, Any]:
+        return command("sync", "Acme", *options)[0]
+
+    def preview(self) -> dict[str, Any]:
+        return self.sync("--preview")
+
+    def approve(self, number: int, by: str = "alice", reason: str = "They left.") -> dict[str, Any]:
+        return command("approve", str(number), "--by", by, "--reason", reason)[0]
+
+    def job(self, document: dict[str, Any]) -> ProvisioningJob:
+        return ProvisioningJob.objects.get(pk=document["job"])
+
+    def members(self) -> set[str]:
+        return {user.email for user in self.organization.users.values() if user.email}
+
+    def writes(self) -> list[tuple[str, str]]:
+        """Every request so far that could have changed something."""
+        return [(asked.method, asked.path) for asked in self.simulator.requests if asked.method != "GET"]
+
+
+def command(*words: str) -> tuple[dict[str, Any], int]:
+    """A command's document and exit status."""
+    out, status = StringIO(), 0
+    try:
+        call_command(*words, "--json", stdout=out, stderr=StringIO())
+    except SystemExit as end:
+        status = int(end.code or 0)
+    return json.loads(out.getvalue()), status
+
+
+def brief(document: dict[str, Any], *, kinds: Collection[str] = ()) -> list[tuple[str, str, str]]:
+    """What the actions were and became."""
+    return [
+        (action["kind"], action["email"], action["state"])
+        for action in document["actions"]
+        if not kinds or action["kind"] in kinds
+    ]
