@@ -1,5 +1,6 @@
 """The connection test: what OpenAI says to a key, one line per list, and one plain sentence when it fails."""
 
+from collections.abc import Callable
 from contextlib import suppress
 
 from integrations.connectors.base import (
@@ -12,12 +13,12 @@ from integrations.connectors.base import (
     ReadIncomplete,
 )
 from integrations.connectors.openai.client import INVITES, PROJECTS, USERS, OpenAIClient
-from integrations.connectors.openai.entering import ADMIN_KEYS_PAGE, OPENAI_URL, is_shown_as
+from integrations.connectors.openai.entering import ADMIN_KEYS_PAGE, OPENAI_URL
 
 LISTS = (("Members", "users", USERS), ("Invites", "invites", INVITES), ("Projects", "projects", PROJECTS))
 
 
-def check(client: OpenAIClient, secret: str) -> CheckReport:
+def check(client: OpenAIClient, is_ours: Callable[[str], bool]) -> CheckReport:
     """One call per list, up to the first that cannot be reached, and one to learn whose key it is."""
     checks: list[Check] = []
     errors: list[ConnectorError] = []
@@ -38,7 +39,7 @@ def check(client: OpenAIClient, secret: str) -> CheckReport:
     owner = None
     if not errors:
         with suppress(ConnectorError):
-            owner = key_owner(client, secret)
+            owner = key_owner(client, is_ours)
     return CheckReport(tuple(checks), _problem(errors, refused), owner, client.simulated)
 
 
@@ -69,7 +70,7 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def key_owner(client: OpenAIClient, secret: str) -> str | None:
-    """The owner of the one admin key whose visible parts fit; None when none or several do."""
-    owners = [key.owner_id for key in client.list_admin_keys() if is_shown_as(secret, key.shown)]
+def key_owner(client: OpenAIClient, is_ours: Callable[[str], bool]) -> str | None:
+    """The owner of the one admin key whose visible parts fit ours; None when none or several do."""
+    owners = [key.owner_id for key in client.list_admin_keys() if is_ours(key.shown)]
     return owners[0] if len(owners) == 1 else None

@@ -78,7 +78,7 @@ class OpenAIClient:
             INVITES,
             {"email": email, "role": role, "projects": projects},
             _parse_invite,
-            lambda invite: invite is not None and invite.role == role,
+            lambda invite: invite is not None and _told(invite) == (email.casefold(), role),
             account_id=lambda invite: invite.id if invite else None,
         )
 
@@ -267,6 +267,10 @@ def _path(*parts: str) -> str:
 
 def _parse_invite(row: Row, place: str) -> Account | None:
     return parsing.parse_invite(row, place, datetime.now(UTC))
+
+
+def _told(invite: Account) -> tuple[str, str | None]:
+    return (invite.email or "").casefold(), invite.role
 
 
 def _lacks_scope(said: str) -> bool:

@@ -93,13 +93,16 @@ class OpenAIConnector(Connector):
 
     def check(self) -> CheckReport:
         with self._transport.in_a_hurry():
-            return checking.check(self._client, self._secret)
+            return checking.check(self._client, self._is_ours)
 
     def fetch_credential_owner(self) -> str | None:
         try:
-            return checking.key_owner(self._client, self._secret)
+            return checking.key_owner(self._client, self._is_ours)
         except PermissionMissing:
             return None
+
+    def _is_ours(self, shown: str) -> bool:
+        return entering.is_shown_as(self._secret, shown)
 
     def fetch_accounts(self) -> list[Account]:
         """Invites first: who accepts in between is then seen twice, and never not at all."""
@@ -141,7 +144,7 @@ class OpenAIConnector(Connector):
         try:
             return self._gone_or(lambda: self._client.delete_invite(account_id))
         except ActionRejected as refusal:
-            if "already accepted" not in str(refusal):
+            if "already accepted" not in str(refusal).lower():
                 raise
             sentence = "The invite cannot be withdrawn: it was accepted, and the person is a member now."
             raise ActionRejected(sentence, status=refusal.status, request_id=refusal.request_id) from None

@@ -67,8 +67,8 @@ def secret_hint(secret: str) -> str:
 
 def is_shown_as(secret: str, shown: str) -> bool:
     """`sk-admin-...x1` may be a key that begins and ends so. What hides either end tells of none."""
-    start, *_, end = re.split(r"\.{2,}|…|\*+", shown) if shown else ("", "")
-    return bool(start and end) and secret.startswith(start) and secret.endswith(end)
+    parts = re.split(r"\.{2,}|…|\*+", shown)
+    return all((parts[0], parts[-1])) and secret.startswith(parts[0]) and secret.endswith(parts[-1])
 
 
 def refuse_base_url(base_url: str, allowed_hosts: Collection[str]) -> str | None:
