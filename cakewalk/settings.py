@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cakewalk import environment
+from cakewalk import environment, look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environment.load(BASE_DIR / ".env")
@@ -14,14 +14,15 @@ CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 FERNET_KEYS = [key for key in environment.secret("FERNET_KEYS").split(",") if key]
 
 INSTALLED_APPS = [
+    "cakewalk",  # before the theme, whose home page ours replaces
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
-    "cakewalk",
     "directory",
     "integrations",
     "provisioning",
@@ -72,6 +73,7 @@ LOGIN_URL = "admin:login"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+UNFOLD = look.UNFOLD
 STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "var" / "static"
 

@@ -1,0 +1,133 @@
+"""How the admin looks: the theme's settings, navigation and colours. Plain data; `theme.py` has the code."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _asset(path: str) -> Callable[[HttpRequest], str]:
+    return lambda request: static(path)
+
+
+def _may(permission: str) -> Callable[[HttpRequest], bool]:
+    return lambda request: request.user.has_perm(permission)
+
+
+def _page(title: str, icon: str, url: str, permission: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse_lazy(url), "permission": _may(permission)}
+
+
+NAVIGATION: list[dict[str, Any]] = [
+    {
+        "items": [
+            {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
+            _page("Catalog", "apps", "integrations:catalog", "integrations.view_integration"),
+        ],
+    },
+    {
+        "title": "Provisioning",
+        "separator": True,
+        "items": [
+            _page(
+                "Integrations",
+                "hub",
+                "admin:integrations_integration_changelist",
+                "integrations.view_integration",
+            ),
+            _page(
+                "Jobs",
+                "sync",
+                "admin:provisioning_provisioningjob_changelist",
+                "provisioning.view_provisioningjob",
+            ),
+            _page("Actions", "bolt", "admin:provisioning_action_changelist", "provisioning.view_action"),
+            _page("Accounts", "badge", "admin:provisioning_account_changelist", "provisioning.view_account"),
+        ],
+    },
+    {
+        "title": "Access",
+        "separator": True,
+        "items": [
+            _page(
+                "Access rules",
+                "rule",
+                "admin:provisioning_accessrule_changelist",
+                "provisioning.view_accessrule",
+            ),
+            _page(
+                "Protected and ignored",
+                "shield",
+                "admin:provisioning_mark_changelist",
+                "provisioning.view_mark",
+            ),
+        ],
+    },
+    {
+        "title": "Directory",
+        "separator": True,
+        "items": [
+            _page("People", "person", "admin:directory_person_changelist", "directory.view_person"),
+            _page("Groups", "groups", "admin:directory_group_changelist", "directory.view_group"),
+            _page("Sources", "input", "admin:directory_source_changelist", "directory.view_source"),
+        ],
+    },
+    {
+        "title": "Staff",
+        "separator": True,
+        "items": [
+            _page("Users", "manage_accounts", "admin:cakewalk_user_changelist", "cakewalk.view_user"),
+            _page("Roles", "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
+        ],
+    },
+]
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Cakewalk",
+    "SITE_HEADER": "Cakewalk",
+    "SITE_SUBHEADER": "Access, kept in step",
+    "SITE_URL": None,
+    "SITE_ICON": _asset("cakewalk/logo.svg"),
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _asset("cakewalk/logo.svg")}],
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_HISTORY": True,
+    "DASHBOARD_CALLBACK": "cakewalk.site.home",
+    "BORDER_RADIUS": "8px",
+    "STYLES": [_asset("cakewalk/cakewalk.css")],
+    "SCRIPTS": [_asset("cakewalk/cakewalk.js")],
+    "SIDEBAR": {
+        "show_search": False,
+        "show_all_applications": False,
+        "navigation": "cakewalk.site.navigation",
+    },
+    "COLORS": {
+        "base": {
+            "50": "oklch(98.4% .003 285)",
+            "100": "oklch(96.6% .005 285)",
+            "200": "oklch(92.6% .008 285)",
+            "300": "oklch(86.8% .012 285)",
+            "400": "oklch(70.4% .018 285)",
+            "500": "oklch(54.4% .022 285)",
+            "600": "oklch(44.2% .024 285)",
+            "700": "oklch(36.6% .026 285)",
+            "800": "oklch(27.2% .026 285)",
+            "900": "oklch(20.4% .024 285)",
+            "950": "oklch(13.2% .022 285)",
+        },
+        "primary": {
+            "50": "oklch(96.9% .016 276)",
+            "100": "oklch(93.6% .034 276)",
+            "200": "oklch(88% .062 276)",
+            "300": "oklch(80% .104 276)",
+            "400": "oklch(70% .156 276)",
+            "500": "oklch(62% .196 277)",
+            "600": "oklch(53% .222 277)",
+            "700": "oklch(46.6% .208 277)",
+            "800": "oklch(40.2% .176 277)",
+            "900": "oklch(35% .136 277)",
+            "950": "oklch(25.4% .092 279)",
+        },
+    },
+}

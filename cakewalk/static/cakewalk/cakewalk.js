@@ -1,0 +1,74 @@
+// Our own pages' behaviour: native dialogs, buttons that say they are at work, and focus in the theme's dialogs.
+(() => {
+  "use strict";
+
+  document.addEventListener("click", (event) => {
+    const opener = event.target.closest("[data-opens]");
+    if (opener) {
+      event.preventDefault();
+      document.getElementById(opener.dataset.opens).showModal();
+    }
+    const closer = event.target.closest("[data-closes]");
+    if (closer) {
+      closer.closest("dialog").close();
+    }
+    if (event.target instanceof HTMLDialogElement) {
+      event.target.close();
+    }
+  });
+
+  // Checking a key takes seconds: say so, and take no second click. The button's own value is sent first.
+  document.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (!button || !button.dataset.busy || event.defaultPrevented) {
+      return;
+    }
+    setTimeout(() => {
+      button.dataset.idle = button.textContent;
+      button.textContent = button.dataset.busy;
+      for (const other of event.target.querySelectorAll("button")) {
+        other.disabled = true;
+      }
+    });
+  });
+
+  // A page that the browser brings back from its memory must not stay "at work".
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) {
+      for (const button of document.querySelectorAll("button[data-idle]")) {
+        button.textContent = button.dataset.idle;
+        for (const other of button.form.querySelectorAll("button")) {
+          other.disabled = false;
+        }
+      }
+    }
+  });
+
+  document.addEventListener("input", (event) => {
+    const field = event.target.closest("[data-filters]");
+    if (!field) {
+      return;
+    }
+    const wanted = field.value.trim().toLowerCase();
+    let shown = 0;
+    for (const card of document.querySelectorAll(field.dataset.filters)) {
+      card.hidden = !card.textContent.toLowerCase().includes(wanted);
+      shown += card.hidden ? 0 : 1;
+    }
+    document.querySelector("[data-nothing-found]").hidden = shown > 0;
+  });
+
+  // The theme's dialogs take no focus and have no role.
+  document.addEventListener("htmx:afterSwap", (event) => {
+    const dialog = event.detail.target.id === "modal-content" && event.detail.target;
+    if (!dialog) {
+      return;
+    }
+    dialog.setAttribute("role", "dialog");
+    dialog.setAttribute("aria-modal", "true");
+    const first = dialog.querySelector("input:not([type=hidden]), textarea, select, button");
+    if (first) {
+      setTimeout(() => first.focus(), 50);
+    }
+  });
+})();

@@ -1,0 +1,5 @@
+"""Staff pages of integrations: the catalog, connecting, and each integration's own page."""
+
+from integrations.admin.integration import IntegrationAdmin
+
+__all__ = ["IntegrationAdmin"]

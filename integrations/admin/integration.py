@@ -1,0 +1,255 @@
+"""An integration's own page: how it stands, its settings, and the buttons that start and stop it."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timeuntil
+from django.views.decorators.http import require_POST
+
+from cakewalk.site import signed_in
+from cakewalk.theme import ChangeList, ChoicesDropdownFilter, ModelAdmin, display
+from integrations.catalog import connector_class
+from integrations.connecting import Entry, save_and_enable
+from integrations.models import Integration
+from provisioning import requesting
+from provisioning.models import ProvisioningJob
+from provisioning.standing import Standing, standing_of, standings
+
+HELP = {
+    "mode": "What a sync may do. Moving it up queues a preview, and leaves a full interval to read it.",
+    "sync_every_minutes": "A change in the directory starts a sync at once, whatever this says.",
+    "over_limit": "What waits for an approver when more would be taken than the limits above allow.",
+    "first_removals": "The first sync in mode manage may meet surprises; holding lets a person look first.",
+    "orphans": "An orphan is an account that nobody in the directory answers to.",
+    "managed_domains": (
+        "Separated by commas or spaces. Accounts elsewhere are reported, never changed. Empty: all domains."
+    ),
+    "minimum_owners": "An action that would leave fewer owners is refused, and no approval overrides that.",
+    "vanished_percent": "When more accounts are missing since the last complete read, everything is held.",
+    "leaver_keys": "What happens to the API keys that somebody who left has made.",
+    "renew_invites": "Send an expired invite again while its person is entitled to access.",
+}
+MODES = [str(mode) for mode in Integration.Mode]
+"""From the least to the most that a sync may do."""
+
+
+class IntegrationList(ChangeList):
+    """The list with each row's standing, read for the whole page at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        found = {standing.integration.pk: standing for standing in standings(self.result_list)}
+        for row in self.result_list:
+            row.standing = found[row.pk]
+
+
+@admin.register(Integration)
+class IntegrationAdmin(ModelAdmin):
+    list_display = ("name", "what", "state", "mode_label", "last_job", "next_sync")
+    list_filter = (("mode", ChoicesDropdownFilter),)
+    search_fields = ("name",)
+    ordering = ("name",)
+    actions = None
+    change_form_outer_before_template = "integrations/panel.html"
+    readonly_fields = ("base_url",)
+    fieldsets = (
+        (None, {"fields": ("name", "base_url", "mode", "sync_every_minutes")}),
+        (
+            "Scope",
+            {"fields": ("managed_domains", "orphans", "leaver_keys", "renew_invites")},
+        ),
+        (
+            "Safety",
+            {
+                "description": "Judged on the whole plan before the first call, the same in a preview.",
+                "fields": (
+                    "removal_limit_count",
+                    "removal_limit_percent",
+                    "over_limit",
+                    "first_removals",
+                    "vanished_percent",
+                    "minimum_owners",
+                ),
+            },
+        ),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: the history hangs on it. Disabling stops it."""
+        return False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[IntegrationList]:
+        return IntegrationList
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        return super().get_form(request, obj, change=change, help_texts=HELP, **kwargs)
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        return redirect("integrations:catalog")
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        integration = self.get_object(request, object_id)
+        extra = dict(extra_context or {})
+        if integration is not None and self.has_view_permission(request, integration):
+            extra |= self._panel(request, integration)
+        return super().change_view(request, object_id, form_url, extra)
+
+    def _panel(self, request: HttpRequest, integration: Integration) -> dict[str, Any]:
+        sees_jobs = request.user.has_perm("provisioning.view_provisioningjob")
+        jobs = integration.jobs.select_related("requested_by", "integration").order_by("-pk")
+        return {
+            "title": integration.name,
+            "now": timezone.now(),
+            "standing": standing_of(integration),
+            "card": connector_class(integration.kind).card,
+            "last_jobs": list(jobs[:5]) if sees_jobs else [],
+            "may_run": request.user.has_perm("provisioning.run_job"),
+            "may_change": self.has_change_permission(request, integration),
+        }
+
+    # -- the list
+
+    @display(description="Connector")
+    def what(self, integration: Integration) -> str:
+        return connector_class(integration.kind).card.title
+
+    @display(description="State")
+    def state(self, integration: Any) -> str:
+        standing: Standing = integration.standing
+        simulated = (
+            format_html('<span class="cw-label cw-label--simulated">{}</span>', "Simulated")
+            if integration.simulated
+            else ""
+        )
+        return format_html(
+            '<span class="cw-labels"><span class="cw-label cw-label--{}">{}</span>{}</span>',
+            standing.tone,
+            standing.label,
+            simulated,
+        )
+
+    @display(description="Mode", ordering="mode")
+    def mode_label(self, integration: Integration) -> str:
+        return integration.mode.capitalize()
+
+    @display(description="Last job")
+    def last_job(self, integration: Any) -> str:
+        job: ProvisioningJob | None = integration.standing.last_job
+        if job is None:
+            return "None yet"
+        return format_html(
+            '<a class="cw-link" href="{}">{}</a>, {}',
+            reverse("admin:provisioning_provisioningjob_change", args=[job.pk]),
+            job,
+            job.get_state_display().lower(),
+        )
+
+    @display(description="Next sync", ordering="next_sync_at")
+    def next_sync(self, integration: Integration) -> str:
+        if not integration.enabled or integration.next_sync_at is None:
+            return "Not enabled"
+        now = timezone.now()
+        return (
+            f"In {timeuntil(integration.next_sync_at, now)}" if integration.next_sync_at > now else "Due now"
+        )
+
+    # -- settings
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        before = Integration.objects.only("mode").get(pk=obj.pk).mode
+        super().save_model(request, obj, form, change)
+        if MODES.index(obj.mode) > MODES.index(before) and obj.enabled:
+            obj.schedule_next_sync(now=timezone.now())
+            self._request(
+                request,
+                obj,
+                preview=True,
+                said=f"It shows what mode {obj.mode} would do. The next sync is a full interval away.",
+            )
+        elif "sync_every_minutes" in form.changed_data and obj.enabled:
+            obj.schedule_next_sync(now=timezone.now())
+
+    # -- buttons
+
+    def get_urls(self) -> list[URLPattern]:
+        def button(name: str, view: Any) -> Any:
+            return path(
+                f"<int:pk>/{name}/",
+                self.admin_site.admin_view(require_POST(view)),
+                name=f"integrations_integration_{name}",
+            )
+
+        return [
+            button("sync", self.sync),
+            button("preview", self.preview),
+            button("enable", self.enable),
+            button("disable", self.disable),
+            *super().get_urls(),
+        ]
+
+    def sync(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._run(request, pk, preview=False)
+
+    def preview(self, request: HttpRequest, pk: int) -> HttpResponse:
+        return self._run(request, pk, preview=True)
+
+    def _run(self, request: HttpRequest, pk: int, *, preview: bool) -> HttpResponse:
+        integration = self._allowed(request, pk, "provisioning.run_job")
+        job = self._request(request, integration, preview=preview)
+        if job:
+            return redirect("admin:provisioning_provisioningjob_change", job.pk)
+        return self._back(integration)
+
+    def _request(
+        self, request: HttpRequest, integration: Integration, *, preview: bool, said: str = ""
+    ) -> ProvisioningJob | None:
+        """Queue a job and say so; the job that is already live, where there is one."""
+        what = "preview" if preview else "sync"
+        try:
+            job = requesting.request_job(integration, preview=preview, by=signed_in(request))
+        except requesting.AlreadyRunning as running:
+            messages.warning(request, f"No {what} was queued: {running}")
+            return running.job
+        except requesting.Refused as refusal:
+            messages.error(request, f"No {what} was queued: {refusal}")
+            return None
+        link = reverse("admin:provisioning_provisioningjob_change", args=[job.pk])
+        messages.success(
+            request, format_html('<a href="{}">{}</a>, a {}, is queued. {}', link, job, what, said)
+        )
+        return job
+
+    def enable(self, request: HttpRequest, pk: int) -> HttpResponse:
+        integration = self._allowed(request, pk, "integrations.change_integration")
+        stored = Entry(integration.kind, integration.name, integration.base_url, None, integration)
+        outcome = save_and_enable(stored, now=timezone.now())
+        if outcome.works:
+            messages.success(request, f"{integration} is enabled: its key works on the live API.")
+        for problem in outcome.problems.values():
+            messages.error(request, f"{integration} is not enabled. {problem}")
+        return self._back(integration)
+
+    def disable(self, request: HttpRequest, pk: int) -> HttpResponse:
+        integration = self._allowed(request, pk, "integrations.change_integration")
+        integration.disable()
+        messages.success(request, f"{integration} is disabled. No sync starts until it is enabled again.")
+        return self._back(integration)
+
+    def _allowed(self, request: HttpRequest, pk: int, permission: str) -> Integration:
+        if not request.user.has_perm(permission):
+            raise PermissionDenied
+        visible: QuerySet[Integration] = self.get_queryset(request)
+        return get_object_or_404(visible, pk=pk)
+
+    def _back(self, integration: Integration) -> HttpResponse:
+        return redirect("admin:integrations_integration_change", integration.pk)

@@ -1,0 +1,151 @@
+"""Connect a remote: try a credential on it, keep it encrypted, and enable the integration only when it works.
+
+The form and the `connect` command both come through here.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from integrations.catalog import connector_class
+from integrations.connectors.base import Check, CheckReport
+from integrations.encryption import DecryptionError
+from integrations.models import CredentialMissing, Integration
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What staff entered. `integration`: the one to change; without a `secret` its stored one is used."""
+
+    kind: str
+    name: str
+    base_url: str
+    secret: str | None = field(repr=False)
+    integration: Integration | None = None
+    mode: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of it. `problems`: one plain sentence by the field it belongs to, none when it went well."""
+
+    problems: Mapping[str, str]
+    report: CheckReport | None = None
+    integration: Integration | None = None
+
+    @property
+    def works(self) -> bool:
+        return not self.problems
+
+
+def test_connection(entry: Entry) -> Outcome:
+    """Try the credential on the live remote. Nothing is stored."""
+    problems = _problems(entry)
+    if problems:
+        return Outcome(problems)
+    report = _check(entry)
+    return Outcome(_told_by(report), report)
+
+
+def save_and_enable(entry: Entry, *, now: datetime) -> Outcome:
+    """Store and enable what works on the live remote; store nothing that does not."""
+    tried = test_connection(entry)
+    if not tried.works or tried.report is None:
+        return tried
+    return _store(entry, tried.report, now=now)
+
+
+def save_only(entry: Entry, *, now: datetime) -> Outcome:
+    """Store without trying. An enabled integration that gets an untried key is disabled until it is tried."""
+    problems = _problems(entry)
+    return Outcome(problems) if problems else _store(entry, None, now=now)
+
+
+def _problems(entry: Entry) -> dict[str, str]:
+    """What can be refused before any call."""
+    connector = connector_class(entry.kind)
+    found = {
+        "name": _name_problem(entry),
+        "base_url": connector.refuse_base_url(entry.base_url),
+        "secret": connector.refuse_secret(entry.secret) if entry.secret else _stored_secret_problem(entry),
+    }
+    problems = {name: problem for name, problem in found.items() if problem}
+    return _invalid_fields(entry) | problems
+
+
+def _name_problem(entry: Entry) -> str | None:
+    if not entry.name:
+        return "Give the integration a name."
+    others = Integration.objects.filter(name__iexact=entry.name)
+    if entry.integration:
+        others = others.exclude(pk=entry.integration.pk)
+    return f"There is already an integration named {entry.name}." if others.exists() else None
+
+
+def _stored_secret_problem(entry: Entry) -> str | None:
+    label = connector_class(entry.kind).card.secret_label
+    if entry.integration is None:
+        return f"Paste the {label}."
+    if entry.base_url != entry.integration.base_url:
+        # Or else whoever may change the address could have the stored secret sent to a host of theirs.
+        return (
+            f"The API address has changed, so paste the {label} again: a stored one is never sent elsewhere."
+        )
+    try:
+        entry.integration.revealed_secret()
+    except CredentialMissing:
+        return f"Paste the {label}."
+    except DecryptionError as error:
+        return str(error)
+    return None
+
+
+def _invalid_fields(entry: Entry) -> dict[str, str]:
+    try:
+        _entered(entry).full_clean(validate_unique=False, validate_constraints=False)
+    except ValidationError as error:
+        return {name: " ".join(messages) for name, messages in error.message_dict.items()}
+    return {}
+
+
+def _entered(entry: Entry) -> Integration:
+    """The integration as it would be stored; the one at hand stays as it is."""
+    integration = copy.copy(entry.integration) if entry.integration else Integration(kind=entry.kind)
+    integration.name, integration.base_url = entry.name, entry.base_url
+    if entry.mode:
+        integration.mode = entry.mode
+    return integration
+
+
+def _check(entry: Entry) -> CheckReport:
+    secret = entry.secret or (entry.integration.revealed_secret() if entry.integration else "")
+    return connector_class(entry.kind)(secret=secret, base_url=entry.base_url).check()
+
+
+def _told_by(report: CheckReport) -> dict[str, str]:
+    """The report's problem, beside the field that can mend it."""
+    if report.problem is None:
+        return {}
+    unreachable = any(check.answer == Check.UNREACHABLE for check in report.checks)
+    return {"base_url" if unreachable else "secret": report.problem}
+
+
+def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcome:
+    integration = _entered(entry)
+    try:
+        with transaction.atomic():
+            integration.save()
+            if entry.secret:
+                integration.store_credential(entry.secret, now=now)
+            if report:
+                integration.record_check(report, now=now)
+                integration.enable(now=now)
+            elif entry.secret and integration.enabled:
+                integration.disable()
+    except IntegrityError:
+        return Outcome({"name": f"There is already an integration named {entry.name}."}, report)
+    return Outcome({}, report, integration)

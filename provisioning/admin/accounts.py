@@ -1,0 +1,179 @@
+"""Accounts as last seen, whose they are, and the marks that set them apart."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest
+from django.utils import timezone
+
+from cakewalk.theme import ChoicesDropdownFilter, DropdownFilter, ModelAdmin, RelatedDropdownFilter, display
+from directory.emails import email_key
+from provisioning import wording
+from provisioning.admin.history import label
+from provisioning.models import Account, Mark
+
+
+class PresenceFilter(DropdownFilter):
+    """Accounts that are there, unless the others are asked for."""
+
+    title = "presence"
+    parameter_name = "presence"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("gone", "Gone"), ("all", "Present and gone")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
+        if self.value() == "all":
+            return queryset
+        return queryset.filter(gone_at__isnull=self.value() != "gone")
+
+
+@admin.register(Account)
+class AccountAdmin(ModelAdmin):
+    list_display = (
+        "who",
+        "integration",
+        "role",
+        "state_label",
+        "person_or_nobody",
+        "found_by",
+        "held",
+        "last_seen_at",
+    )
+    list_filter = (
+        PresenceFilter,
+        ("integration", RelatedDropdownFilter),
+        ("state", ChoicesDropdownFilter),
+        ("match", ChoicesDropdownFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("integration", "person")
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("email", "name", "remote_id")
+    ordering = (Lower("email"), "pk")
+    actions = None
+    fieldsets = (
+        (
+            "Whose it is",
+            {
+                "description": "Choose the person where e-mail addresses cannot tell. A link made by hand "
+                "goes before every match by e-mail; empty the field to let e-mail decide again.",
+                "fields": ("person", "found_by"),
+            },
+        ),
+        (
+            "As the last complete read saw it",
+            {
+                "fields": (
+                    "integration",
+                    "remote_id",
+                    "email",
+                    "name",
+                    "role",
+                    "state",
+                    "held",
+                    "situation_name",
+                    "first_seen_at",
+                    "last_seen_at",
+                    "gone_at",
+                )
+            },
+        ),
+    )
+    readonly_fields = (
+        "found_by",
+        "integration",
+        "remote_id",
+        "email",
+        "name",
+        "role",
+        "state",
+        "held",
+        "situation_name",
+        "first_seen_at",
+        "last_seen_at",
+        "gone_at",
+    )
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Only whose it is; the rest is what the remote said."""
+        obj.match = Account.Match.MANUAL if obj.person_id else Account.Match.NONE
+        obj.save(update_fields=["person", "match"])
+        whose = f"belongs to {obj.person}, linked by hand" if obj.person else "is matched by e-mail again"
+        messages.info(request, f"{obj} {whose}. The next sync goes by that.")
+
+    @display(description="Account", ordering=Lower("email"))
+    def who(self, account: Account) -> str:
+        return str(account)
+
+    @display(description="State", ordering="state")
+    def state_label(self, account: Account) -> str:
+        if account.gone_at:
+            return label("", "Gone")
+        return label(account.state, account.get_state_display())
+
+    @display(description="Person", ordering="person__email")
+    def person_or_nobody(self, account: Account) -> str:
+        if account.person:
+            return str(account.person)
+        return wording.situation(account.situation) if account.situation else "Nobody's"
+
+    @display(description="Matched", ordering="match")
+    def found_by(self, account: Account) -> str:
+        return account.get_match_display()
+
+    @display(description="Grants")
+    def held(self, account: Account) -> str:
+        return wording.grants(account.grants) or "-"
+
+    @display(description="Situation")
+    def situation_name(self, account: Account) -> str:
+        return wording.situation(account.situation) if account.situation else "-"
+
+
+class MarkForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Mark
+        fields = ("integration", "email", "kind", "reason", "until")
+
+    def clean(self) -> dict[str, Any]:
+        typed = super().clean() or {}
+        email, integration, until = typed.get("email"), typed.get("integration"), typed.get("until")
+        if until and until < timezone.localdate():
+            self.add_error("until", "This day is over, so the mark would set nothing apart.")
+        if email and integration:
+            self.instance.key = email_key(email)
+            others = Mark.objects.filter(integration=integration, key=self.instance.key)
+            if others.exclude(pk=self.instance.pk).exists():
+                self.add_error("email", ValidationError(f"{email} is already marked in {integration}."))
+        return typed
+
+
+@admin.register(Mark)
+class MarkAdmin(ModelAdmin):
+    form = MarkForm
+    list_display = ("email", "integration", "kind_label", "reason", "until", "made_by", "made_at")
+    list_filter = (("kind", ChoicesDropdownFilter), ("integration", RelatedDropdownFilter))
+    list_select_related = ("integration", "made_by")
+    search_fields = ("email", "reason")
+    ordering = ("email",)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        obj.key = email_key(obj.email)
+        obj.made_by = request.user
+        super().save_model(request, obj, form, change)
+
+    @display(description="Mark", ordering="kind")
+    def kind_label(self, mark: Mark) -> str:
+        return label("held" if mark.kind == Mark.Kind.PROTECTED else "", mark.kind.capitalize())

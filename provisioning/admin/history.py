@@ -1,0 +1,31 @@
+"""What is recorded can be looked at in the admin, and by nobody changed there."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from cakewalk.templatetags.cakewalk import tone
+from cakewalk.theme import ModelAdmin
+
+
+class RecordAdmin(ModelAdmin):
+    """Pages of rows that only jobs write."""
+
+    actions = None
+    list_per_page = 50
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+def label(state: str, text: str) -> SafeString:
+    return format_html('<span class="cw-label cw-label--{}">{}</span>', tone(state), text)

@@ -1,0 +1,135 @@
+"""Access rules: which directory group gives which role and grants."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest
+
+from cakewalk.theme import (
+    ChoicesDropdownFilter,
+    ModelAdmin,
+    RelatedDropdownFilter,
+    TabularInline,
+    UnfoldAdminSelectWidget,
+    action,
+    display,
+)
+from integrations.catalog import connector_classes
+from integrations.connectors.base import Vocabulary
+from provisioning import requesting
+from provisioning.admin.history import label
+from provisioning.models import AccessRule, RuleGrant
+
+
+def _choices(words: list[str]) -> list[tuple[str, str]]:
+    return [(word, word) for word in dict.fromkeys(words)]
+
+
+def _vocabularies() -> list[Vocabulary]:
+    return [connector.vocabulary for connector in connector_classes().values()]
+
+
+def _roles() -> list[tuple[str, str]]:
+    return _choices([role for vocabulary in _vocabularies() for role in vocabulary.roles])
+
+
+def _kinds() -> list[tuple[str, str]]:
+    return _choices([kind for vocabulary in _vocabularies() for kind in vocabulary.entitlement_roles])
+
+
+def _grant_roles() -> list[tuple[str, str]]:
+    held = [roles for vocabulary in _vocabularies() for roles in vocabulary.entitlement_roles.values()]
+    return _choices([role for roles in held for role in roles])
+
+
+class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+    """The model says which role fits which integration; the choices are those of all connectors."""
+
+    role = forms.ChoiceField(choices=_roles, widget=UnfoldAdminSelectWidget, help_text="Organization role.")
+
+    class Meta:
+        model = AccessRule
+        fields = ("name", "integration", "group", "role", "state")
+
+
+class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
+    kind = forms.ChoiceField(choices=_kinds, widget=UnfoldAdminSelectWidget)
+    role = forms.ChoiceField(choices=_grant_roles, widget=UnfoldAdminSelectWidget)
+
+    class Meta:
+        model = RuleGrant
+        fields = ("kind", "name", "role")
+
+
+class GrantInline(TabularInline):
+    model = RuleGrant
+    form = GrantForm
+    extra = 0
+    verbose_name = "grant"
+    verbose_name_plural = "Grants besides the organization role"
+
+
+@admin.register(AccessRule)
+class AccessRuleAdmin(ModelAdmin):
+    form = RuleForm
+    inlines = (GrantInline,)
+    list_display = ("name", "integration", "who", "role", "gives", "state_label")
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("integration", RelatedDropdownFilter),
+        ("group", RelatedDropdownFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("integration", "group")
+    search_fields = ("name", "group__name", "grants__name")
+    ordering = ("integration__name", "name")
+    actions = ("activate", "propose", "draft")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccessRule]:
+        rules: QuerySet[AccessRule] = super().get_queryset(request)
+        return rules.prefetch_related(Prefetch("grants", RuleGrant.objects.order_by("kind", "name")))
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        requesting.directory_changed()
+
+    def delete_model(self, request: HttpRequest, obj: AccessRule) -> None:
+        super().delete_model(request, obj)
+        requesting.directory_changed()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AccessRule]) -> None:
+        super().delete_queryset(request, queryset)
+        requesting.directory_changed()
+
+    @display(description="Who", ordering="group__name")
+    def who(self, rule: AccessRule) -> str:
+        return rule.group.name if rule.group else "Every active person"
+
+    @display(description="Also gives")
+    def gives(self, rule: AccessRule) -> str:
+        return ", ".join(f"{grant.name} ({grant.role})" for grant in rule.grants.all()) or "-"
+
+    @display(description="State", ordering="state")
+    def state_label(self, rule: AccessRule) -> str:
+        return label(rule.state, rule.state.capitalize())
+
+    @action(description="Activate: applied from the next sync", permissions=["change"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[AccessRule]) -> None:
+        self._set_state(request, queryset, AccessRule.State.ACTIVE)
+
+    @action(description="Propose: planned and shown, never applied", permissions=["change"])
+    def propose(self, request: HttpRequest, queryset: QuerySet[AccessRule]) -> None:
+        self._set_state(request, queryset, AccessRule.State.PROPOSED)
+
+    @action(description="Draft: not looked at", permissions=["change"])
+    def draft(self, request: HttpRequest, queryset: QuerySet[AccessRule]) -> None:
+        self._set_state(request, queryset, AccessRule.State.DRAFT)
+
+    def _set_state(self, request: HttpRequest, queryset: QuerySet[AccessRule], state: str) -> None:
+        changed = queryset.exclude(state=state).update(state=state)
+        if changed:
+            requesting.directory_changed()
+        rules = "1 rule is" if changed == 1 else f"{changed} rules are"
+        messages.success(request, f"{rules} now {state}. A sync is due for every enabled integration.")

@@ -1,0 +1,112 @@
+"""Actions and jobs in words for people: what, why, from what to what. Pure."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from provisioning.actions import Kind, Situation
+
+SITUATIONS: Mapping[str, str] = {
+    Situation.JOINER: "Joiner",
+    Situation.MOVER: "Mover",
+    Situation.DRIFT: "Drift",
+    Situation.LEAVER: "Leaver",
+    Situation.INVITE_CHANGED: "Invite changed",
+    Situation.INVITE_EXPIRED: "Invite expired",
+    Situation.ORPHAN: "Orphan",
+    Situation.AMBIGUOUS: "Ambiguous",
+    Situation.PROTECTED: "Protected",
+    Situation.IGNORED: "Ignored",
+    Situation.MANAGED_ELSEWHERE: "Managed elsewhere",
+    Situation.SERVICE_ACCOUNT: "Service account",
+    Situation.OUTSIDE_DOMAINS: "Outside the domains",
+    Situation.RULE_PROBLEM: "Rule problem",
+}
+
+KINDS: Mapping[str, str] = {
+    Kind.INVITE: "Invite",
+    Kind.WITHDRAW_INVITE: "Withdraw invite",
+    Kind.CHANGE_ROLE: "Change role",
+    Kind.REMOVE: "Remove",
+    Kind.GRANT: "Grant",
+    Kind.CHANGE_GRANT: "Change grant",
+    Kind.REVOKE: "Revoke",
+    Kind.REVOKE_KEY: "Revoke key",
+    Kind.REPORT: "Report",
+}
+
+WHY: Mapping[str, str] = {
+    Situation.JOINER: "has access by the rules, and no account yet",
+    Situation.MOVER: "the directory or the rules changed",
+    Situation.DRIFT: "the account differs from what Cakewalk left",
+    Situation.LEAVER: "is no longer entitled to access",
+    Situation.INVITE_CHANGED: "the open invite no longer says what the rules give",
+    Situation.INVITE_EXPIRED: "the invite lapsed before it was accepted",
+    Situation.RULE_PROBLEM: "a rule names something that cannot be managed",
+}
+
+
+class Told(Protocol):
+    """The parts of an action that wording looks at."""
+
+    kind: str
+    situation: str
+    role: str | None
+    entitlement: Any
+    before: Any
+    after: Any
+
+
+def situation(code: str) -> str:
+    return SITUATIONS.get(code) or code.replace("_", " ").capitalize()
+
+
+def kind(code: str) -> str:
+    return KINDS.get(code) or code.replace("_", " ").capitalize()
+
+
+def why(code: str) -> str:
+    """The situation as the rest of a sentence; empty where its name says it all."""
+    return WHY.get(code, "")
+
+
+def what(action: Told) -> str:
+    """One decision as a short sentence without its subject."""
+    before, after = action.before or {}, action.after or {}
+    match action.kind:
+        case Kind.INVITE:
+            return f"Invite as {action.role}"
+        case Kind.WITHDRAW_INVITE:
+            return "Withdraw the invite"
+        case Kind.CHANGE_ROLE:
+            return f"Change the role from {before.get('role') or 'none'} to {action.role}"
+        case Kind.REMOVE:
+            return "Remove from the organization"
+        case Kind.GRANT:
+            return f"Give {_named(action.entitlement)} as {action.role}"
+        case Kind.CHANGE_GRANT:
+            return f"Change {_named(action.entitlement)} from {before.get('role')} to {after.get('role')}"
+        case Kind.REVOKE:
+            return f"Take away {_named(action.entitlement)}"
+        case Kind.REPORT:
+            return "Nothing is done"
+    return kind(action.kind)
+
+
+def _named(entitlement: Mapping[str, str] | None) -> str:
+    if not entitlement:
+        return "a grant"
+    return f"the {entitlement.get('kind', 'grant')} {entitlement.get('name') or entitlement.get('id')}"
+
+
+def picture(state: Mapping[str, Any] | None) -> str:
+    """A `before` or `after` on one line: `invited, reader, Search (member)`."""
+    if not state:
+        return ""
+    words = [str(state[name]) for name in ("state", "role") if state.get(name)]
+    for held in (value for name, value in state.items() if isinstance(value, list) and name != "state"):
+        words += [f"{grant['name']} ({grant['role']})" for grant in held]
+    return ", ".join(words)
+
+
+def grants(held: list[Mapping[str, str]]) -> str:
+    return ", ".join(f"{grant['kind']} {grant['id']} ({grant['role']})" for grant in held)
