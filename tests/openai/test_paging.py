@@ -89,5 +89,5 @@ def test_a_walk_that_does_not_add_up_is_refused(pages, complaint):
 def test_a_list_without_end_is_left(monkeypatch):
     monkeypatch.setattr(paging, "PAGE_CAP", 3)
     pages = [(page([name], more=True), [name]) for name in "abc"]
-    with pytest.raises(Unreadable, match="^The list of users did not end within 3 pages$"):
+    with pytest.raises(Unreadable, match=r"^The list of users did not end within 3 pages$"):
         walked(*pages)

@@ -1,6 +1,7 @@
 """OpenAI's JSON: the variations it has shown are understood, everything else is refused by its place."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -91,9 +92,11 @@ def test_a_user_that_makes_no_sense_is_refused_by_its_place(row, complaint):
         parsing.parse_user(row, "Row 1")
 
 
+INVITED = Account("invite-1", AccountState.INVITED, "invite-1@example.org", "reader", since=JOINED)
+
+
 def invited(**changes: Any) -> Account:
-    facts = {"email": "invite-1@example.org", "role": "reader", "since": JOINED} | changes
-    return Account("invite-1", facts.pop("state", AccountState.INVITED), **facts)
+    return replace(INVITED, **changes)
 
 
 @pytest.mark.parametrize(
