@@ -216,6 +216,35 @@ def test_too_many_removals_wait_for_an_approver_who_applies_just_that_plan(world
     assert (job.approved_by.username, job.approval_reason) == ("alice", "They left.")
 
 
+def test_takings_of_one_day_count_together_whatever_the_number_of_syncs(world: World) -> None:
+    emails = staffed(world, 20)
+    for place in range(20):
+        world.hire(f"busy{place}@example.org")
+    world.sync()
+    world.dismiss(*emails[:2])
+    assert world.sync()["counts"]["done"] == 2
+    world.dismiss(*emails[2:4])
+    document = world.sync()
+    assert document["holds"] == [
+        {
+            "code": "removal_limit",
+            "detail": "2 of 19 accounts would lose access, 2 lost some in the last 24 hours, the limit is 3",
+        }
+    ]
+
+
+def test_takings_that_a_person_approved_do_not_count_against_the_next_ones(world: World) -> None:
+    emails = staffed(world, 10)
+    for place in range(20):
+        world.hire(f"busy{place}@example.org")
+    world.sync()
+    world.approver()
+    world.dismiss(*emails[:4])
+    assert world.approve(world.sync()["job"])["counts"]["done"] == 4
+    world.dismiss(emails[4])
+    assert brief(world.sync()) == [("remove", emails[4], "done")]
+
+
 def test_the_requester_may_not_approve_while_there_is_another_approver(world: World) -> None:
     job = held_job(world)
     asker, other = world.approver("alice"), world.approver("bob")
