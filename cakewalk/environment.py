@@ -10,9 +10,9 @@ from django.core.exceptions import ImproperlyConfigured
 _env = environ.Env()
 
 
-def load(path: Path) -> None:
+def load(path: str) -> None:
     """Read `.env` where it exists; what the process was given wins."""
-    environ.Env.read_env(str(path))
+    environ.Env.read_env(path)
 
 
 def text(name: str, default: str | None = None) -> str:

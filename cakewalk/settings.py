@@ -5,7 +5,7 @@ from pathlib import Path
 from cakewalk import environment, look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-environment.load(BASE_DIR / ".env")
+environment.load(environment.text("ENV_FILE", str(BASE_DIR / ".env")))
 
 SECRET_KEY = environment.secret("DJANGO_SECRET_KEY")
 DEBUG = environment.boolean("DJANGO_DEBUG", False)

@@ -1,0 +1,70 @@
+"""What all tests share: an environment of their own, the simulated remote, a browser, installations."""
+
+import os
+from collections.abc import Iterator
+
+import django
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from integrations.connectors.openai.simulator import Organization, Simulator
+from tests import environment, machine
+
+SERVICES = machine.Services.from_environment()
+environment.prepare()
+django.setup()
+
+REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
+"""Where the missing of PostgreSQL, Redis or Chromium is a failure, as in continuous integration."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "services: needs PostgreSQL and Redis")
+    config.addinivalue_line("markers", "browser: needs Chromium")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker, missing in (("services", SERVICES.missing), ("browser", machine.missing_browser)):
+        if item.get_closest_marker(marker):
+            need(missing())
+
+
+def need(missing: str | None) -> None:
+    """Skip, saying what is missing; fail where it must not be."""
+    if missing and REQUIRED:
+        pytest.fail(f"{missing} (REQUIRE_SERVICES=1)", pytrace=False)
+    if missing:
+        pytest.skip(missing)
+
+
+@pytest.fixture
+def organization() -> Organization:
+    """A simulated organization with one owner and the default project."""
+    return Organization()
+
+
+@pytest.fixture
+def simulator(organization: Organization) -> Iterator[Simulator]:
+    """The organization, served over HTTP on a free port of this machine."""
+    with Simulator(organization) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    need(machine.missing_browser())
+    with pytest.MonkeyPatch.context() as patched, sync_playwright() as playwright:
+        # Playwright keeps an event loop in this thread, and Django would refuse its database there.
+        patched.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        browser = playwright.chromium.launch(executable_path=machine.chromium(), args=machine.CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browser_page(chromium: Browser) -> Iterator[Page]:
+    """A page in a fresh profile."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(10_000)
+    yield context.new_page()
+    context.close()
