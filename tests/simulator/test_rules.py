@@ -157,9 +157,7 @@ def test_owners_are_in_every_project_and_stay_there(organization, api):
     users = api.projects.users
     assert refusal(users.update, olivia.id, project_id=search.id, role="member") == words
     assert refusal(users.delete, olivia.id, project_id=search.id) == words
-    assert "already exists in project" in refusal(
-        users.create, search.id, user_id=olivia.id, role="member"
-    )
+    assert "already exists in project" in refusal(users.create, search.id, user_id=olivia.id, role="member")
 
 
 def test_a_demoted_owner_keeps_only_what_was_granted(organization, api):

@@ -1,0 +1,92 @@
+"""`simulate openai` as its users start and stop it."""
+
+import json
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from openai import OpenAI
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
+    pipe = subprocess.PIPE
+    command = [sys.executable, "manage.py", "simulate", "openai", *arguments]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)  # noqa: S603 - ours
+    try:
+        assert process.stdout is not None
+        yield process, json.loads(process.stdout.readline())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", "simulate", *arguments]
+    return subprocess.run(  # noqa: S603 - our own command
+        command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
+    )
+
+
+def refusal(*arguments: str) -> str:
+    ended = run("openai", *arguments)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (1, "", 1)
+    return ended.stderr
+
+
+def members(announced: dict[str, str]) -> list[str | None]:
+    with OpenAI(admin_api_key=announced["admin_key"], base_url=announced["base_url"]) as client:
+        return [user.email for user in client.admin.organization.users.list()]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_it_announces_itself_serves_and_ends_well(number):
+    with simulating("--people", "30", "--projects", "2", "--seed", "5") as (process, announced):
+        assert set(announced) == {"base_url", "admin_key", "project_key"}
+        assert len(members(announced)) == 30
+        process.send_signal(number)
+        rest, errors = process.communicate(timeout=10)
+        assert (process.returncode, rest, errors) == (0, "", "")
+
+
+def test_a_state_file_brings_the_same_organization_and_key_back(tmp_path):
+    arguments = ("--people", "3", "--state", str(tmp_path / "state.json"))
+    with simulating(*arguments) as (_, first):
+        before = members(first)
+    with simulating(*arguments) as (_, second):
+        assert second["admin_key"] == first["admin_key"]
+        assert members(second) == before
+
+
+def test_a_fault_file_takes_effect(tmp_path):
+    (tmp_path / "faults.json").write_text('[{"kind": "empty", "path": "/organization/users"}]')
+    with simulating("--people", "3", "--faults", str(tmp_path / "faults.json")) as (_, announced):
+        assert members(announced) == []
+        assert len(members(announced)) == 3
+
+
+def test_a_busy_port_is_said_in_one_line():
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        assert f"port {port} cannot be used (Address already in use)" in refusal("--port", str(port))
+
+
+def test_a_bad_file_is_said_in_one_line(tmp_path):
+    bad = tmp_path / "bad.json"
+    bad.write_text('[{"kind": "boredom"}]')
+    assert f"{bad}, entry 1: there is no kind 'boredom'" in refusal("--faults", str(bad))
+    assert f"{bad} is not a simulator's state file" in refusal("--state", str(bad))
+
+
+def test_an_unknown_connector_is_answered_with_those_there_are():
+    ended = run("nothing")
+    assert ended.returncode == 2
+    assert "invalid choice: 'nothing' (choose from 'openai')" in ended.stderr
