@@ -12,6 +12,8 @@ def email_key(address: str) -> str:
     A domain that IDNA refuses is compared as it is written: two spellings then stay two addresses,
     which can leave a person unmatched but never gives one person another's account.
     """
+    if address.isascii():
+        return address.strip().lower()  # already in both forms, and what nearly every address is
     local, _, domain = unicodedata.normalize("NFC", address.strip()).casefold().rpartition("@")
     with contextlib.suppress(idna.IDNAError):
         domain = idna.encode(domain, uts46=True).decode("ascii")
