@@ -53,7 +53,11 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{BASE_DIR}/var/cakewalk.sqlite3")}
+VAR_DIR = BASE_DIR / "var"
+"""What the installation keeps beside its code: the SQLite database, the simulator's state, static files."""
+
+VAR_DIR.mkdir(exist_ok=True)
+DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{VAR_DIR}/cakewalk.sqlite3")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     # Without IMMEDIATE and WAL, a web server and a worker in one process meet "database is locked".
     DATABASES["default"]["OPTIONS"] = {
@@ -75,7 +79,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 UNFOLD = look.UNFOLD
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "var" / "static"
+STATIC_ROOT = VAR_DIR / "static"
 
 CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL", "memory://")
 CELERY_TASK_IGNORE_RESULT = True

@@ -14,7 +14,6 @@ from django.core import checks
 from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db import models
 
-
 if TYPE_CHECKING:
     _TextField = models.TextField["Secret | str", "Secret"]
 else:

@@ -69,13 +69,15 @@ def remember(
             (changed if row.pk else fresh).append(row)
     Account.objects.bulk_create(fresh, batch_size=500)
     Account.objects.bulk_update(changed, FIELDS, batch_size=500)
-    present = {seen.id for seen in accounts} | set(vanished)
-    _mark_gone(
-        [row.pk for row in stored.values() if row.gone_at is None and row.remote_id not in present], now=now
-    )
-    Account.objects.filter(integration=integration, gone_at=None).exclude(remote_id__in=vanished).update(
-        last_seen_at=now
-    )
+    present = {seen.id for seen in accounts}
+    absent = [
+        row.remote_id for row in stored.values() if row.gone_at is None and row.remote_id not in present
+    ]
+    mark_gone(integration, set(absent) - set(vanished), now=now)
+    if vanished:
+        _touch(integration, present, now=now)
+    else:
+        Account.objects.filter(integration=integration, gone_at=None).update(last_seen_at=now)
 
 
 FIELDS = ("email", "name", "role", "state", "grants", "left", "person_id", "match", "situation", "gone_at")
@@ -114,15 +116,21 @@ def _findings(matches: Iterable[Match]) -> tuple[Mapping[str, int], Mapping[str,
     return people, situations
 
 
-def _mark_gone(row_ids: Sequence[int], *, now: datetime) -> None:
-    for start in range(0, len(row_ids), 500):
-        Account.objects.filter(pk__in=row_ids[start : start + 500]).update(gone_at=now)
+def mark_gone(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
+    """These accounts are no longer there; later reads are compared without them."""
+    for some in _batched(remote_ids):
+        integration.accounts.filter(gone_at=None, remote_id__in=some).update(gone_at=now)
 
 
-def accept_vanished(integration: Integration, remote_ids: Sequence[str], *, now: datetime) -> None:
-    """A person has accepted that these members are gone; later reads are compared without them."""
-    rows = Account.objects.filter(integration=integration, gone_at=None, remote_id__in=remote_ids)
-    _mark_gone(list(rows.values_list("pk", flat=True)), now=now)
+def _touch(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
+    for some in _batched(remote_ids):
+        integration.accounts.filter(remote_id__in=some).update(last_seen_at=now)
+
+
+def _batched(remote_ids: Collection[str], size: int = 500) -> Iterable[Sequence[str]]:
+    """In portions that every database takes in one statement."""
+    every = sorted(remote_ids)
+    return (every[start : start + size] for start in range(0, len(every), size))
 
 
 def remember_effect(action: Action, *, now: datetime) -> None:

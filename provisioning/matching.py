@@ -1,12 +1,12 @@
 """Which account is whose. Stored matches first, then manual links, then e-mail; never a guess. Pure."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from directory.emails import email_key
 from directory.snapshot import Person
-from integrations.connectors.base import Account, AccountState
+from integrations.connectors.base import Account
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +48,8 @@ def match(people: Sequence[Person], accounts: Sequence[Account], links: Links) -
     """Every person and every account in exactly one match."""
     by_id = {person.id: person for person in people}
     by_key = {key: person.id for person in people for key in person.keys}
-    current = without_leftovers(accounts)
-    fitting = {account.id: _people_of(account, by_key, links) & by_id.keys() for account in current}
-    return _settle(by_id, current, fitting)
+    fitting = {account.id: _people_of(account, by_key, links) & by_id.keys() for account in accounts}
+    return _settle(by_id, accounts, fitting)
 
 
 def _people_of(account: Account, by_key: Mapping[str, int], links: Links) -> set[int]:
@@ -61,19 +60,6 @@ def _people_of(account: Account, by_key: Mapping[str, int], links: Links) -> set
     if account.email and not account.is_service and (owner := by_key.get(email_key(account.email))):
         fits.add(owner)
     return fits
-
-
-def without_leftovers(accounts: Iterable[Account]) -> list[Account]:
-    """Drop expired invites of an address that has something newer: they can never be accepted."""
-    kept: dict[str, Account] = {}
-    others: list[Account] = []
-    for account in sorted(accounts, key=lambda account: account.since.timestamp() if account.since else 0.0):
-        if account.state is AccountState.EXPIRED and account.email:
-            kept[email_key(account.email)] = account
-        else:
-            others.append(account)
-    present = {email_key(account.email) for account in others if account.email}
-    return others + [account for key, account in kept.items() if key not in present]
 
 
 def _settle(

@@ -323,6 +323,11 @@ class ProvisioningJob(models.Model):
         self.refresh_from_db()
         return ended == 1
 
+    def give_back(self) -> bool:
+        """Queue the job again, because this worker is told to stop."""
+        mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
+        return mine.update(state=self.State.QUEUED, holder="", lease_expires_at=None) == 1
+
     def requeue(self) -> bool:
         """Give up a silent worker's job, so that another takes it. Its `started` actions stay questions."""
         silent = ProvisioningJob.objects.filter(

@@ -59,6 +59,10 @@ def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
         # A defect of ours. Its text may hold anything, so only its name is kept where people can read it.
         log.exception("%s failed.", job)
         job.finish(State.FAILED, now=timezone.now(), error=_failure(error))
+    except BaseException:
+        # Ctrl-C or a shutdown: the next worker goes on at once, without waiting for the lease to run out.
+        job.give_back()
+        raise
 
 
 def _own_name() -> str:

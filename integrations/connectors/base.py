@@ -206,7 +206,10 @@ class Connector(ABC):
 
     @abstractmethod
     def fetch_accounts(self) -> list[Account]:
-        """Every member and every open or expired invite, without grants (invites carry theirs)."""
+        """Every member, open invite and lapsed invite that nothing newer to its address has replaced.
+
+        Without grants; invites carry theirs.
+        """
 
     @abstractmethod
     def fetch_entitlements(self, kinds: Collection[str]) -> list[Entitlement]:

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from django.core.management.base import CommandError, OutputWrapper
+from django.utils import timezone
 
 from cakewalk.models import User
 from integrations.models import Integration
@@ -66,12 +67,16 @@ def user_named(username: str) -> User:
 
 
 def run_here(job: ProvisioningJob, err: OutputWrapper) -> None:
-    """Carry the job out in this process, or wait for the worker that has it already."""
-    reconciliation.run(job.pk, say=err.write)
+    """Carry the job out in this process, or wait for the worker that has it; take over from one that died."""
     job.refresh_from_db()
     while job.state in ProvisioningJob.LIVE:
-        time.sleep(0.2)
+        if job.lease_expires_at and job.lease_expires_at < timezone.now():
+            job.requeue()
+        reconciliation.run(job.pk, say=err.write)
         job.refresh_from_db()
+        if job.state in ProvisioningJob.LIVE:
+            time.sleep(0.2)
+            job.refresh_from_db()
 
 
 def exit_status(job: ProvisioningJob) -> int:

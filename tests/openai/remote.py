@@ -2,13 +2,22 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from integrations.connectors.http import Pace
 
@@ -46,7 +55,8 @@ class Asked:
 class Remote:
     """Gives its answers one after another, the last one for ever."""
 
-    def __init__(self, *answers: Answer) -> None:
+    def __init__(self, *answers: Answer, certificate: Path | None = None) -> None:
+        self._certificate = certificate
         self.answers = list(answers)
         self.asked: list[Asked] = []
         self.connections = 0
@@ -55,7 +65,8 @@ class Remote:
     @property
     def base_url(self) -> str:
         assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_port}/v1"
+        scheme = "https" if self._certificate else "http"
+        return f"{scheme}://127.0.0.1:{self._server.server_port}/v1"
 
     @property
     def targets(self) -> list[str]:
@@ -68,6 +79,10 @@ class Remote:
         handler = type("Handler", (_Handler,), {"remote": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
+        if self._certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self._certificate)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
         return self
 
@@ -132,6 +147,23 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Nothing: `asked` remembers."""
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for 127.0.0.1 that nobody vouches for, with its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / "self-signed.pem"
+    path.write_bytes(private + certificate.public_bytes(Encoding.PEM))
+    return path
 
 
 def _halves(content: bytes) -> list[bytes]:

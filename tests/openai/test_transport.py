@@ -13,16 +13,11 @@ from integrations.connectors import http
 from integrations.connectors.base import OutcomeUnknown, RateLimited, ReadIncomplete, RemoteUnreachable
 from integrations.connectors.http import Pace, Reply, Transport
 from tests.openai.builders import ADMIN_KEY
-from tests.openai.remote import Answer, Remote, Time, refusal
+from tests.openai.remote import Answer, Remote, refusal, self_signed
 
 FINE = Answer(body={"fine": True})
 DOWN = refusal(503, "Down.")
 SLOW_DOWN = refusal(429, "Slow down.")
-
-
-@pytest.fixture
-def time() -> Time:
-    return Time()
 
 
 @pytest.fixture
@@ -84,6 +79,15 @@ def test_a_silent_remote_is_left(time):
         transport = Transport(remote.base_url, ADMIN_KEY, lambda _: None, pace)
         with pytest.raises(RemoteUnreachable, match="said nothing for 0 seconds"):
             transport.read("/organization/users")
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_remote_that_cannot_prove_its_name_is_told_nothing(call, tmp_path, method):
+    with Remote(FINE, certificate=self_signed(tmp_path)) as remote:
+        transport = call(remote)
+        with pytest.raises(RemoteUnreachable, match=r"^The certificate of .* could not be verified\.$"):
+            transport.read("/x") if method == "GET" else transport.write(method, "/x")
+    assert (transport.calls, remote.asked) == (1, [])
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -6,7 +6,7 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
-from directory.models import Source
+from directory.models import Group, Source
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Integration
 from provisioning import reconciliation, requesting
@@ -94,7 +94,7 @@ def test_a_mover_loses_and_gains_projects(world: World) -> None:
     world.organization.add_member("ada@example.org")
     world.sync()
     ada.memberships.all().delete()
-    ada.memberships.create(group=world.integration.rules.get(name="Sales").group)
+    ada.memberships.create(group=Group.objects.get(name="sales"))
 
     document = world.sync()
 
@@ -534,6 +534,37 @@ def crashed_while_inviting(world: World, email: str, *, done: bool) -> Provision
     abandoned = ProvisioningJob.objects.abandoned(now=timezone.now()).get()
     assert abandoned.requeue()
     return abandoned
+
+
+def test_an_interrupted_job_is_given_back_and_the_next_sync_ends_it_first(world: World) -> None:
+    staffed(world, 1)
+    for place in range(3):
+        world.hire(f"new{place}@example.org", "staff")
+    job = requesting.request_job(world.integration, deliver=False)
+
+    def interrupt(progress: str) -> None:
+        if progress == "Action 2 of 3":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        reconciliation.run(job.pk, say=interrupt)
+    job.refresh_from_db()
+    assert (job.state, job.holder) == ("queued", "")
+    assert world.sync()["actions"] == []
+    job.refresh_from_db()
+    assert job.state == "succeeded"
+    assert len(world.writes()) == 3
+
+
+def test_a_sync_takes_over_from_a_worker_that_died(world: World) -> None:
+    staffed(world, 1)
+    world.hire("new@example.org", "staff")
+    dead = requesting.request_job(world.integration, deliver=False)
+    long_ago = timezone.now() - timedelta(hours=1)
+    assert dead.claim(holder="a worker that is no more", now=long_ago)
+    assert world.sync()["actions"] == []
+    dead.refresh_from_db()
+    assert (dead.state, len(world.writes())) == ("succeeded", 1)
 
 
 def test_a_job_that_is_cancelled_midway_stops_before_the_next_action(world: World) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioning.matching import Ambiguous, Linked, Links, Orphan, Unprovisioned, match
-from tests.provisioning.builders import invite, lapsed, member, person
+from tests.provisioning.builders import invite, member, person
 
 
 def test_an_account_belongs_to_whoever_has_its_address_whatever_the_case():
@@ -60,11 +60,6 @@ def test_an_account_without_an_address_is_an_orphan_unless_it_is_known():
 def test_a_service_account_is_nobodys_even_with_a_persons_address():
     ada, robot = person("ada@x.org"), member("ada@x.org", is_service=True)
     assert match([ada], [robot], Links()) == [Unprovisioned(ada), Orphan(robot)]
-
-
-def test_a_lapsed_invite_of_someone_who_has_joined_is_forgotten():
-    ada, account = person("ada@x.org"), member("ada@x.org")
-    assert match([ada], [lapsed("Ada@x.org"), account], Links()) == [Linked(ada, account)]
 
 
 def test_a_member_whose_person_left_the_directory_for_good_is_an_orphan():

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from openai import OpenAI
@@ -43,7 +44,7 @@ def client(simulator: Simulator) -> Iterator[OpenAI]:
         yield client
 
 
-def connect(simulator: Simulator, key: str = "", **options: object) -> OpenAI:
+def connect(simulator: Simulator, key: str = "", **options: Any) -> OpenAI:
     """The official SDK, which shall not hide an error behind a retry."""
     secret = key or simulator.organization.admin_key
-    return OpenAI(**{"admin_api_key": secret, "base_url": simulator.base_url, "max_retries": 0} | options)
+    return OpenAI(admin_api_key=secret, base_url=simulator.base_url, max_retries=0, **options)

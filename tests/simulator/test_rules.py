@@ -1,5 +1,7 @@
 """What OpenAI refuses, and what happens by itself."""
 
+from typing import Any
+
 import pytest
 from openai import BadRequestError, NotFoundError
 
@@ -16,9 +18,10 @@ def refusal(call, *args, **kwargs) -> str:
     """The message of the 400 that this call gets."""
     with pytest.raises(BadRequestError) as refused:
         call(*args, **kwargs)
-    assert set(refused.value.body) == {"message", "type", "param", "code"}
-    assert refused.value.type == "invalid_request_error"
-    return str(refused.value.body["message"])
+    body: Any = refused.value.body
+    assert set(body) == {"message", "type", "param", "code"}
+    assert body["type"] == "invalid_request_error"
+    return str(body["message"])
 
 
 def projects_of(organization, email):

@@ -192,12 +192,16 @@ class OpenAIConnector(Connector):
 
 def _current(invites: Sequence[Account]) -> list[Account]:
     """Without the expired invites that a newer one to the same address has replaced."""
-    pending = [invite for invite in invites if invite.state is AccountState.INVITED]
-    invited = {_address(invite.email) for invite in pending}
+    open_addresses = {_address(invite.email) for invite in invites if invite.state is AccountState.INVITED}
     expired = [invite for invite in invites if invite.state is AccountState.EXPIRED]
     expired.sort(key=lambda invite: invite.since.timestamp() if invite.since else 0)
-    newest = {_address(invite.email): invite for invite in expired}
-    return pending + [invite for address, invite in newest.items() if address not in invited]
+    newest = {_address(invite.email): invite.id for invite in expired}
+    return [
+        invite
+        for invite in invites
+        if invite.state is AccountState.INVITED
+        or (_address(invite.email) not in open_addresses and newest[_address(invite.email)] == invite.id)
+    ]
 
 
 def _check_role(role: str, known: Collection[str]) -> None:

@@ -1,0 +1,55 @@
+# `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
+.PHONY: help run test check format lock password clean
+.DEFAULT_GOAL := help
+
+BIN := .venv/bin
+RUNTIME := .venv/runtime.installed
+DEVELOPMENT := .venv/development.installed
+CODE := cakewalk directory integrations provisioning
+COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+  --no-emit-index-url --no-emit-find-links
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):[^#]*## */  make \1\t/' | expand -t 18
+
+run: $(RUNTIME) .env  ## serve Cakewalk on PORT (8000), with worker and beat in the same process
+	@exec $(BIN)/python manage.py serve
+
+test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis or Chromium are skipped without them
+	@$(BIN)/python -m pytest -n 2
+
+check: $(DEVELOPMENT) .env  ## format, lint (code and templates), types, architecture, Django's checks, missing migrations
+	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/djlint --lint --quiet $(CODE)
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache > .import-contracts 2>&1 || { cat .import-contracts; rm .import-contracts; exit 1; }
+	@rm .import-contracts
+	@$(BIN)/python manage.py check
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@echo "make check: all clean."
+
+format: $(DEVELOPMENT)  ## format the code
+	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .
+
+lock: $(DEVELOPMENT)  ## compile requirements.in and requirements-dev.in into pinned files with hashes
+	@$(COMPILE) requirements.in -o requirements.txt
+	@$(COMPILE) requirements-dev.in -o requirements-dev.txt
+
+password: $(RUNTIME) .env  ## give the user admin a new password and print it
+	@$(BIN)/python manage.py new_password
+
+clean:  ## delete what can be made again; .env and var/ (your data) stay
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUNTIME): requirements.txt
+	@sh deploy/install.sh requirements.txt
+	@touch $@
+
+$(DEVELOPMENT): requirements-dev.txt
+	@sh deploy/install.sh requirements-dev.txt
+	@touch $@ $(RUNTIME)
+
+.env:
+	@$(BIN)/python deploy/write_env.py

@@ -1,0 +1,7 @@
+"""Staff pages of the directory: people and their import, groups, sources."""
+
+from directory.admin.groups import GroupAdmin
+from directory.admin.people import PersonAdmin
+from directory.admin.sources import SourceAdmin
+
+__all__ = ["GroupAdmin", "PersonAdmin", "SourceAdmin"]

@@ -1,0 +1,76 @@
+"""Groups: who is in them, and which access rules hang on them."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+
+from cakewalk.theme import ModelAdmin, display
+from directory.models import Group, Membership
+from provisioning import requesting
+from provisioning.models import AccessRule
+
+MEMBERS_SHOWN = 50
+
+
+@admin.register(Group)
+class GroupAdmin(ModelAdmin):
+    list_display = ("name", "people_number", "rules_number")
+    search_fields = ("name",)
+    ordering = ("name",)
+    fields = ("name",)
+    change_form_outer_before_template = "directory/group_panel.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        groups: QuerySet[Group] = super().get_queryset(request)
+        return groups.annotate(people_number=_number_of(Membership), rules_number=_number_of(AccessRule))
+
+    @display(description="People", ordering="people_number")
+    def people_number(self, group: Any) -> int:
+        return int(group.people_number)
+
+    @display(description="Access rules", ordering="rules_number")
+    def rules_number(self, group: Any) -> int:
+        return int(group.rules_number)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        group = self.get_object(request, object_id)
+        extra = dict(extra_context or {})
+        if group is not None and self.has_view_permission(request, group):
+            extra |= self._panel(request, group)
+        return super().change_view(request, object_id, form_url, extra)
+
+    def _panel(self, request: HttpRequest, group: Any) -> dict[str, Any]:
+        may = request.user.has_perm
+        sees_people, sees_rules = may("directory.view_person"), may("provisioning.view_accessrule")
+        rules = AccessRule.objects.filter(group=group).select_related("integration").order_by("name")
+        return {
+            "title": group.name,
+            "group": group,
+            "sees_people": sees_people,
+            "members": list(group.people.order_by("email")[:MEMBERS_SHOWN]) if sees_people else [],
+            "sees_rules": sees_rules,
+            "rules": list(rules) if sees_rules else [],
+        }
+
+    def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        requesting.directory_changed()
+
+    def delete_model(self, request: HttpRequest, obj: Group) -> None:
+        super().delete_model(request, obj)
+        requesting.directory_changed()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        super().delete_queryset(request, queryset)
+        requesting.directory_changed()
+
+
+def _number_of(model: type[Membership] | type[AccessRule]) -> Coalesce:
+    """Counted by itself: joining both relations at once would multiply them."""
+    of_group = model.objects.filter(group=OuterRef("pk")).order_by().values("group")
+    return Coalesce(Subquery(of_group.annotate(number=Count("pk")).values("number")), 0)

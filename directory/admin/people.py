@@ -1,0 +1,315 @@
+"""People: found, looked at, entered by hand, and deactivated instead of deleted."""
+
+import re
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.admin.widgets import AutocompleteSelectMultiple
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.validators import validate_email
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.views.decorators.http import require_POST
+
+from cakewalk.theme import (
+    AutocompleteSelectFilter,
+    DropdownFilter,
+    ModelAdmin,
+    RelatedDropdownFilter,
+    UnfoldAdminTextInputWidget,
+    action,
+    display,
+)
+from directory.admin.people_import import import_page
+from directory.emails import email_key
+from directory.models import EmailTaken, Group, Person, PersonEmail, Source
+from provisioning import requesting
+
+BY_HAND = "by hand"
+"""The source of people who are entered in the admin."""
+
+NAMED = 20
+"""How many people a question names before it counts the rest."""
+
+
+class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
+    aliases = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Other addresses of this person, separated by commas.",
+    )
+    member_of = forms.ModelMultipleChoiceField(
+        Group.objects.all(),
+        required=False,
+        label="Groups",
+        widget=AutocompleteSelectMultiple(Person._meta.get_field("groups"), admin.site),
+        help_text="Access rules give access by group.",
+    )
+
+    class Meta:
+        model = Person
+        fields = (
+            "email",
+            "name",
+            "active",
+            "department",
+            "title",
+            "employee_id",
+            "start_date",
+            "end_date",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["aliases"] = ", ".join(_aliases(self.instance))
+            self.initial["member_of"] = self.instance.groups.all()
+
+    def clean_aliases(self) -> list[str]:
+        aliases = [alias for alias in re.split(r"[\s,;]+", self.cleaned_data["aliases"]) if alias]
+        for alias in aliases:
+            try:
+                validate_email(alias)
+            except ValidationError as error:
+                raise ValidationError(f"{alias} is not an e-mail address.") from error
+        return aliases
+
+    def clean(self) -> None:
+        super().clean()
+        email, aliases = self.cleaned_data.get("email"), self.cleaned_data.get("aliases", [])
+        wanted = {email_key(alias): ("aliases", alias) for alias in aliases}
+        if email:
+            wanted[email_key(email)] = ("email", email)
+        for key, (name, address) in wanted.items():
+            if len(key) > 254:
+                self.add_error(name, f"{address} is too long.")
+        held = PersonEmail.objects.filter(key__in=wanted).exclude(person=self.instance.pk)
+        for holder in held.select_related("person__source"):
+            name, address = wanted[holder.key]
+            who = f"{holder.person.email} of source '{holder.person.source}'"
+            self.add_error(name, f"{address} already belongs to {who}.")
+
+
+def _aliases(person: Person) -> list[str]:
+    primary = email_key(person.email)
+    return sorted(row.address for row in person.addresses.all() if row.key != primary)
+
+
+class ActiveFilter(DropdownFilter):
+    title = "active"
+    parameter_name = "active"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "Active today"), ("no", "Not active today")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
+        active = Person.objects.active_on(timezone.localdate())
+        if self.value() == "yes":
+            return queryset.filter(pk__in=active.values("pk"))
+        if self.value() == "no":
+            return queryset.exclude(pk__in=active.values("pk"))
+        return queryset
+
+
+class DepartmentFilter(DropdownFilter):
+    title = "department"
+    parameter_name = "department"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        names = Person.objects.exclude(department="").order_by("department")
+        return [(name, name) for name in names.values_list("department", flat=True).distinct()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
+        return queryset.filter(department=self.value()) if self.value() else queryset
+
+
+@admin.register(Person)
+class PersonAdmin(ModelAdmin):
+    form = PersonForm
+    list_display = ("who", "email", "standing", "group_names", "source", "dates")
+    list_display_links = ("who",)
+    list_filter = (
+        ActiveFilter,
+        ("source", RelatedDropdownFilter),
+        ("groups", AutocompleteSelectFilter),
+        DepartmentFilter,
+    )
+    list_filter_submit = True
+    list_select_related = ("source",)
+    list_per_page = 50
+    show_full_result_count = False
+    search_fields = ("name", "email", "addresses__address", "employee_id")
+    search_help_text = "Name, e-mail, alias or employee id"
+    ordering = ("email",)
+    actions = ("deactivate",)
+    actions_list = ("import_people",)
+    change_form_outer_before_template = "directory/person_panel.html"
+    fieldsets = (
+        (None, {"fields": ("email", "name", "aliases", "member_of")}),
+        ("Access", {"fields": ("active", "start_date", "end_date")}),
+        ("Employment", {"fields": ("department", "title", "employee_id")}),
+    )
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: jobs and accounts refer to people. Deactivating takes their access."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Person]:
+        people: QuerySet[Person] = super().get_queryset(request)
+        groups = Prefetch("groups", Group.objects.order_by("name"))
+        return people.select_related("source").prefetch_related(groups, "addresses")
+
+    # -- the list
+
+    @display(description="Name", ordering="name")
+    def who(self, person: Person) -> str:
+        return person.name or person.email
+
+    @display(description="State", ordering="active")
+    def standing(self, person: Person) -> SafeString:
+        tone, text = _standing(person, timezone.localdate())
+        return format_html('<span class="cw-label cw-label--{}">{}</span>', tone, text)
+
+    @display(description="Groups")
+    def group_names(self, person: Person) -> str:
+        return ", ".join(group.name for group in person.groups.all()) or "-"
+
+    @display(description="From / until", ordering="start_date")
+    def dates(self, person: Person) -> str:
+        start, end = person.start_date, person.end_date
+        if start and end:
+            return f"{date_format(start)} to {date_format(end)}"
+        if start:
+            return f"from {date_format(start)}"
+        return f"until {date_format(end)}" if end else "-"
+
+    # -- the form. For somebody who may only look, these two stand in for the form's own fields.
+
+    @display(description="Aliases")
+    def aliases(self, person: Person) -> str:
+        return ", ".join(_aliases(person)) or "-"
+
+    @display(description="Groups")
+    def member_of(self, person: Person) -> str:
+        return self.group_names(person)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        person = self.get_object(request, object_id)
+        extra = dict(extra_context or {})
+        if person is not None and self.has_view_permission(request, person):
+            extra |= self._panel(request, person)
+        return super().change_view(request, object_id, form_url, extra)
+
+    def _panel(self, request: HttpRequest, person: Person) -> dict[str, Any]:
+        sees_accounts = request.user.has_perm("provisioning.view_account")
+        accounts = person.accounts.filter(gone_at=None).select_related("integration")
+        tone, text = _standing(person, timezone.localdate())
+        return {
+            "title": person.name or person.email,
+            "person": person,
+            "standing": {"tone": tone, "text": text},
+            "fed": person.source.kind != Source.Kind.MANUAL,
+            "accounts": list(accounts.order_by("integration__name")) if sees_accounts else [],
+            "sees_accounts": sees_accounts,
+            "may_deactivate": person.active and self.has_change_permission(request, person),
+        }
+
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
+    ) -> Any:
+        try:
+            with transaction.atomic():
+                return super().changeform_view(request, object_id, form_url, extra_context)
+        except (EmailTaken, IntegrityError):
+            # The form found the address free, and somebody else took it since.
+            messages.error(request, "Nothing was saved: an address was taken by somebody else just now.")
+            return HttpResponseRedirect(request.get_full_path())
+
+    def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:
+        if not change:
+            obj.source, _ = Source.objects.get_or_create(name=BY_HAND, defaults={"kind": Source.Kind.MANUAL})
+        super().save_model(request, obj, form, change)
+        obj.claim_addresses(form.cleaned_data["aliases"])
+        obj.groups.set(form.cleaned_data["member_of"])
+        requesting.directory_changed()
+
+    # -- deactivating
+
+    @action(description="Deactivate the selected people", permissions=["change"])
+    def deactivate(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
+        people = queryset.filter(active=True)
+        if "confirmed" in request.POST:
+            self._deactivate(request, people)
+            return None
+        number = people.count()
+        if not number:
+            messages.info(request, "All of them are inactive already.")
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": "Deactivate people",
+            "opts": self.opts,
+            "number": number,
+            "people": people[:NAMED],
+            "more": number - NAMED,
+            "selected": request.POST.getlist(ACTION_CHECKBOX_NAME),
+            "select_across": request.POST.get("select_across", "0"),
+        }
+        return TemplateResponse(request, "directory/deactivate.html", context)
+
+    def deactivate_one(self, request: HttpRequest, pk: int) -> HttpResponse:
+        person = get_object_or_404(Person, pk=pk)
+        if not self.has_change_permission(request, person):
+            raise PermissionDenied
+        self._deactivate(request, Person.objects.filter(pk=pk, active=True))
+        return redirect("admin:directory_person_change", pk)
+
+    def _deactivate(self, request: HttpRequest, people: QuerySet[Person]) -> None:
+        gone = list(people)
+        with transaction.atomic():
+            Person.objects.filter(pk__in=[person.pk for person in gone]).update(
+                active=False, updated_at=timezone.now()
+            )
+            LogEntry.objects.log_actions(int(request.user.pk or 0), gone, CHANGE, "Deactivated.")
+            requesting.directory_changed()
+        who = gone[0].email if len(gone) == 1 else f"{len(gone)} people"
+        messages.success(request, f"Deactivated {who}. A sync is due for every enabled integration.")
+
+    # -- pages
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.deactivate_one))
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<int:pk>/deactivate/", view, name="directory_person_deactivate"), *urls]
+
+    def has_import_people_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("directory.import_people")
+
+    @action(description="Import people", url_path="import", permissions=["import_people"], icon="upload")
+    def import_people(self, request: HttpRequest) -> HttpResponse:
+        return import_page(self, request)
+
+
+def _standing(person: Person, today: date) -> tuple[str, str]:
+    """A label's colour and text."""
+    if not person.active:
+        return "", "Inactive"
+    if person.start_date and person.start_date > today:
+        return "info", "Not started"
+    if person.end_date and person.end_date < today:
+        return "warning", "Ended"
+    return "success", "Active"

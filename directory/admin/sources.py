@@ -1,0 +1,85 @@
+"""Sources: where people come from, how many, and whether a source may be smaller than it was."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.views.decorators.http import require_POST
+
+from cakewalk.theme import ModelAdmin, display
+from directory.models import Person, Source
+from provisioning import requesting
+
+
+@admin.register(Source)
+class SourceAdmin(ModelAdmin):
+    list_display = ("name", "kind", "people_number", "active_number", "token_issued_at", "drop_allowed_at")
+    search_fields = ("name",)
+    ordering = ("name",)
+    actions = None
+    fields = ("name", "kind", "token_issued_at", "drop_allowed_at")
+    readonly_fields = ("kind", "token_issued_at", "drop_allowed_at")
+    change_form_outer_before_template = "directory/source_panel.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """An import, the first person entered by hand, or scim_source makes one."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Never: without its people's source, nobody could say where they came from."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
+        sources: QuerySet[Source] = super().get_queryset(request)
+        active = Person.objects.active_on(timezone.localdate())
+        return sources.annotate(
+            people_number=_number_of(Person.objects.all()), active_number=_number_of(active)
+        )
+
+    @display(description="People", ordering="people_number")
+    def people_number(self, source: Any) -> int:
+        return int(source.people_number)
+
+    @display(description="Active today", ordering="active_number")
+    def active_number(self, source: Any) -> int:
+        return int(source.active_number)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        source = self.get_object(request, object_id)
+        extra = dict(extra_context or {})
+        if source is not None and self.has_view_permission(request, source):
+            may_accept = self.has_change_permission(request, source)
+            extra |= {"title": source.name, "source": source, "may_accept": may_accept}
+        return super().change_view(request, object_id, form_url, extra)
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(require_POST(self.accept_size))
+        urls: list[URLPattern] = super().get_urls()
+        return [path("<int:pk>/accept/", view, name="directory_source_accept"), *urls]
+
+    def accept_size(self, request: HttpRequest, pk: int) -> HttpResponse:
+        source = get_object_or_404(Source, pk=pk)
+        if not self.has_change_permission(request, source):
+            raise PermissionDenied
+        with transaction.atomic():
+            source.allow_drop(now=timezone.now())
+            self.log_change(request, source, "Accepted the smaller size.")
+            requesting.directory_changed()
+        messages.success(
+            request, f"The size of {source} is accepted. A sync is due for every enabled integration."
+        )
+        return redirect("admin:directory_source_change", pk)
+
+
+def _number_of(people: QuerySet[Person]) -> Coalesce:
+    of_source = people.filter(source=OuterRef("pk")).order_by().values("source")
+    return Coalesce(Subquery(of_source.annotate(number=Count("pk")).values("number")), 0)
