@@ -33,6 +33,13 @@ def boolean(name: str, default: bool) -> bool:
     return bool(_env.bool(name, default=default))
 
 
+def port(name: str, default: int) -> int:
+    given = text(name, str(default))
+    if not given.isascii() or not given.isdecimal() or not 1 <= int(given) <= 65_535:
+        raise ImproperlyConfigured(f"{name}: {given!r} is no port; give a number from 1 to 65535.")
+    return int(given)
+
+
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
     return [str(word) for word in _env.list(name, default=list(default))]
 

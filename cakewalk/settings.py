@@ -10,6 +10,7 @@ environment.load(environment.text("ENV_FILE", str(BASE_DIR / ".env")))
 SECRET_KEY = environment.secret("DJANGO_SECRET_KEY")
 DEBUG = environment.boolean("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+PORT = environment.port("PORT", 8000)
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 FERNET_KEYS = [key for key in environment.secret("FERNET_KEYS").split(",") if key]
 
@@ -80,6 +81,16 @@ USE_TZ = True
 UNFOLD = look.UNFOLD
 STATIC_URL = "static/"
 STATIC_ROOT = VAR_DIR / "static"
+WHITENOISE_USE_FINDERS = True  # serves static files from where they are; collectstatic is not needed
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {"provisioning": {"level": "INFO"}},
+}
 
 CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL", "memory://")
 CELERY_TASK_IGNORE_RESULT = True
