@@ -1,36 +1,86 @@
-"""Settings from the environment and `.env`, each secret also from NAME_FILE; a bad value is named."""
+"""Settings from the environment and `.env`, each secret also from NAME_FILE.
 
+A value is judged where it is read. A bad or missing one stops whatever was started, with a sentence that
+begins with the variable's name and repeats nothing that may be secret.
+"""
+
+import io
+import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
-_env = environ.Env()
+YES, NO = {"true", "yes", "y", "on", "1"}, {"false", "no", "n", "off", "0"}
+SHORTEST_SIGNING_KEY = 32
+HOST = re.compile(r"\*|\.?[\w-]+(\.[\w-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
+ORIGIN = re.compile(r"https?://[\w.*:\[\]-]+", re.IGNORECASE)
 
 
-def load(path: str) -> None:
-    """Read `.env` where it exists; what the process was given wins."""
-    environ.Env.read_env(path)
+def load(name: str, default: Path) -> None:
+    """Read the file that NAME names, or the default where it exists; what the process was given wins."""
+    given = text(name)
+    if given or default.exists():
+        environ.Env.read_env(io.StringIO(_contents(name, given or str(default))))
 
 
-def text(name: str, default: str | None = None) -> str:
-    return str(_env.str(name, default=default)) if default is not None else str(_env.str(name))
+def text(name: str, default: str = "") -> str:
+    """The value as it stands: django-environ itself would replace one that begins with `$`, as a key may."""
+    return os.environ.get(name, "").strip() or default
 
 
 def secret(name: str, default: str | None = None) -> str:
-    """NAME, or the contents of the file that NAME_FILE names."""
-    if path := _env.str(f"{name}_FILE", default=""):
+    """NAME, or the contents of the file that NAME_FILE names. Without a default it must be set."""
+    if path := text(f"{name}_FILE"):
+        if value := _contents(f"{name}_FILE", path).strip():
+            return value
+        raise ImproperlyConfigured(f"{name}_FILE: {path} is empty.")
+    value = text(name, default or "")
+    if not value and default is None:
+        raise ImproperlyConfigured(f"{name} is not set, and neither is {name}_FILE.")
+    return value
+
+
+def _contents(name: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise ImproperlyConfigured(f"{name}: cannot read {path}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ImproperlyConfigured(f"{name}: {path} is not a text in UTF-8.") from None
+
+
+def signing_key(name: str) -> str:
+    key = secret(name)
+    if len(key) < SHORTEST_SIGNING_KEY:
+        raise ImproperlyConfigured(
+            f"{name} is too short: it needs at least {SHORTEST_SIGNING_KEY} characters."
+        )
+    return key
+
+
+def fernet_keys(name: str) -> list[str]:
+    keys = _split(secret(name)) or [""]
+    for place, key in enumerate(keys, start=1):
         try:
-            return Path(path).read_text().strip()
-        except OSError as error:
-            raise ImproperlyConfigured(f"{name}_FILE: cannot read {path}: {error.strerror}.") from error
-    return text(name, default)
+            Fernet(key)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name}: key {place} of {len(keys)} is not a Fernet key (32 bytes in URL-safe base64)."
+            ) from None
+    return keys
 
 
 def boolean(name: str, default: bool) -> bool:
-    return bool(_env.bool(name, default=default))
+    word = text(name).casefold()
+    if word and word not in YES | NO:
+        raise ImproperlyConfigured(f"{name} is {word!r}; write true or false.")
+    return word in YES if word else default
 
 
 def port(name: str, default: int) -> int:
@@ -41,8 +91,69 @@ def port(name: str, default: int) -> int:
 
 
 def words(name: str, default: Sequence[str] = ()) -> list[str]:
-    return [str(word) for word in _env.list(name, default=list(default))]
+    return _split(text(name)) or list(default)
+
+
+def _split(value: str) -> list[str]:
+    return [word for word in (part.strip() for part in value.split(",")) if word]
+
+
+def hosts(name: str, default: Sequence[str] = ()) -> list[str]:
+    found = words(name, default)
+    for host in found:
+        if not HOST.fullmatch(host):
+            raise ImproperlyConfigured(
+                f"{name}: {host!r} is not a host name; leave out https://, the port and the path."
+            )
+    return found
+
+
+def origins(name: str) -> list[str]:
+    found = words(name)
+    for origin in found:
+        if not ORIGIN.fullmatch(origin):
+            raise ImproperlyConfigured(
+                f"{name}: {origin!r} is not an origin; write it as https://cakewalk.example.org."
+            )
+    return found
+
+
+def address(name: str) -> str:
+    url = text(name)
+    if url and not re.match(r"https?://[^/\s]", url, re.IGNORECASE):
+        raise ImproperlyConfigured(f"{name} is not an address; it begins with https:// and names a host.")
+    return url
 
 
 def database(name: str, default: str) -> dict[str, Any]:
-    return dict(_env.db_url_config(secret(name, default)))
+    url = secret(name, default)
+    # Judged before django-environ sees it, which would warn of an unknown one and repeat the password there,
+    # and which takes sqlite://file for a database in memory.
+    if not re.match(r"sqlite:///.|sqlite://:memory:$|postgres(ql)?://", url):
+        raise ImproperlyConfigured(
+            f"{name} begins with neither postgres:// nor sqlite:/// (four slashes before an absolute path)."
+        )
+    try:
+        found = dict(environ.Env.db_url_config(url))
+    except ValueError:
+        found = {}
+    if not found.get("NAME"):
+        raise ImproperlyConfigured(
+            f"{name} cannot be read; write postgres://USER:PASSWORD@HOST:PORT/DATABASE, "
+            "and special characters percent-encoded."
+        )
+    return found
+
+
+def broker(name: str, default: str) -> str:
+    url = secret(name, default)
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("memory", "redis", "rediss") and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or not re.fullmatch(r"/?\d*", parts.path):
+        raise ImproperlyConfigured(
+            f"{name} is neither memory:// nor an address of Redis such as redis://HOST:6379/0."
+        )
+    return url

@@ -5,14 +5,14 @@ from pathlib import Path
 from cakewalk import environment, look
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-environment.load(environment.text("ENV_FILE", str(BASE_DIR / ".env")))
+environment.load("ENV_FILE", BASE_DIR / ".env")
 
-SECRET_KEY = environment.secret("DJANGO_SECRET_KEY")
+SECRET_KEY = environment.signing_key("DJANGO_SECRET_KEY")
 DEBUG = environment.boolean("DJANGO_DEBUG", False)
-ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 PORT = environment.port("PORT", 8000)
-CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
-FERNET_KEYS = [key for key in environment.secret("FERNET_KEYS").split(",") if key]
+CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
+FERNET_KEYS = environment.fernet_keys("FERNET_KEYS")
 
 INSTALLED_APPS = [
     "cakewalk",  # before the theme, whose home page ours replaces
@@ -92,7 +92,7 @@ LOGGING = {
     "loggers": {"provisioning": {"level": "INFO"}},
 }
 
-CELERY_BROKER_URL = environment.secret("CELERY_BROKER_URL", "memory://")
+CELERY_BROKER_URL = environment.broker("CELERY_BROKER_URL", "memory://")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -107,5 +107,5 @@ CELERY_BEAT_SCHEDULE = {
 }
 
 OPENAI_ADMIN_KEY = environment.secret("OPENAI_ADMIN_KEY", "")
-OPENAI_BASE_URL = environment.text("OPENAI_BASE_URL", "")
-CONNECTOR_ALLOWED_HOSTS = environment.words("CONNECTOR_ALLOWED_HOSTS")
+OPENAI_BASE_URL = environment.address("OPENAI_BASE_URL")
+CONNECTOR_ALLOWED_HOSTS = environment.hosts("CONNECTOR_ALLOWED_HOSTS")
