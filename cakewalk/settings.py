@@ -55,7 +55,7 @@ TEMPLATES = [
 ]
 
 VAR_DIR = BASE_DIR / "var"
-"""What the installation keeps beside its code: the SQLite database, the simulator's state, static files."""
+"""What the installation keeps beside its code: the SQLite database, the simulator's state."""
 
 VAR_DIR.mkdir(exist_ok=True)
 DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{VAR_DIR}/cakewalk.sqlite3")}
@@ -80,7 +80,6 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 UNFOLD = look.UNFOLD
 STATIC_URL = "static/"
-STATIC_ROOT = VAR_DIR / "static"
 WHITENOISE_USE_FINDERS = True  # serves static files from where they are; collectstatic is not needed
 
 LOGGING = {
@@ -89,7 +88,10 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
-    "loggers": {"provisioning": {"level": "INFO"}},
+    "loggers": {
+        "provisioning": {"level": "INFO"},
+        "kombu.connection": {"level": "ERROR"},  # it warns that memory:// names no host
+    },
 }
 
 CELERY_BROKER_URL = environment.broker("CELERY_BROKER_URL", "memory://")
@@ -101,6 +103,8 @@ CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_TIMEZONE = "UTC"
 if CELERY_BROKER_URL.startswith("memory:"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05}
+# The clock ticks as below; when each integration's next sync is due is in the database.
+CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "start due syncs": {"task": "provisioning.tasks.start_due_syncs", "schedule": 15.0},
     "pick up lost jobs": {"task": "provisioning.tasks.pick_up_lost_jobs", "schedule": 15.0},

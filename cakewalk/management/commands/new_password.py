@@ -1,0 +1,21 @@
+"""A new password for somebody who has lost theirs."""
+
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from cakewalk.models import User
+
+
+class Command(BaseCommand):
+    help = "Give a user a new random password and print it, this once."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("username", nargs="?", default="admin", help="admin when left out")
+
+    def handle(self, *args: Any, username: str, **options: Any) -> None:
+        user = User.objects.filter(username=username).first()
+        if user is None:
+            raise CommandError(f"There is no user named {username!r}.", returncode=2)
+        self.stdout.write(user.renew_password())

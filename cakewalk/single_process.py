@@ -1,0 +1,55 @@
+"""Web server, worker and clock in one process, for a first look and for small installations.
+
+Celery's thread pool knows no time limits, and the in-memory broker forgets its messages. Neither matters:
+calls have deadlines of their own, and a job's row outlives its message (docs/how-a-job-works.md).
+"""
+
+import threading
+
+import celery.worker.state
+from celery.beat import EmbeddedService
+from waitress import create_server
+
+from cakewalk.celery import app
+from cakewalk.wsgi import application
+
+WEB_THREADS = 8
+JOBS_AT_ONCE = 4
+PATIENCE_SECONDS = 20.0
+"""How long a stop waits for the jobs in hand. What is not finished then is taken up at the next start."""
+
+
+class SingleProcess:
+    """start() after stop() is not foreseen. Raises OSError at once where the port is taken."""
+
+    def __init__(self, port: int) -> None:
+        self._web = create_server(application, host="127.0.0.1", port=port, threads=WEB_THREADS)
+        self._clock = EmbeddedService(app, thread=True)  # a process of its own would have another broker
+        self._worker = app.WorkController(
+            pool="threads",
+            concurrency=JOBS_AT_ONCE,
+            without_heartbeat=True,
+            without_mingle=True,
+            without_gossip=True,
+        )
+        self._threads = [
+            threading.Thread(target=self._web.run, name="web", daemon=True),
+            threading.Thread(target=self._worker.start, name="worker", daemon=True),
+            self._clock,
+        ]
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def stopped(self) -> list[str]:
+        """The names of the parts that have ended by themselves, which none of them should."""
+        return [thread.name for thread in self._threads if not thread.is_alive()]
+
+    def stop(self) -> None:
+        """No new jobs and no new answers; what is in hand may end."""
+        self._clock.stop()
+        celery.worker.state.should_stop = 0
+        self._web.task_dispatcher.shutdown()
+        self._threads[1].join(PATIENCE_SECONDS)
