@@ -14,7 +14,7 @@ from cakewalk import sample
 from cakewalk.models import User
 from integrations.catalog import connector_class
 from integrations.connecting import Entry, save_and_enable
-from integrations.connectors.openai.simulator import Simulator
+from integrations.connectors.openai.simulator import Organization, Simulator
 from integrations.models import Integration
 from provisioning import requesting
 from provisioning.models import ProvisioningJob
@@ -54,7 +54,7 @@ def open_simulator() -> Simulator | None:
     return simulator
 
 
-def _started(organization: sample.Organization, former: str) -> Simulator:
+def _started(organization: Organization, former: str) -> Simulator:
     port = int(former.rpartition(":")[2].partition("/")[0]) if former else 0
     try:
         return Simulator(organization, port=port).start()
