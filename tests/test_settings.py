@@ -1,0 +1,167 @@
+"""Settings: each is documented, and a bad or missing one stops the start with one line that names it."""
+
+import ast
+import base64
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.environment import new_fernet_key
+
+ROOT = Path(__file__).parent.parent
+GOOD_KEY = base64.urlsafe_b64encode(b"k" * 32).decode("ascii")  # the same in every process of a test run
+GOOD = {"DJANGO_SECRET_KEY": "w" * 50, "FERNET_KEYS": GOOD_KEY}
+
+
+def called(tree: ast.AST, owner: str | None) -> list[ast.Call]:
+    """Calls of a plain function, or of `owner`'s."""
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    if owner is None:
+        return [call for call in calls if isinstance(call.func, ast.Name)]
+    return [
+        call
+        for call in calls
+        if isinstance(call.func, ast.Attribute) and ast.unparse(call.func.value) == owner
+    ]
+
+
+def readers_of_secrets() -> set[str]:
+    """`secret` itself, and the functions of environment.py that read through it."""
+    tree = ast.parse((ROOT / "cakewalk/environment.py").read_text())
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+    through = {
+        function.name
+        for function in functions
+        if any(ast.unparse(call.func) == "secret" for call in called(function, None))
+    }
+    return through | {"secret"}
+
+
+def variables() -> set[str]:
+    """Every name that the settings read, with NAME_FILE for the secrets."""
+    secret = readers_of_secrets()
+    names = set()
+    for call in called(ast.parse((ROOT / "cakewalk/settings.py").read_text()), "environment"):
+        name = ast.literal_eval(call.args[0])
+        names.add(name)
+        if isinstance(call.func, ast.Attribute) and call.func.attr in secret:
+            names.add(f"{name}_FILE")
+    return names
+
+
+def test_secrets_are_told_from_the_rest():
+    assert {name for name in variables() if f"{name}_FILE" in variables()} == {
+        "CELERY_BROKER_URL",
+        "DATABASE_URL",
+        "DJANGO_SECRET_KEY",
+        "FERNET_KEYS",
+        "OPENAI_ADMIN_KEY",
+    }
+
+
+def test_the_example_names_exactly_what_is_read():
+    example = (ROOT / ".env.example").read_text()
+    named = re.findall(r"^#?([A-Z_]+)=", example, re.MULTILINE)
+    assert sorted(named) == sorted(variables())
+
+
+def test_the_page_of_settings_names_exactly_what_is_read():
+    page = (ROOT / "docs/settings.md").read_text()
+    named = [
+        name
+        for first_cell in re.findall(r"^\| (`[^|]+) \|", page, re.MULTILINE)
+        for name in re.findall(r"`([A-Z_]+)`", first_cell)
+    ]
+    assert sorted(named) == sorted(variables())
+
+
+def start(env_file: str = os.devnull, **given: str) -> subprocess.CompletedProcess[str]:
+    """`manage.py check` with these variables and nothing of this machine."""
+    environment = {"PATH": os.environ["PATH"], "ENV_FILE": env_file, **given}
+    command = [sys.executable, "manage.py", "check"]
+    return subprocess.run(  # noqa: S603
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_the_example_with_its_defaults_and_two_secrets_starts(tmp_path):
+    example = (ROOT / ".env.example").read_text()
+    defaults = [line.removeprefix("#") for line in re.findall(r"^#?[A-Z_]+=.*$", example, re.MULTILINE)]
+    (tmp_path / "env").write_text("\n".join(line for line in defaults if not line.startswith("ENV_FILE")))
+    found = start(str(tmp_path / "env"), **GOOD)
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_secrets_are_read_from_files(tmp_path):
+    (tmp_path / "signing").write_text("w" * 50 + "\n")
+    (tmp_path / "fernet").write_text(f"{new_fernet_key()}, {GOOD_KEY}\n")
+    (tmp_path / "database").write_text("sqlite://:memory:\n")
+    (tmp_path / "env").write_text(
+        f"DJANGO_SECRET_KEY_FILE={tmp_path}/signing\nFERNET_KEYS_FILE={tmp_path}/fernet\n"
+        f"DATABASE_URL_FILE={tmp_path}/database\nDATABASE_URL=the file wins\n"
+    )
+    found = start(str(tmp_path / "env"))
+    assert (found.returncode, found.stderr) == (0, "")
+
+
+def test_a_secret_that_begins_with_a_dollar_sign_is_taken_as_it_stands():
+    assert start(**GOOD | {"DJANGO_SECRET_KEY": "$" * 50}).returncode == 0
+
+
+BAD = [
+    ("DJANGO_SECRET_KEY", "", "is not set, and neither is DJANGO_SECRET_KEY_FILE."),
+    ("DJANGO_SECRET_KEY", "hunter2", "is too short: it needs at least 32 characters."),
+    ("FERNET_KEYS", "", "is not set, and neither is FERNET_KEYS_FILE."),
+    ("FERNET_KEYS", " , ", "key 1 of 1 is not a Fernet key"),
+    ("FERNET_KEYS", "hunter2", "key 1 of 1 is not a Fernet key"),
+    ("FERNET_KEYS", f"{GOOD_KEY},hunter2", "key 2 of 2 is not a Fernet key"),
+    ("FERNET_KEYS", f"{GOOD_KEY},hunter2é", "key 2 of 2 is not a Fernet key"),
+    ("DATABASE_URL", "oracle://me:hunter2@db/acme", "begins with neither postgres:// nor sqlite:///"),
+    ("DATABASE_URL", "hunter2", "begins with neither postgres:// nor sqlite:///"),
+    ("DATABASE_URL", "sqlite://hunter2.sqlite3", "begins with neither postgres:// nor sqlite:///"),
+    ("DATABASE_URL", "postgres://me:hunter2/@db/acme", "cannot be read"),
+    ("DATABASE_URL", "postgres://me:hunter2@db:5432", "cannot be read"),
+    ("CELERY_BROKER_URL", "carrier://me:hunter2@pigeon", "is neither memory:// nor an address of Redis"),
+    ("CELERY_BROKER_URL", "hunter2", "is neither memory:// nor an address of Redis"),
+    ("CELERY_BROKER_URL", "redis://:hunter2@db:port/0", "is neither memory:// nor an address of Redis"),
+    ("CELERY_BROKER_URL", "redis://:hunter2@db/first", "is neither memory:// nor an address of Redis"),
+    ("DJANGO_DEBUG", "maybe", "is 'maybe'; write true or false."),
+    ("ALLOWED_HOSTS", "cakewalk.example.org,https://x.org", "'https://x.org' is not a host name"),
+    ("CONNECTOR_ALLOWED_HOSTS", "proxy.example.org:8443", "'proxy.example.org:8443' is not a host name"),
+    ("CSRF_TRUSTED_ORIGINS", "cakewalk.example.org", "'cakewalk.example.org' is not an origin"),
+    ("OPENAI_BASE_URL", "me:hunter2@proxy", "is not an address"),
+    ("PORT", "80a", "'80a' is no port"),
+    ("DJANGO_SECRET_KEY_FILE", "nothing/here", "cannot read nothing/here: No such file or directory."),
+    ("FERNET_KEYS_FILE", "nothing/here", "cannot read nothing/here: No such file or directory."),
+    ("DATABASE_URL_FILE", ".", "cannot read .: Is a directory."),
+    ("CELERY_BROKER_URL_FILE", os.devnull, "is empty."),
+    ("OPENAI_ADMIN_KEY_FILE", "cakewalk/static/cakewalk", "cannot read"),
+    ("ENV_FILE", "nothing/here", "cannot read nothing/here: No such file or directory."),
+]
+
+
+@pytest.mark.parametrize(("name", "value", "said"), BAD, ids=lambda given: given or "empty")
+def test_a_bad_setting_stops_the_start_by_its_name(tmp_path, name, value, said):
+    if name == "ENV_FILE":
+        found = start(value, **GOOD)
+    else:
+        (tmp_path / "env").write_text("")
+        found = start(str(tmp_path / "env"), **GOOD | {name: value})
+    assert found.returncode == 1
+    assert found.stdout == ""
+    assert re.fullmatch(rf"cakewalk: {name}\b.*\n", found.stderr)
+    assert said in found.stderr
+    assert "hunter2" not in found.stderr
+    assert GOOD_KEY not in found.stderr
+
+
+def test_a_missing_secret_stops_the_start_by_its_name():
+    found = start(FERNET_KEYS=GOOD_KEY)
+    assert (found.returncode, found.stderr) == (
+        1,
+        "cakewalk: DJANGO_SECRET_KEY is not set, and neither is DJANGO_SECRET_KEY_FILE.\n",
+    )
