@@ -24,7 +24,11 @@ class SingleProcess:
 
     def __init__(self, port: int) -> None:
         self._web = create_server(application, host="127.0.0.1", port=port, threads=WEB_THREADS)
-        self._clock = EmbeddedService(app, thread=True)  # a process of its own would have another broker
+        self._clock = EmbeddedService(
+            app,
+            thread=True,  # in a process of its own it would have a broker of its own
+            scheduler_cls=app.conf.beat_scheduler,
+        )
         self._worker = app.WorkController(
             pool="threads",
             concurrency=JOBS_AT_ONCE,
