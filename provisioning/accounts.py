@@ -10,7 +10,7 @@ from integrations.connectors.base import AccountState, Grant
 from integrations.models import Integration
 from provisioning.actions import Kind
 from provisioning.matching import Ambiguous, Linked, Links, Match, Orphan
-from provisioning.models import Account, Action
+from provisioning.models import Account, Action, ProvisioningJob
 from provisioning.planning import Left
 
 
@@ -18,6 +18,12 @@ def known_members(integration: Integration) -> set[str]:
     """Ids of the members that the last complete read saw and nothing has removed since."""
     present = Account.objects.filter(integration=integration, state=AccountState.ACTIVE, gone_at=None)
     return set(present.values_list("remote_id", flat=True))
+
+
+def known_invites(integration: Integration) -> dict[str, str]:
+    """The addresses of the open invites that the last complete read saw, by id."""
+    present = Account.objects.filter(integration=integration, state=AccountState.INVITED, gone_at=None)
+    return dict(present.values_list("remote_id", "email"))
 
 
 def known_links(integration: Integration) -> Links:
@@ -44,12 +50,12 @@ def remember(
     matches: Iterable[Match],
     *,
     to_change: Collection[str],
-    vanished: Collection[str],
+    missed: Collection[str],
     now: datetime,
 ) -> None:
     """Write what a complete read saw. Rows that did not change are only touched for when they were seen.
 
-    `to_change`: account ids that are not as they should be. `vanished`: ids whose absence nobody has
+    `to_change`: account ids that are not as they should be. `missed`: ids whose absence nobody has
     accepted yet, so that the next read misses them again.
     """
     people, situations = _findings(matches)
@@ -73,8 +79,8 @@ def remember(
     absent = [
         row.remote_id for row in stored.values() if row.gone_at is None and row.remote_id not in present
     ]
-    mark_gone(integration, set(absent) - set(vanished), now=now)
-    if vanished:
+    mark_gone(integration, set(absent) - set(missed), now=now)
+    if missed:
         _touch(integration, present, now=now)
     else:
         Account.objects.filter(integration=integration, gone_at=None).update(last_seen_at=now)
@@ -84,7 +90,10 @@ FIELDS = ("email", "name", "role", "state", "grants", "left", "person_id", "matc
 
 
 def _values(seen: Seen, person_id: int | None, situation: str, row: Account) -> dict[str, Any]:
-    by_hand = row.match == Account.Match.MANUAL
+    """A link by hand stays. So does the match of an account that has become ambiguous: forgotten, the
+    next plan would know the address only, and guess.
+    """
+    stays = row.match == Account.Match.MANUAL or situation == "ambiguous"
     found = Account.Match.EMAIL if person_id else Account.Match.NONE
     return {
         "email": seen.email or "",
@@ -92,8 +101,8 @@ def _values(seen: Seen, person_id: int | None, situation: str, row: Account) -> 
         "role": seen.role or "",
         "state": str(seen.state),
         "grants": [asdict(grant) for grant in seen.grants],
-        "person_id": row.person_id if by_hand else person_id,
-        "match": str(Account.Match.MANUAL if by_hand else found),
+        "person_id": row.person_id if stays else person_id,
+        "match": str(row.match if stays else found),
         "situation": situation,
         "gone_at": None,
     }
@@ -120,6 +129,13 @@ def mark_gone(integration: Integration, remote_ids: Collection[str], *, now: dat
     """These accounts are no longer there; later reads are compared without them."""
     for some in _batched(remote_ids):
         integration.accounts.filter(gone_at=None, remote_id__in=some).update(gone_at=now)
+
+
+def accept_absences(job: ProvisioningJob, *, now: datetime) -> None:
+    """Somebody has agreed that the accounts which the job missed are gone, but for those seen again since."""
+    missed = Account.objects.filter(integration=job.integration, last_seen_at__lt=job.planned_at)
+    still = missed.filter(remote_id__in=job.read.get("vanished", []))
+    mark_gone(job.integration, still.values_list("remote_id", flat=True), now=now)
 
 
 def _touch(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:

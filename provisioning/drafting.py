@@ -9,8 +9,8 @@ from directory.snapshot import Directory
 from integrations.connectors.base import AccountState, Vocabulary
 from integrations.models import Integration
 from provisioning import accounts, history
-from provisioning.actions import Action, Chain, digest, plan_line
-from provisioning.matching import Match
+from provisioning.actions import Action, Chain, digest, order, plan_line
+from provisioning.matching import Ambiguous, Linked, Match, Orphan, Unprovisioned
 from provisioning.planning import Planner
 from provisioning.policy import Mark, Policy, Rule, resolve
 from provisioning.reading import Reading
@@ -22,35 +22,53 @@ Line = tuple[Action, int | None]
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """The plan of the active rules, and what the proposed ones would add to it."""
+    """The plan of the active rules, and what the proposed ones would add to it.
+
+    `to_change`: accounts that are not as they should be, whomever the job concerns.
+    """
 
     decided: tuple[Line, ...]
     proposed: tuple[Line, ...]
+    to_change: frozenset[str]
 
     @property
-    def accounts_to_change(self) -> frozenset[str]:
-        return frozenset(
-            action.account_id for action, _ in self.decided if action.writes and action.account_id
-        )
+    def writes(self) -> bool:
+        return any(action.writes for action, _ in self.decided)
 
-    def takes_from(self, account_ids: frozenset[str]) -> bool:
-        return any(action.taking and action.account_id in account_ids for action, _ in self.decided)
+    @property
+    def takes(self) -> bool:
+        return any(action.taking for action, _ in self.decided)
 
 
 def draft(
     planner: Planner, with_proposed: Planner | None, matches: Sequence[Match], person: int | None
 ) -> Draft:
     """Plan with the active rules, and again with the proposed ones; `person` keeps one person's lines."""
-    active = _concerning(person, planner.plan(matches))
+    whole = planner.plan(matches)
+    to_change = frozenset(
+        action.account_id for chain in whole for action in chain if action.writes and action.account_id
+    )
+    active = whole if person is None else _plan_for(person, planner, matches)
     if with_proposed is None:
-        return Draft(_flat(active), ())
+        return Draft(_flat(active), (), to_change)
     known = {_identity(chain) for chain in active}
-    more = _concerning(person, with_proposed.plan(matches))
-    return Draft(_flat(active), _flat([chain for chain in more if _identity(chain) not in known]))
+    more = with_proposed.plan(matches) if person is None else _plan_for(person, with_proposed, matches)
+    added = [chain for chain in more if _identity(chain) not in known]
+    return Draft(_flat(active), _flat(added), to_change)
 
 
-def _concerning(person: int | None, chains: Sequence[Chain]) -> list[Chain]:
-    return [chain for chain in chains if person is None or chain[0].person_id == person]
+def _plan_for(person: int, planner: Planner, matches: Sequence[Match]) -> list[Chain]:
+    return order(chain for found in matches if _concerns(found, person) for chain in planner.decide(found))
+
+
+def _concerns(found: Match, person: int) -> bool:
+    match found:
+        case Linked(somebody, _) | Unprovisioned(somebody):
+            return somebody.id == person
+        case Ambiguous(people, _):
+            return any(somebody.id == person for somebody in people)
+        case Orphan():
+            return False
 
 
 def _identity(chain: Chain) -> str:

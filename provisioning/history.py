@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Q
 
 from directory.models import Source
 from integrations.models import Integration
 from provisioning import actions
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
 
 ROLLING_WINDOW = timedelta(hours=24)
 """Takings of this long count together against the removal limit."""
@@ -141,17 +141,21 @@ def taken_recently(integration: Integration, *, now: datetime) -> frozenset[str]
 
 
 def is_first_applying(integration: Integration) -> bool:
-    """Whether no job in mode `manage` has yet been carried out to its end."""
+    """Whether no full job in mode `manage` has yet been carried out to its end, with all that it held."""
     ended = (ProvisioningJob.State.SUCCEEDED, ProvisioningJob.State.PARTIAL)
-    carried_out = integration.jobs.filter(
-        preview=False, mode=Integration.Mode.MANAGE, applied_at__isnull=False, state__in=ended
-    )
+    full = _full_syncs(integration).filter(mode=Integration.Mode.MANAGE, applied_at__isnull=False)
+    carried_out = full.filter(state__in=ended).filter(Q(holds=[]) | Q(approved_at__isnull=False))
     return not carried_out.exists()
 
 
+def _full_syncs(integration: Integration) -> ProvisioningJobQuerySet:
+    """Jobs about everyone that were more than previews. No other may lower a guard for the next."""
+    return integration.jobs.filter(preview=False, person=None)
+
+
 def sources_before(integration: Integration) -> dict[str, int]:
-    """Active people by source at the last plan not refused; sources whose drop was accepted are left out."""
-    planned = integration.jobs.filter(planned_at__isnull=False, refusal__isnull=True)
+    """Active people by source at the last sync not refused; sources whose drop was accepted are left out."""
+    planned = _full_syncs(integration).filter(planned_at__isnull=False, refusal__isnull=True)
     last = planned.order_by("-planned_at").first()
     if last is None or last.planned_at is None:
         return {}

@@ -5,6 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from directory.emails import email_key
 from integrations.connectors.base import (
     Account,
     AccountState,
@@ -16,8 +17,8 @@ from integrations.connectors.base import (
 )
 from provisioning.policy import Resolved, Rule, resolve
 
-VANISHED_LOOKUPS = 20
-"""How many missing members are looked up one by one before the list is believed."""
+LOOKUPS = 20
+"""How many missing members or invites are looked up one by one before the list is believed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,16 @@ class Reading:
         }
 
 
-def read(connector: Connector, rules: Sequence[Rule], known_members: Collection[str]) -> Reading:
-    """Everything the plan looks at, and no more. `known_members`: ids of the last complete read."""
+def read(
+    connector: Connector,
+    rules: Sequence[Rule],
+    known_members: Collection[str],
+    known_invites: Mapping[str, str],
+) -> Reading:
+    """Everything the plan looks at, and no more. `known_…`: what the last complete read saw."""
     started = time.monotonic()
     accounts = connector.fetch_accounts()
+    _check_invites(connector, accounts, known_invites)
     entitlements = _fetch_named(connector, rules)
     holdings = _fetch_holdings(connector, resolve(rules, entitlements))
     vanished = _vanished(connector, accounts, known_members)
@@ -89,7 +96,24 @@ def _vanished(
 ) -> tuple[str, ...]:
     """Members of the last read that are missing now. One that still answers by its id disproves the list."""
     missing = sorted(set(known_members) - {account.id for account in accounts})
-    for account_id in missing[:VANISHED_LOOKUPS]:
+    for account_id in missing[:LOOKUPS]:
         if connector.fetch_account(account_id, AccountState.ACTIVE) is not None:
             raise ReadIncomplete(f"The list of members left out {account_id}, who is still a member.")
     return tuple(missing)
+
+
+def _check_invites(
+    connector: Connector, accounts: Sequence[Account], known_invites: Mapping[str, str]
+) -> None:
+    """An open invite of the last read, missing now at an address where nobody has joined or been invited
+    anew, was withdrawn by hand. If it still answers by its id, the list is disproved.
+    """
+    present = {account.id for account in accounts}
+    taken = {email_key(account.email) for account in accounts if account.email}
+    missing = [
+        id for id, email in known_invites.items() if id not in present and email_key(email) not in taken
+    ]
+    for invite_id in sorted(missing)[:LOOKUPS]:
+        invite = connector.fetch_account(invite_id, AccountState.INVITED)
+        if invite is not None and invite.state is AccountState.INVITED:
+            raise ReadIncomplete(f"The list of invites left out {invite_id}, which is still open.")

@@ -27,7 +27,7 @@ from provisioning import accounts, actions, applying, drafting, history, superse
 from provisioning.matching import match
 from provisioning.models import Action, Mark, ProvisioningJob
 from provisioning.reading import Reading, read
-from provisioning.safety import Code, Verdict, assess
+from provisioning.safety import Code, Verdict, assess, vanished_in_numbers
 
 log = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     integration = job.integration
     job.enter("reading")
     rules = integration.rules.planned().as_values()
-    reading = read(connector, rules, accounts.known_members(integration))
+    reading = read(connector, rules, accounts.known_members(integration), accounts.known_invites(integration))
 
     job.enter("planning")
     today = timezone.localdate()
@@ -144,11 +144,16 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
 
     job.enter("checking")
     owners = drafting.owner_ids(reading, connector.vocabulary)
-    credential_owner = _credential_owner(integration, connector, asked=plan.takes_from(owners))
+    credential_owner = _credential_owner(integration, connector, asked=plan.takes)
     facts = drafting.facts(
         integration, directory, reading, marks, owners, credential_owner, now=timezone.now()
     )
-    verdict = assess(plan.decided, facts, drafting.limits(integration))
+    limits = drafting.limits(integration)
+    verdict = assess(plan.decided, facts, limits)
+    # A full sync gets used to a few missing accounts, and to many when that leaves nothing to do.
+    accepts = not (job.preview or job.person_id or verdict.refusal) and (
+        not plan.writes or not vanished_in_numbers(facts, limits)
+    )
 
     with transaction.atomic():
         keep_alive.now("Storing the plan")
@@ -156,8 +161,8 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
             integration,
             reading.accounts,
             matches,
-            to_change=plan.accounts_to_change,
-            vanished=reading.vanished if verdict.holds_back(Code.ACCOUNTS_VANISHED) else (),
+            to_change=plan.to_change,
+            missed=() if accepts else reading.vanished,
             now=timezone.now(),
         )
         _store(job, plan, verdict, reading, directory)
@@ -166,7 +171,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
 
 
 def _credential_owner(integration: Integration, connector: Connector, *, asked: bool) -> str | None:
-    """Whose key we work with. The remote is only `asked` when an owner would lose something."""
+    """Whose key we work with. The remote is only `asked` when somebody would lose something."""
     credential = Credential.objects.get(integration=integration)
     if credential.owner_id or not asked:
         return credential.owner_id or None

@@ -123,7 +123,7 @@ def approve(
             if not taken:
                 raise Refused(f"{job} no longer awaits approval.")
             job.actions.filter(state=Action.State.HELD).update(state=Action.State.PLANNED, error=None)
-            accounts.mark_gone(job.integration, job.read.get("vanished", []), now=now)
+            accounts.accept_absences(job, now=now)
     except IntegrityError as error:
         raise AlreadyRunning(job.integration.jobs.live().first()) from error
     job.refresh_from_db()

@@ -84,9 +84,6 @@ class Verdict:
     holds: tuple[Reason, ...]
     decisions: tuple[tuple[Decision, Reason | None], ...]
 
-    def holds_back(self, code: Code) -> bool:
-        return any(reason.code is code for reason in self.holds)
-
 
 def assess(plan: Sequence[tuple[Action, int | None]], facts: Facts, limits: Limits) -> Verdict:
     """Judge a plan: pairs of an action and the place of the action it needs."""
@@ -191,15 +188,9 @@ def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> lis
     writes = [action for action in actions if action.writes]
     losers = {action.account_id or action.email for action in writes if action.taking}
     reasons = []
-    allowed = max(3, facts.members_before * limits.vanished_percent // 100)
-    if writes and facts.members_vanished > allowed:
-        reasons.append(
-            Reason(
-                Code.ACCOUNTS_VANISHED,
-                f"{facts.members_vanished} of {facts.members_before} members are missing since the last "
-                f"complete read, the limit is {allowed}",
-            )
-        )
+    vanished = vanished_in_numbers(facts, limits)
+    if writes and vanished:
+        reasons.append(vanished)
     if losers and facts.first_applying and limits.hold_first_removals:
         reasons.append(
             Reason(
@@ -220,6 +211,18 @@ def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> lis
             )
         )
     return reasons
+
+
+def vanished_in_numbers(facts: Facts, limits: Limits) -> Reason | None:
+    """More members missing than leave by hand between two reads."""
+    allowed = max(3, facts.members_before * limits.vanished_percent // 100)
+    if facts.members_vanished <= allowed:
+        return None
+    return Reason(
+        Code.ACCOUNTS_VANISHED,
+        f"{facts.members_vanished} of {facts.members_before} members are missing since the last "
+        f"complete read, the limit is {allowed}",
+    )
 
 
 def _hold(

@@ -12,19 +12,9 @@ from integrations.models import Integration
 from provisioning import reconciliation, requesting
 from provisioning.history import digest_of
 from provisioning.models import Account, Action, Mark, ProvisioningJob
-from tests.provisioning.world import BOSS, World, brief, command
+from tests.provisioning.world import BOSS, World, brief, command, staffed
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def staffed(world: World, number: int) -> list[str]:
-    """That many people who are members already, and entitled to be."""
-    emails = [f"p{place}@example.org" for place in range(number)]
-    for email in emails:
-        world.hire(email, "staff")
-        world.organization.add_member(email)
-    world.rule("Staff", group="staff")
-    return emails
 
 
 def test_a_joiner_is_invited_and_the_invite_is_confirmed_by_a_read(world: World) -> None:

@@ -96,6 +96,16 @@ class World:
         return [(asked.method, asked.path) for asked in self.simulator.requests if asked.method != "GET"]
 
 
+def staffed(world: World, number: int) -> list[str]:
+    """That many people who are members already, and entitled to be."""
+    emails = [f"p{place}@example.org" for place in range(number)]
+    for email in emails:
+        world.hire(email, "staff")
+        world.organization.add_member(email)
+    world.rule("Staff", group="staff")
+    return emails
+
+
 def command(*words: str) -> tuple[dict[str, Any], int]:
     """A command's document and exit status."""
     out, status = StringIO(), 0
