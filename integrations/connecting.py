@@ -106,15 +106,15 @@ def _stored_secret_problem(entry: Entry) -> str | None:
 
 def _invalid_fields(entry: Entry) -> dict[str, str]:
     try:
-        _entered(entry).full_clean(validate_unique=False, validate_constraints=False)
+        _entered(entry, entry.integration).full_clean(validate_unique=False, validate_constraints=False)
     except ValidationError as error:
         return {name: " ".join(messages) for name, messages in error.message_dict.items()}
     return {}
 
 
-def _entered(entry: Entry) -> Integration:
+def _entered(entry: Entry, current: Integration | None) -> Integration:
     """The integration as it would be stored; the one at hand stays as it is."""
-    integration = copy.copy(entry.integration) if entry.integration else Integration(kind=entry.kind)
+    integration = copy.copy(current) if current else Integration(kind=entry.kind)
     integration.name, integration.base_url = entry.name, entry.base_url
     if entry.mode:
         integration.mode = entry.mode
@@ -135,9 +135,9 @@ def _told_by(report: CheckReport) -> dict[str, str]:
 
 
 def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcome:
-    integration = _entered(entry)
     try:
         with transaction.atomic():
+            integration = _entered(entry, _as_it_is_now(entry.integration))
             integration.save()
             if entry.secret:
                 integration.store_credential(entry.secret, now=now)
@@ -149,3 +149,8 @@ def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcom
     except IntegrityError:
         return Outcome({"name": f"There is already an integration named {entry.name}."}, report)
     return Outcome({}, report, integration)
+
+
+def _as_it_is_now(integration: Integration | None) -> Integration | None:
+    """Trying a key takes its time; a setting that was changed meanwhile is not put back."""
+    return Integration.objects.select_for_update().get(pk=integration.pk) if integration else None

@@ -5,7 +5,8 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, validate_domain_name
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -98,8 +99,16 @@ class Integration(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        for domain in sorted(self.domains()):
+            try:
+                validate_domain_name(domain)
+            except ValidationError as error:
+                sentence = f"{domain!r} is not an e-mail domain such as example.org."
+                raise ValidationError({"managed_domains": sentence}) from error
+
     def domains(self) -> frozenset[str]:
-        """The managed e-mail domains in the form in which they are compared."""
+        """The managed e-mail domains, without case."""
         return frozenset(
             domain.removeprefix("@").casefold()
             for domain in re.split(r"[\s,;]+", self.managed_domains)
@@ -121,7 +130,8 @@ class Integration(models.Model):
 
     def store_credential(self, secret: str, *, now: datetime) -> "Credential":
         hint = connector_class(self.kind).secret_hint(secret)
-        credential, _created = Credential.objects.update_or_create(
+        # Deferred: what is replaced need not be readable, and after the loss of a FERNET key it is not.
+        credential, _created = Credential.objects.defer("secret").update_or_create(
             integration=self,
             defaults={
                 "secret": Secret(secret),
@@ -150,6 +160,21 @@ class Integration(models.Model):
         self.enabled = False
         self.next_sync_at = None
         self.save(update_fields=["enabled", "next_sync_at"])
+
+    def goes_further_than(self, before: "Integration") -> bool:
+        """Whether a sync may do more than it might before: the modes stand from the least to the most."""
+        modes = list(self.Mode)
+        return modes.index(self.Mode(self.mode)) > modes.index(self.Mode(before.mode))
+
+    def reschedule_since(self, before: "Integration", *, now: datetime) -> None:
+        """After a change of settings. A raised mode leaves a full interval to read its preview; a new
+        interval counts from now, and does not put off what a change of the directory has asked for.
+        """
+        interval_changed = (
+            self.sync_every_minutes != before.sync_every_minutes and before.next_sync_trigger == "schedule"
+        )
+        if self.enabled and (self.goes_further_than(before) or interval_changed):
+            self.schedule_next_sync(now=now)
 
     def schedule_next_sync(self, *, now: datetime) -> None:
         self.next_sync_at = now + timedelta(minutes=self.sync_every_minutes)

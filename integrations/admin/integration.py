@@ -36,8 +36,6 @@ HELP = {
     "leaver_keys": "What happens to the API keys that somebody who left has made.",
     "renew_invites": "Send an expired invite again while its person is entitled to access.",
 }
-MODES = [str(mode) for mode in Integration.Mode]
-"""From the least to the most that a sync may do."""
 
 
 class IntegrationList(ChangeList):
@@ -166,18 +164,16 @@ class IntegrationAdmin(ModelAdmin):
     # -- settings
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        before = Integration.objects.only("mode").get(pk=obj.pk).mode
+        before = Integration.objects.get(pk=obj.pk)
         super().save_model(request, obj, form, change)
-        if MODES.index(obj.mode) > MODES.index(before) and obj.enabled:
-            obj.schedule_next_sync(now=timezone.now())
+        obj.reschedule_since(before, now=timezone.now())
+        if obj.enabled and obj.goes_further_than(before):
             self._request(
                 request,
                 obj,
                 preview=True,
                 said=f"It shows what mode {obj.mode} would do. The next sync is a full interval away.",
             )
-        elif "sync_every_minutes" in form.changed_data and obj.enabled:
-            obj.schedule_next_sync(now=timezone.now())
 
     # -- buttons
 
