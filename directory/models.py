@@ -29,6 +29,7 @@ class Source(models.Model):
     token_digest = models.CharField(max_length=64, blank=True, editable=False)
     token_issued_at = models.DateTimeField(null=True, blank=True, editable=False)
     drop_allowed_at = models.DateTimeField(
+        _("smaller size accepted at"),
         null=True,
         blank=True,
         editable=False,

@@ -276,6 +276,7 @@ class ProvisioningJob(models.Model):
     objects = ProvisioningJobQuerySet.as_manager()
 
     class Meta:
+        verbose_name = _("job")
         permissions = [
             ("run_job", "Can start syncs and previews"),
             ("approve_job", "Can approve held actions"),
@@ -356,7 +357,7 @@ class Action(models.Model):
         SKIPPED = "skipped", _("Skipped")
 
     job = models.ForeignKey(ProvisioningJob, on_delete=models.CASCADE, related_name="actions")
-    seq = models.PositiveIntegerField()
+    seq = models.PositiveIntegerField(_("number"))
     kind = models.CharField(max_length=20)
     email = models.CharField(max_length=320, blank=True)
     account_id = models.CharField(max_length=200, null=True, blank=True)
