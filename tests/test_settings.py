@@ -79,13 +79,22 @@ def test_the_page_of_settings_names_exactly_what_is_read():
     assert sorted(named) == sorted(variables())
 
 
-def start(env_file: str = os.devnull, **given: str) -> subprocess.CompletedProcess[str]:
-    """`manage.py check` with these variables and nothing of this machine."""
-    environment = {"PATH": os.environ["PATH"], "ENV_FILE": env_file, **given}
-    command = [sys.executable, "manage.py", "check"]
-    return subprocess.run(  # noqa: S603
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60
+def run(*words: str, **given: str) -> subprocess.CompletedProcess[str]:
+    """A Python command with these variables and nothing of this machine."""
+    environment = {"PATH": os.environ["PATH"], **given}
+    return subprocess.run(
+        [sys.executable, *words],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
+
+
+def start(env_file: str = os.devnull, **given: str) -> subprocess.CompletedProcess[str]:
+    return run("manage.py", "check", ENV_FILE=env_file, **given)
 
 
 def test_the_example_with_its_defaults_and_two_secrets_starts(tmp_path):
@@ -165,3 +174,19 @@ def test_a_missing_secret_stops_the_start_by_its_name():
         1,
         "cakewalk: DJANGO_SECRET_KEY is not set, and neither is DJANGO_SECRET_KEY_FILE.\n",
     )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-m", "gunicorn", "--check-config", "cakewalk.wsgi"),
+        ("-m", "celery", "-A", "cakewalk", "worker"),
+        ("-m", "celery", "-A", "cakewalk", "beat"),
+    ],
+    ids=" ".join,
+)
+def test_no_process_starts_with_a_bad_setting(words):
+    found = run(*words, ENV_FILE=os.devnull, **GOOD | {"DATABASE_URL": "oracle://me:hunter2@db/acme"})
+    assert found.returncode != 0
+    assert "ImproperlyConfigured: DATABASE_URL begins with neither postgres:// nor sqlite:///" in found.stderr
+    assert "hunter2" not in found.stdout + found.stderr
