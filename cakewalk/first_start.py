@@ -34,7 +34,7 @@ def first_user() -> tuple[str, str | None]:
     superuser = User.objects.filter(is_superuser=True).order_by("pk").first()
     if superuser:
         return superuser.username, None
-    user = User(username="admin", is_staff=True, is_superuser=True)
+    user = User.objects.create_superuser("admin")
     return user.username, user.renew_password()
 
 
@@ -72,7 +72,7 @@ def connect(simulator: Simulator | None, say: Say) -> None:
 
 def _connect_real(say: Say) -> None:
     base_url = settings.OPENAI_BASE_URL or connector_class(KIND).card.default_base_url
-    if Integration.objects.filter(kind=KIND, simulated=False).exists():
+    if Integration.objects.filter(name=REAL_NAME).exists():
         return
     say(f"Connecting the organization of OPENAI_ADMIN_KEY at {base_url}; it is only observed.")
     integration = _connected(Entry(KIND, REAL_NAME, base_url, settings.OPENAI_ADMIN_KEY))

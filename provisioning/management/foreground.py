@@ -80,10 +80,9 @@ def run_here(job: ProvisioningJob, err: OutputWrapper) -> None:
 
 
 def exit_status(job: ProvisioningJob) -> int:
-    """Design's statuses. A sync or preview whose plan holds or refuses something is not a clean one."""
-    if job.state == State.SUCCEEDED and (
-        job.holds or job.actions.filter(state__in=(Action.State.HELD, Action.State.REFUSED)).exists()
-    ):
+    """By the job's state; a preview that shows something held or refused is not a clean one."""
+    held_or_refused = (Action.State.HELD, Action.State.REFUSED)
+    if job.state == State.SUCCEEDED and job.actions.filter(state__in=held_or_refused).exists():
         return HELD_OR_REFUSED
     return EXIT_STATUS[State(job.state)]
 

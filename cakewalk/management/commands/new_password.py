@@ -1,4 +1,4 @@
-"""A new password for somebody who has lost theirs."""
+"""A new password: for somebody who has lost theirs, or for the first user of an installation."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -13,9 +13,14 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("username", nargs="?", default="admin", help="admin when left out")
+        parser.add_argument(
+            "--create", action="store_true", help="make the user, who may do everything, where there is none"
+        )
 
-    def handle(self, *args: Any, username: str, **options: Any) -> None:
+    def handle(self, *args: Any, username: str, create: bool, **options: Any) -> None:
         user = User.objects.filter(username=username).first()
+        if user is None and create:
+            user = User.objects.create_superuser(username)
         if user is None:
-            raise CommandError(f"There is no user named {username!r}.", returncode=2)
+            raise CommandError(f"There is no user named {username!r}. --create makes one.", returncode=2)
         self.stdout.write(user.renew_password())

@@ -1,0 +1,170 @@
+"""Installations of Cakewalk as users have them: real processes, on a copy of the code in an own folder."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.error import URLError
+from urllib.request import urlopen
+
+ROOT = Path(__file__).resolve().parents[2]
+CODE = ("cakewalk", "directory", "integrations", "provisioning", "deploy", "manage.py")
+START_SECONDS = 60.0
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def eventually(holds: Callable[[], Any], seconds: float = 30.0, what: str = "It") -> Any:
+    """Waits until it holds and returns what it returned; fails when it takes longer."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if found := holds():
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"{what} did not come to be within {seconds:.0f} s.")
+
+
+class Installation(ABC):
+    """`settings` go into the processes' environment; nothing of the test's own settings does."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.port = free_port()
+        self.password = ""
+        self.processes: dict[str, subprocess.Popen[str]] = {}
+        self._logs: list[TextIO] = []
+        self._environment = {
+            name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TZ") if name in os.environ
+        } | {"PORT": str(self.port), **settings}
+        for name in CODE:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, folder / name)
+        subprocess.run(
+            [sys.executable, "deploy/write_env.py"], cwd=folder, check=True, stderr=subprocess.DEVNULL
+        )
+
+    @abstractmethod
+    def start(self) -> None:
+        """All its processes; returns when pages are served, with `password` set."""
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, *words: str, status: int = 0, stdin: str = "") -> str:
+        """A management command's standard output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *words],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            input=stdin,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+    def document(self, *words: str, status: int = 0) -> Any:
+        return json.loads(self.run(*words, "--json", status=status))
+
+    def launch(self, name: str, *words: str) -> None:
+        """A process in the background; what it prints goes to NAME.log in the folder."""
+        log = (self.folder / f"{name}.log").open("a")
+        self._logs.append(log)
+        self.processes[name] = subprocess.Popen(
+            [sys.executable, *words],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def kill(self, name: str) -> None:
+        """As the kernel does when memory runs out."""
+        self.processes[name].kill()
+        self.processes.pop(name).wait()
+
+    def answers(self) -> bool:
+        """Whether pages are served. A process that ended instead fails the test with what it said."""
+        for name, process in self.processes.items():
+            assert process.poll() is None, f"{name} ended with {process.returncode}:\n{self.log(name)}"
+        try:
+            with urlopen(f"{self.url}/admin/login/", timeout=5) as answer:  # noqa: S310 - our own address
+                return bool(answer.status == 200)
+        except (URLError, OSError):
+            return False
+
+    def stop(self) -> None:
+        for process in self.processes.values():
+            process.send_signal(signal.SIGTERM)
+        for process in self.processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.processes.clear()
+        for log in self._logs:
+            log.close()
+        self._logs.clear()
+
+    def jobs(self) -> list[dict[str, Any]]:
+        """The newest first."""
+        return list(self.document("jobs")["jobs"])
+
+    def settled(self) -> list[dict[str, Any]]:
+        """The jobs, once none is queued or running."""
+
+        def ended() -> list[dict[str, Any]] | None:
+            found = self.jobs()
+            return None if any(job["state"] in ("queued", "running") for job in found) else found
+
+        return list(eventually(ended, 60, "The end of every job"))
+
+
+class SingleProcess(Installation):
+    """`make run`: SQLite, and everything in one process."""
+
+    def start(self) -> None:
+        self.launch("serve", "manage.py", "serve")
+        eventually(lambda: self.answers() and "Ctrl-C stops it" in self.log("serve"), START_SECONDS, "serve")
+        found = re.search(r"password\s+(\S+)", self.log("serve"))
+        self.password = self.password or (found[1] if found else "")
+
+
+class ThreeProcesses(Installation):
+    """As in production: web server, worker and clock apart, on PostgreSQL and Redis."""
+
+    def start(self) -> None:
+        self.run("migrate", "--verbosity", "0")
+        self.password = self.run("new_password", "admin", "--create").strip()
+        self.launch("web", "-m", "gunicorn", "cakewalk.wsgi", "--bind", f"127.0.0.1:{self.port}")
+        self.launch_worker()
+        self.launch_clock()
+        eventually(self.answers, START_SECONDS, "The web server")
+
+    def launch_worker(self) -> None:
+        self.launch("worker", "-m", "celery", "-A", "cakewalk", "worker", "--concurrency", "2")
+
+    def launch_clock(self) -> None:
+        self.launch("clock", "-m", "celery", "-A", "cakewalk", "beat")
