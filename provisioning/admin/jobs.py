@@ -27,7 +27,7 @@ from cakewalk.theme import (
     RelatedDropdownFilter,
     display,
 )
-from provisioning import requesting, tasks, wording
+from provisioning import requesting, wording
 from provisioning.actions import Kind
 from provisioning.admin.history import RecordAdmin, label
 from provisioning.models import Action, ProvisioningJob
@@ -164,11 +164,11 @@ class ProvisioningJobAdmin(RecordAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         job = self.get_object(request, object_id)
         if job is None:
             raise Http404
-        if not self.has_view_permission(request, job):
-            raise PermissionDenied
         tally = tallies([job])[job.pk]
         shown = request.GET.get("show", "")
         rows = self._rows(job, shown)
@@ -228,7 +228,6 @@ class ProvisioningJobAdmin(RecordAdmin):
         except requesting.Refused as refusal:
             messages.error(request, f"Not approved. {refusal}")
         else:
-            tasks.run_job.delay_on_commit(job_id=job.pk)
             messages.success(request, f"{job} is approved and queued; a worker carries it out.")
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
 
