@@ -13,6 +13,8 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import FieldError, ImproperlyConfigured
 from django.db import models
+from django.db.models.functions import Cast
+from django.views.decorators.debug import sensitive_variables
 
 if TYPE_CHECKING:
     _TextField = models.TextField["Secret | str", "Secret"]
@@ -76,6 +78,7 @@ def fernet(keys: Sequence[str] | None = None) -> MultiFernet:
 class EncryptedTextField(_TextField):
     """Text encrypted in its column and read back as a `Secret`. Only `isnull` can be looked up."""
 
+    @sensitive_variables("value", "text")
     def get_prep_value(self, value: Any) -> Any:
         if value is None:
             return None
@@ -85,18 +88,34 @@ class EncryptedTextField(_TextField):
         return fernet().encrypt(text.encode()).decode("ascii")
 
     def get_db_prep_save(self, value: Any, connection: Any) -> Any:
-        # bulk_update() hands over a CASE of values prepared one by one; a bare Value() would be stored as is.
-        if isinstance(value, models.Case):
-            return value
-        if hasattr(value, "as_sql"):
+        if not hasattr(value, "as_sql"):
+            return super().get_db_prep_save(value, connection)
+        if not self._encrypts_all_of(value):
             raise FieldError(f"{self.model.__name__}.{self.name} cannot be set from an expression.")
-        return super().get_db_prep_save(value, connection)
+        return value
+
+    def _encrypts_all_of(self, expression: Any) -> bool:
+        """What bulk_update() hands over: cases of values which this field prepares, cast on PostgreSQL.
+
+        Any other expression would be stored as it is.
+        """
+        cases = expression.get_source_expressions()[0] if isinstance(expression, Cast) else expression
+        if not isinstance(cases, models.Case):
+            return False
+        *whens, default = cases.get_source_expressions()
+        results = [when.result for when in whens]
+        ours = all(
+            isinstance(result, models.Value) and getattr(result, "_output_field_or_none", None) is self
+            for result in results
+        )
+        return ours and default == models.Value(None)
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Secret | None:
-        if value is None:
-            return None
+        return None if value is None else self._decrypted(value)
+
+    def _decrypted(self, token: str) -> Secret:
         try:
-            return Secret(fernet().decrypt(value).decode())
+            return Secret(fernet().decrypt(token.encode()).decode())
         except InvalidToken as error:
             raise DecryptionError(
                 f"{self.model.__name__}.{self.name} cannot be decrypted: "
@@ -109,7 +128,7 @@ class EncryptedTextField(_TextField):
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.startswith("fernet:"):
-            return Secret(fernet().decrypt(value.removeprefix("fernet:")).decode())
+            return self._decrypted(value.removeprefix("fernet:"))
         return value
 
     def get_lookup(self, lookup_name: str) -> Any:
