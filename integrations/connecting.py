@@ -10,6 +10,7 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.views.decorators.debug import sensitive_variables
 
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport
@@ -121,6 +122,7 @@ def _entered(entry: Entry, current: Integration | None) -> Integration:
     return integration
 
 
+@sensitive_variables("secret")
 def _check(entry: Entry) -> CheckReport:
     secret = entry.secret or (entry.integration.revealed_secret() if entry.integration else "")
     return connector_class(entry.kind)(secret=secret, base_url=entry.base_url).check()

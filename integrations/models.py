@@ -10,6 +10,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, validat
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.debug import sensitive_variables
 
 from integrations.catalog import connector_class
 from integrations.connectors.base import CheckReport, Connector
@@ -128,6 +129,7 @@ class Integration(models.Model):
             raise CredentialMissing(f"{self.name} has no credential yet.")
         return credential.secret.reveal()
 
+    @sensitive_variables("secret")
     def store_credential(self, secret: str, *, now: datetime) -> "Credential":
         hint = connector_class(self.kind).secret_hint(secret)
         # Deferred: what is replaced need not be readable, and after the loss of a FERNET key it is not.

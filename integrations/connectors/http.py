@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from django.views.decorators.debug import sensitive_variables
 from urllib3 import exceptions as urllib3_errors
 
 from integrations.connectors.base import (
@@ -95,9 +96,22 @@ class Trouble:
     slow_down: bool = False
 
 
+class Unshown(str):
+    """A text that is sent as it is and looks empty in a report of an error.
+
+    Such a report prints the variables of every frame, and those of requests and urllib3 hold the headers.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'…'"
+
+
 class Transport:
     """Calls one remote with one credential. Not for use by two threads at once."""
 
+    @sensitive_variables("secret")
     def __init__(
         self, base_url: str, secret: str, progress: Callable[[str], None], pace: Pace | None = None
     ) -> None:
@@ -251,11 +265,12 @@ class Transport:
             self._pace.sleep(min(left, BREATH_SECONDS))
 
 
+@sensitive_variables("secret")
 def _session(secret: str) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    session.headers["Authorization"] = f"Bearer {secret}"
+    session.headers["Authorization"] = Unshown(f"Bearer {secret}")
     session.headers["Accept"] = "application/json"
     session.headers["User-Agent"] = "Cakewalk"
     return session

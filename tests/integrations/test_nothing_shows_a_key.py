@@ -1,0 +1,131 @@
+"""A key entered or stored is on no page, in no error report and in no log."""
+
+import logging
+import sys
+from typing import Any
+
+import pytest
+import requests
+from django.contrib.auth.models import Permission
+from django.core.signals import got_request_exception
+from django.urls import reverse
+from django.views.debug import ExceptionReporter
+from urllib3.connectionpool import HTTPConnectionPool
+
+from cakewalk.models import User
+from integrations import encryption
+from integrations.connectors import http
+from integrations.connectors.http import Transport
+from integrations.connectors.openai import checking, entering
+from integrations.connectors.openai.connector import OpenAIConnector
+from integrations.connectors.openai.simulator import Fault, Kind
+from integrations.models import Credential, Integration
+from tests.integrations.entering import WRONG_KEY
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def staff(client):
+    client.force_login(User.objects.create_superuser("sam", "sam@example.org", "x" * 16))
+    return client
+
+
+@pytest.fixture
+def auditor(client):
+    user = User.objects.create_user("ann", "ann@example.org", "x" * 16, is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__startswith="view_"))
+    client.force_login(user)
+    return client
+
+
+def pages_of(acme: Integration) -> list[str]:
+    return [
+        reverse("admin:index"),
+        reverse("integrations:catalog"),
+        reverse("integrations:connect", args=["openai"]),
+        reverse("integrations:credential", args=[acme.pk]),
+        reverse("admin:integrations_integration_changelist"),
+        reverse("admin:integrations_integration_change", args=[acme.pk]),
+        reverse("admin:integrations_integration_history", args=[acme.pk]),
+    ]
+
+
+@pytest.mark.parametrize("reader", ["staff", "auditor"])
+def test_no_page_shows_a_stored_key(request, acme, organization, reader):
+    client, shown = request.getfixturevalue(reader), 0
+    for address in pages_of(acme):
+        answer = client.get(address)
+        shown += answer.status_code == 200
+        assert organization.admin_key not in answer.content.decode()
+        assert organization.admin_key[:-4] not in answer.content.decode()
+    assert shown == {"staff": 7, "auditor": 5}[reader]
+
+
+def test_the_secret_is_no_field_of_any_form_of_the_admin(staff, acme):
+    assert (
+        staff.get(f"/admin/integrations/credential/{Credential.objects.get().pk}/change/").status_code == 404
+    )
+    page = staff.get(reverse("admin:integrations_integration_change", args=[acme.pk]))
+    assert "secret" not in page.context["adminform"].form.fields
+
+
+@pytest.mark.parametrize("button", ["_test", "_save", "_enable"])
+def test_a_refused_key_is_not_sent_back_in_the_form(staff, simulator, button):
+    simulator.inject(Fault(Kind.UNAUTHORIZED, every=True))
+    typed = {"name": "", "secret": WRONG_KEY, "base_url": simulator.base_url, button: "1"}
+    page = staff.post(reverse("integrations:connect", args=["openai"]), typed)
+    assert page.status_code == 200
+    assert WRONG_KEY not in page.content.decode()
+
+
+BUGS = {
+    "in the form": (entering, "refuse_secret"),
+    "before any call": (OpenAIConnector, "refuse_base_url"),
+    "in the test of the connection": (checking, "key_owner"),
+    "in the transport": (Transport, "_call"),
+    "in the session": (http, "_session"),
+    "in requests": (requests.Session, "send"),
+    "in urllib3": (HTTPConnectionPool, "_make_request"),
+    "while storing": (Integration, "record_check"),
+    "where it is encrypted": (encryption, "fernet"),
+}
+"""What is not there when it is called: the error then comes from the frame that holds the key."""
+
+
+@pytest.fixture
+def reports():
+    """What Django would mail to the administrators about an error, as text and as a page."""
+    written: list[str] = []
+
+    def report(sender: Any, request: Any = None, **_: Any) -> None:
+        reporter = ExceptionReporter(request, *sys.exc_info())
+        written.extend((reporter.get_traceback_text(), reporter.get_traceback_html()))
+
+    got_request_exception.connect(report, weak=False)
+    yield written
+    got_request_exception.disconnect(report)
+
+
+@pytest.mark.parametrize("place", BUGS)
+def test_no_report_of_a_bug_shows_the_key_that_was_entered(
+    staff, organization, simulator, monkeypatch, reports, caplog, place
+):
+    monkeypatch.setattr(*BUGS[place], None)
+    staff.raise_request_exception = False
+    typed = {"name": "Acme", "secret": organization.admin_key, "base_url": simulator.base_url}
+    with caplog.at_level(logging.DEBUG):
+        answer = staff.post(reverse("integrations:connect", args=["openai"]), typed)
+    assert answer.status_code == 500
+    assert ["is not callable" in written for written in reports] == [True, True]
+    for written in (*reports, answer.content.decode(), caplog.text):
+        assert organization.admin_key not in written
+
+
+def test_no_report_of_a_bug_shows_a_stored_key(staff, acme, organization, monkeypatch, reports):
+    monkeypatch.setattr(HTTPConnectionPool, "_make_request", None)
+    staff.raise_request_exception = False
+    answer = staff.post(reverse("admin:integrations_integration_enable", args=[acme.pk]))
+    assert (answer.status_code, len(reports)) == (500, 2)
+    for written in reports:
+        assert organization.admin_key not in written
