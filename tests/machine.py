@@ -39,9 +39,11 @@ class Services:
     @classmethod
     def from_environment(cls) -> "Services":
         """What the run was given, else both where Debian's packages put them."""
-        database, broker = os.environ.get("DATABASE_URL", ""), os.environ.get("CELERY_BROKER_URL", "")
+        given = os.environ.get("DATABASE_URL", "")
+        server = os.environ.get("POSTGRESQL_URL", "postgres://postgres@127.0.0.1:5432/postgres")
+        broker = os.environ.get("CELERY_BROKER_URL", "")
         return cls(
-            database if database.startswith("postgres") else "postgres://postgres@127.0.0.1:5432/postgres",
+            given if given.startswith("postgres") else server,
             broker if broker.startswith("redis") else "redis://127.0.0.1:6379/15",
         )
 
