@@ -1,14 +1,31 @@
 """Who signs in, and what their roles let them do."""
 
+import copy
+from typing import Any
+
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
 
 from cakewalk.models import User
-from cakewalk.theme import AdminPasswordChangeForm, ModelAdmin, UserChangeForm, UserCreationForm
+from cakewalk.theme import (
+    AdminPasswordChangeForm,
+    ChangeList,
+    ModelAdmin,
+    UnfoldAdminCheckboxSelectMultipleWidget,
+    UserChangeForm,
+    UserCreationForm,
+    display,
+)
 
 admin.site.unregister(Group)
+
+OURS = ("auth", "cakewalk", "directory", "integrations", "provisioning")
+"""The apps whose permissions a role may hold; the others have no pages."""
+WITHOUT_PAGES = ("credential", "membership", "permission", "personemail")
 
 
 @admin.register(User)
@@ -16,9 +33,81 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "first_name", "last_name", "is_staff", "is_active", "last_login")
+    list_display = ("username", "email", "first_name", "last_name", "roles", "is_active", "last_login")
+    list_filter = ("is_superuser", "is_active", "groups")
+    filter_horizontal = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Who they are", {"fields": ("first_name", "last_name", "email")}),
+        (
+            "What they may do",
+            {
+                "description": "An auditor looks and changes nothing. An operator sets up and runs. "
+                "An approver releases what is held.",
+                "fields": ("is_active", "is_staff", "groups", "is_superuser"),
+            },
+        ),
+        ("Since when", {"fields": ("last_login", "date_joined")}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        users: QuerySet[User] = super().get_queryset(request)
+        return users.prefetch_related("groups")
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        told = {"label": "Roles", "help_text": "They may do what any of their roles allows."}
+        return super().formfield_for_manytomany(
+            db_field, request, widget=UnfoldAdminCheckboxSelectMultipleWidget(), **told, **kwargs
+        )
+
+    @display(description="Roles")
+    def roles(self, user: User) -> str:
+        if user.is_superuser:
+            return "Superuser"
+        return ", ".join(sorted(group.name for group in user.groups.all())) or "-"
 
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+    """What Django calls a group is a role here, because groups are the directory's."""
+
+    list_display = ("name", "users_number")
+    filter_horizontal = ()
+
+    def __init__(self, model: type[Group], admin_site: admin.AdminSite) -> None:
+        super().__init__(model, admin_site)
+        self.opts = copy.copy(model._meta)
+        self.opts.verbose_name, self.opts.verbose_name_plural = "role", "roles"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        roles: QuerySet[Group] = super().get_queryset(request)
+        return roles.annotate(users_number=Count("user"))
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type["RoleList"]:
+        return RoleList
+
+    def formfield_for_manytomany(
+        self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any
+    ) -> Any:
+        ours = Permission.objects.filter(content_type__app_label__in=OURS)
+        shown = ours.exclude(content_type__model__in=WITHOUT_PAGES).select_related("content_type")
+        field: Any = super().formfield_for_manytomany(
+            db_field,
+            request,
+            widget=UnfoldAdminCheckboxSelectMultipleWidget({"class": "cw-permission"}),
+            queryset=shown.order_by("content_type__app_label", "content_type__model", "pk"),
+            **kwargs,
+        )
+        field.label_from_instance = lambda permission: permission.name.replace("provisioning ", "")
+        return field
+
+    @display(description="Users", ordering="users_number")
+    def users_number(self, role: Any) -> int:
+        return int(role.users_number)
+
+
+class RoleList(ChangeList):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.opts = self.model_admin.opts

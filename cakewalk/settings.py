@@ -79,6 +79,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True
+FORMAT_MODULE_PATH = "cakewalk.formats"
 UNFOLD = look.UNFOLD
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # serves static files from where they are; collectstatic is not needed

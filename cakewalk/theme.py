@@ -20,6 +20,7 @@ from unfold.paginator import InfinitePaginator
 from unfold.sites import UnfoldAdminSite
 from unfold.views import UnfoldModelAdminViewMixin
 from unfold.widgets import (
+    UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminEmailInputWidget,
     UnfoldAdminFileFieldWidget,
     UnfoldAdminIntegerFieldWidget,
@@ -68,6 +69,7 @@ __all__ = [
     "RelatedDropdownFilter",
     "StackedInline",
     "TabularInline",
+    "UnfoldAdminCheckboxSelectMultipleWidget",
     "UnfoldAdminEmailInputWidget",
     "UnfoldAdminFileFieldWidget",
     "UnfoldAdminIntegerFieldWidget",

@@ -1,8 +1,15 @@
-"""How values show on our own pages."""
+"""How values show on our own pages, and where a page stands in the sidebar."""
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django import template
+from django.db.models import Model
+from django.utils import timezone
+from django.utils.timesince import timesince
+
+from cakewalk.look import NAVIGATION
+from provisioning.models import ProvisioningJob
 
 register = template.Library()
 
@@ -44,6 +51,8 @@ def lasted(start: datetime | None, end: datetime | None) -> str:
 @register.filter
 def duration(span: timedelta) -> str:
     seconds = span.total_seconds()
+    if seconds < 0.05:
+        return "< 0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     minutes, seconds = divmod(round(seconds), 60)
@@ -51,3 +60,49 @@ def duration(span: timedelta) -> str:
     if hours:
         return f"{hours} h {minutes} min"
     return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+
+
+@register.filter
+def ago(then: datetime) -> str:
+    """`5 minutes ago`, and `just now` within the first."""
+    now = timezone.now()
+    return f"{timesince(then, now)} ago" if now - then >= timedelta(minutes=1) else "just now"
+
+
+@register.filter
+def what(job: ProvisioningJob) -> str:
+    """`First sync`, `Preview · on demand`."""
+    kind = "preview" if job.preview else "sync"
+    if job.trigger == ProvisioningJob.Trigger.FIRST:
+        return f"First {kind}"
+    return f"{kind.capitalize()} · {job.get_trigger_display().lower()}"
+
+
+DEEDS = {"add": "Add", "history": "History", "delete": "Delete", "import_people": "Import"}
+"""The last step of a path, by the end of the address's name. The page of one row is named after the row."""
+
+
+@register.simple_tag(takes_context=True)
+def crumbs(context: dict[str, Any]) -> list[dict[str, str]]:
+    """The way to the page in the sidebar's own words: `Provisioning`, `Jobs`, `Job 2`."""
+    request = context["request"]
+    way = _in_sidebar(request.path)
+    if not way:
+        return [{"title": str(context.get("title") or "")}]
+    row = context.get("original") or context.get("object")
+    if isinstance(row, Model):
+        name = str(context.get("subtitle") or row)
+        way.append({"title": name, "url": f"{way[-1]['url']}{row.pk}/change/"})
+    name = request.resolver_match.url_name if request.resolver_match else ""
+    deed = DEEDS.get(name.split("_", 2)[-1])
+    return [*way, {"title": deed}] if deed else way
+
+
+def _in_sidebar(address: str) -> list[dict[str, str]]:
+    for section in NAVIGATION:
+        for page in section["items"]:
+            url = str(page["link"])
+            if address == url or (address.startswith(url) and "title" in section):
+                above = [{"title": section["title"]}] if "title" in section else []
+                return [*above, {"title": page["title"], "url": url}]
+    return []

@@ -17,6 +17,7 @@ MEMBERS_SHOWN = 50
 
 @admin.register(Group)
 class GroupAdmin(ModelAdmin):
+    when_empty = "An import makes the groups that its file names. Access rules hang on groups."
     list_display = ("name", "people_number", "rules_number")
     search_fields = ("name",)
     ordering = ("name",)

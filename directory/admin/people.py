@@ -138,6 +138,7 @@ class DepartmentFilter(DropdownFilter):
 @admin.register(Person)
 class PersonAdmin(ModelAdmin):
     form = PersonForm
+    when_empty = "Import a CSV or XLSX file, connect a SCIM client, or enter them by hand."
     list_display = ("who", "email", "standing", "group_names", "source", "dates")
     list_display_links = ("who",)
     list_filter = (
@@ -220,6 +221,7 @@ class PersonAdmin(ModelAdmin):
         tone, text = _standing(person, timezone.localdate())
         return {
             "title": person.name or person.email,
+            "subtitle": person.name or person.email,
             "person": person,
             "standing": {"tone": tone, "text": text},
             "fed": person.source.kind != Source.Kind.MANUAL,

@@ -20,6 +20,7 @@ from provisioning import requesting
 
 @admin.register(Source)
 class SourceAdmin(ModelAdmin):
+    when_empty = "The first import, the first person entered by hand, or the command scim_source makes one."
     list_display = ("name", "kind", "people_number", "active_number", "token_issued_at", "drop_allowed_at")
     search_fields = ("name",)
     ordering = ("name",)

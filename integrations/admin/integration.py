@@ -14,7 +14,13 @@ from django.utils.timesince import timeuntil
 from django.views.decorators.http import require_POST
 
 from cakewalk.site import signed_in
-from cakewalk.theme import ChangeList, ChoicesDropdownFilter, ModelAdmin, display
+from cakewalk.theme import (
+    ChangeList,
+    ChoicesDropdownFilter,
+    ModelAdmin,
+    UnfoldAdminTextareaWidget,
+    display,
+)
 from integrations.catalog import connector_class
 from integrations.connecting import Entry, save_and_enable
 from integrations.models import Integration
@@ -22,6 +28,17 @@ from provisioning import requesting
 from provisioning.models import ProvisioningJob
 from provisioning.standing import Standing, standing_of, standings
 
+LABELS = {
+    "sync_every_minutes": "Sync every … minutes",
+    "orphans": "Orphaned accounts",
+    "leaver_keys": "Keys of leavers",
+    "removal_limit_count": "Limit of takings, in number",
+    "removal_limit_percent": "Limit of takings, in percent",
+    "over_limit": "Above both limits",
+    "first_removals": "First removals",
+    "vanished_percent": "Limit of vanished accounts, in percent",
+}
+"""Where the setting's name, in words, would not do."""
 HELP = {
     "mode": "What a sync may do. Moving it up queues a preview, and leaves a full interval to read it.",
     "sync_every_minutes": "A change in the directory starts a sync at once, whatever this says.",
@@ -51,6 +68,7 @@ class IntegrationList(ChangeList):
 
 @admin.register(Integration)
 class IntegrationAdmin(ModelAdmin):
+    when_empty = "Pick one in the catalog and paste its key."
     list_display = ("name", "what", "state", "mode_label", "last_job", "next_sync")
     list_filter = (("mode", ChoicesDropdownFilter),)
     search_fields = ("name",)
@@ -67,7 +85,8 @@ class IntegrationAdmin(ModelAdmin):
         (
             "Safety",
             {
-                "description": "Judged on the whole plan before the first call, the same in a preview.",
+                "description": "Judged on the whole plan before the first call, the same in a preview. "
+                "A taking is a removal, a withdrawn invite, a revoked grant or a lower role.",
                 "fields": (
                     "removal_limit_count",
                     "removal_limit_percent",
@@ -88,7 +107,9 @@ class IntegrationAdmin(ModelAdmin):
         return IntegrationList
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        return super().get_form(request, obj, change=change, help_texts=HELP, **kwargs)
+        short = {"managed_domains": UnfoldAdminTextareaWidget({"rows": 2})}
+        own = {"labels": LABELS, "help_texts": HELP, "widgets": short}
+        return super().get_form(request, obj, change=change, **own, **kwargs)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         return redirect("integrations:catalog")
@@ -97,7 +118,7 @@ class IntegrationAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         integration = self.get_object(request, object_id)
-        extra = dict(extra_context or {})
+        extra = {**(extra_context or {}), "show_save_and_add_another": False}
         if integration is not None and self.has_view_permission(request, integration):
             extra |= self._panel(request, integration)
         return super().change_view(request, object_id, form_url, extra)
@@ -146,7 +167,7 @@ class IntegrationAdmin(ModelAdmin):
         if job is None:
             return "None yet"
         return format_html(
-            '<a class="cw-link" href="{}">{}</a>, {}',
+            '<span><a class="cw-link" href="{}">{}</a>, {}</span>',
             reverse("admin:provisioning_provisioningjob_change", args=[job.pk]),
             job,
             job.get_state_display().lower(),

@@ -1,5 +1,6 @@
 """Accounts as last seen, whose they are, and the marks that set them apart."""
 
+from collections import Counter
 from typing import Any
 
 from django import forms
@@ -8,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest
+from django.template.defaultfilters import pluralize
 from django.utils import timezone
 
 from cakewalk.theme import ChoicesDropdownFilter, DropdownFilter, ModelAdmin, RelatedDropdownFilter, display
@@ -34,6 +36,7 @@ class PresenceFilter(DropdownFilter):
 
 @admin.register(Account)
 class AccountAdmin(ModelAdmin):
+    when_empty = "A sync or a preview of an integration finds them."
     list_display = (
         "who",
         "integration",
@@ -41,7 +44,7 @@ class AccountAdmin(ModelAdmin):
         "state_label",
         "person_or_nobody",
         "found_by",
-        "held",
+        "held_number",
         "last_seen_at",
     )
     list_filter = (
@@ -134,6 +137,12 @@ class AccountAdmin(ModelAdmin):
         return account.get_match_display()
 
     @display(description="Grants")
+    def held_number(self, account: Account) -> str:
+        """A remote names its projects by ids of 30 characters, which would fill the list."""
+        numbers = Counter(grant["kind"] for grant in account.grants)
+        return ", ".join(f"{n} {kind}{pluralize(n)}" for kind, n in sorted(numbers.items())) or "-"
+
+    @display(description="Grants")
     def held(self, account: Account) -> str:
         return wording.grants(account.grants) or "-"
 
@@ -163,6 +172,7 @@ class MarkForm(forms.ModelForm):  # type: ignore[type-arg]
 @admin.register(Mark)
 class MarkAdmin(ModelAdmin):
     form = MarkForm
+    when_empty = "A mark sets an account apart: protected, so that it is never touched, or ignored."
     list_display = ("email", "integration", "kind_label", "reason", "until", "made_by", "made_at")
     list_filter = (("kind", ChoicesDropdownFilter), ("integration", RelatedDropdownFilter))
     list_select_related = ("integration", "made_by")

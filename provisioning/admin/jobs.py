@@ -17,7 +17,7 @@ from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from cakewalk.site import signed_in
-from cakewalk.templatetags.cakewalk import lasted
+from cakewalk.templatetags.cakewalk import lasted, what
 from cakewalk.theme import (
     BooleanRadioFilter,
     ChangeList,
@@ -85,6 +85,7 @@ class JobList(ChangeList):
 
 @admin.register(ProvisioningJob)
 class ProvisioningJobAdmin(RecordAdmin):
+    when_empty = "Every sync and every preview of an integration is a job."
     list_display = (
         "job",
         "integration",
@@ -123,7 +124,7 @@ class ProvisioningJobAdmin(RecordAdmin):
 
     @display(description="What", ordering="preview")
     def what(self, job: ProvisioningJob) -> str:
-        return f"{'Preview' if job.preview else 'Sync'} · {job.get_trigger_display().lower()}"
+        return what(job)
 
     @display(description="Took")
     def took(self, job: ProvisioningJob) -> str:
@@ -327,6 +328,7 @@ class SituationFilter(DropdownFilter):
 
 @admin.register(Action)
 class ActionAdmin(RecordAdmin):
+    when_empty = "What a job decides for one account is an action."
     list_display = ("who", "what", "state_label", "situation_name", "rule_name", "job_link", "when")
     list_filter = (
         KindFilter,
@@ -359,6 +361,13 @@ class ActionAdmin(RecordAdmin):
         "finished_at",
         "confirmed_at",
     )
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        action = self.get_object(request, object_id)
+        called = {"subtitle": f"{wording.what(action)}: {self.who(action)}"} if action else {}
+        return super().change_view(request, object_id, form_url, {**(extra_context or {}), **called})
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Action], search_term: str
@@ -395,7 +404,7 @@ class ActionAdmin(RecordAdmin):
     def job_link(self, action: Action) -> str:
         url = reverse("admin:provisioning_provisioningjob_change", args=[action.job_id])
         return format_html(
-            '<a class="cw-link" href="{}">{}</a> of {}', url, action.job, action.job.integration
+            '<span><a class="cw-link" href="{}">{}</a> of {}</span>', url, action.job, action.job.integration
         )
 
     @display(description="Finished", ordering="finished_at")

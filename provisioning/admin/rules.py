@@ -74,6 +74,7 @@ class GrantInline(TabularInline):
 @admin.register(AccessRule)
 class AccessRuleAdmin(ModelAdmin):
     form = RuleForm
+    when_empty = "A rule says which group gets which role and which projects. No rule, no access."
     inlines = (GrantInline,)
     list_display = ("name", "integration", "who", "role", "gives", "state_label")
     list_filter = (

@@ -58,6 +58,15 @@
     document.querySelector("[data-nothing-found]").hidden = shown > 0;
   });
 
+  // What the theme leaves unsaid to those who cannot see: where the page begins, and what a list searches.
+  window.addEventListener("load", () => {
+    document.getElementById("main")?.setAttribute("role", "main");
+    for (const field of document.querySelectorAll(".select2-search__field")) {
+      const select = field.closest(".select2")?.previousElementSibling;
+      field.setAttribute("aria-label", document.querySelector(`label[for="${select?.id}"]`)?.textContent.trim() ?? "Search");
+    }
+  });
+
   // The theme's dialogs take no focus and have no role.
   document.addEventListener("htmx:afterSwap", (event) => {
     const dialog = event.detail.target.id === "modal-content" && event.detail.target;
