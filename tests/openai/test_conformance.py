@@ -1,0 +1,236 @@
+"""Every request that the connector can send is one that OpenAI's own description of its API knows.
+
+The description is no part of this project. tests/simulator/test_contract.py holds the simulator to it.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from openapi_core import OpenAPI
+from openapi_core.testing import MockRequest
+
+from integrations.connectors.base import AccountState, ActionRejected, Entitlement, Grant
+from integrations.connectors.openai.client import OpenAIClient
+from integrations.connectors.openai.connector import OpenAIConnector
+from integrations.connectors.openai.simulator import Organization, Recorded, Simulator
+
+SPEC = Path(
+    os.environ.get("OPENAI_ADMIN_SPEC")
+    or Path(__file__).parents[3] / "shared" / "facts" / "openai-admin.openapi.yaml"
+)
+pytestmark = pytest.mark.skipif(
+    not SPEC.is_file(), reason=f"OpenAI's API description is not at {SPEC}; name it in OPENAI_ADMIN_SPEC."
+)
+PROJECT_USERS = "/organization/projects/{project_id}/users"
+GROUP_USERS = "/organization/groups/{group_id}/users"
+OPERATIONS = {
+    "list_users": ("GET", "/organization/users"),
+    "retrieve_user": ("GET", "/organization/users/{user_id}"),
+    "modify_user": ("POST", "/organization/users/{user_id}"),
+    "delete_user": ("DELETE", "/organization/users/{user_id}"),
+    "list_invites": ("GET", "/organization/invites"),
+    "retrieve_invite": ("GET", "/organization/invites/{invite_id}"),
+    "create_invite": ("POST", "/organization/invites"),
+    "delete_invite": ("DELETE", "/organization/invites/{invite_id}"),
+    "list_projects": ("GET", "/organization/projects"),
+    "list_project_users": ("GET", PROJECT_USERS),
+    "retrieve_project_user": ("GET", PROJECT_USERS + "/{user_id}"),
+    "create_project_user": ("POST", PROJECT_USERS),
+    "modify_project_user": ("POST", PROJECT_USERS + "/{user_id}"),
+    "delete_project_user": ("DELETE", PROJECT_USERS + "/{user_id}"),
+    "list_groups": ("GET", "/organization/groups"),
+    "list_group_users": ("GET", GROUP_USERS),
+    "retrieve_group_user": ("GET", GROUP_USERS + "/{user_id}"),
+    "create_group_user": ("POST", GROUP_USERS),
+    "delete_group_user": ("DELETE", GROUP_USERS + "/{user_id}"),
+    "list_admin_keys": ("GET", "/organization/admin_api_keys"),
+}
+"""What each method of the client calls."""
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    """The description, with every object closed: a field that it does not name is not allowed."""
+    found = yaml.safe_load(SPEC.read_text("utf-8"))
+    for schema in _objects(found["components"]["schemas"]):
+        schema.setdefault("additionalProperties", False)
+    return dict(found)
+
+
+def _objects(value: Any) -> Iterator[dict[str, Any]]:
+    if isinstance(value, dict):
+        if isinstance(value.get("properties"), dict):
+            yield value
+        for inner in value.values():
+            yield from _objects(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _objects(inner)
+
+
+@pytest.fixture(scope="module")
+def description(document: Mapping[str, Any]) -> OpenAPI:
+    return OpenAPI.from_dict(document)
+
+
+def operation(document: Mapping[str, Any], asked: Recorded) -> tuple[str, str]:
+    """The method and path, as the description writes it."""
+    for path in sorted(document["paths"], key=lambda path: path.count("{")):
+        pattern = "/v1" + re.sub(r"\{\w+\}", "[^/]+", path)
+        if asked.method.lower() in document["paths"][path] and re.fullmatch(pattern, asked.path):
+            return asked.method, path
+    raise AssertionError(f"OpenAI describes no {asked.method} {asked.path}.")
+
+
+def check(document: Mapping[str, Any], description: OpenAPI, asked: Recorded) -> None:
+    method, path = operation(document, asked)
+    described = document["paths"][path]
+    parameters = described.get("parameters", []) + described[method.lower()].get("parameters", [])
+    known = {parameter["name"] for parameter in parameters if parameter["in"] == "query"}
+    assert set(asked.query) <= known, f"{method} {path} has no parameter {set(asked.query) - known}."
+    assert all(len(values) == 1 for values in asked.query.values()), "A parameter is sent twice."
+    if asked.body is None:
+        assert "requestBody" not in described[method.lower()], f"{method} {path} needs a body."
+    else:
+        assert "requestBody" in described[method.lower()], f"{method} {path} takes no body."
+    request = MockRequest(
+        "https://api.openai.com",
+        asked.method,
+        asked.path,
+        args={name: values[0] for name, values in asked.query.items()},
+        headers={"Authorization": "Bearer of an admin key"},
+        data=None if asked.body is None else json.dumps(asked.body).encode(),
+    )
+    description.validate_request(request)
+
+
+@pytest.fixture
+def everything_asked(time) -> list[Recorded]:
+    """All requests of a connector that does all it can, in an organization of several pages."""
+    organization = Organization.seeded(250, 2)
+    search, platform = organization.find_project("Search"), organization.add_group("Platform")
+    for user in list(organization.users.values())[:150]:
+        organization.add_to_group(platform.id, user.id)
+        organization.add_to_project(search.id, user.id)
+    for number in range(120):
+        organization.add_invite(f"invited.{number}@example.org")
+        organization.add_project(f"Project {number}")
+        organization.add_group(f"Group {number}")
+    ada = organization.add_member("ada@example.org")
+    with Simulator(organization) as simulator:
+        connector = OpenAIConnector(
+            secret=organization.admin_key, base_url=simulator.base_url, pace=time.pace()
+        )
+        assert connector.check().works
+        _read(connector, search.id, platform.id, ada.id)
+        _write(connector, search.id, platform.id, ada.id)
+        return list(simulator.requests)
+
+
+def _read(connector: OpenAIConnector, project_id: str, group_id: str, user_id: str) -> None:
+    accounts = connector.fetch_accounts()
+    connector.fetch_entitlements(["project", "group"])
+    connector.fetch_holders(Entitlement("project", project_id, "Search"))
+    connector.fetch_holders(Entitlement("group", group_id, "Platform"))
+    invited = next(account for account in accounts if account.state is AccountState.INVITED)
+    connector.fetch_account(invited.id, AccountState.INVITED)
+    connector.fetch_account(user_id, AccountState.ACTIVE)
+    connector.fetch_grant(user_id, "project", project_id)
+    connector.fetch_grant(user_id, "group", group_id)
+    connector.fetch_credential_owner()
+
+
+def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: str) -> None:
+    in_project, in_group = Grant("project", project_id, "member"), Grant("group", group_id, "member")
+    invited = connector.invite("new@example.org", "reader", [in_project])
+    connector.invite("newer@example.org", "owner", [])
+    connector.withdraw_invite(invited.account_id or "")
+    for grant in (in_project, in_group):
+        connector.grant(user_id, grant)
+        connector.grant(user_id, grant)  # again: the connector looks whether it is so already
+    connector.change_grant(user_id, Grant("project", project_id, "owner"))
+    connector.revoke(user_id, "project", project_id)
+    connector.revoke(user_id, "group", group_id)
+    connector.change_role(user_id, "owner")
+    connector.change_role(user_id, "reader")
+    connector.remove(user_id)
+    connector.remove(user_id)
+    with pytest.raises(ActionRejected):
+        connector.change_grant(user_id, in_group)
+
+
+def test_every_request_is_one_that_openai_describes(everything_asked, document, description):
+    for asked in everything_asked:
+        check(document, description, asked)
+
+
+def test_every_endpoint_of_the_client_was_asked(everything_asked, document):
+    methods = {name for name in vars(OpenAIClient) if not name.startswith("_")} - {"peek"}
+    assert methods == set(OPERATIONS)
+    assert {operation(document, asked) for asked in everything_asked} == set(OPERATIONS.values())
+
+
+def test_every_list_is_asked_for_by_pages_that_the_prose_allows(everything_asked, document):
+    """1 to 100; the description says it in words, and only some schemas hold the number."""
+    lists = {path for name, (_, path) in OPERATIONS.items() if name.startswith("list_")}
+    asked_for = [
+        (operation(document, asked)[1], asked) for asked in everything_asked if asked.method == "GET"
+    ]
+    followed = {path for path, asked in asked_for if "after" in asked.query}
+    assert followed == lists - {"/organization/admin_api_keys"}
+    for path, asked in asked_for:
+        if path in lists:
+            assert 1 <= int(asked.query["limit"][0]) <= 100
+
+
+def test_an_invite_always_says_which_projects(everything_asked):
+    """OpenAI gives the default project to an invite that names none."""
+    invites = [asked.body for asked in everything_asked if asked.body and "email" in asked.body]
+    assert [invite["projects"] for invite in invites][1:] == [[]]
+    assert invites[0]["projects"][0]["role"] == "member"
+
+
+def asked(method: str, path: str, body: Any = None, **query: str) -> Recorded:
+    return Recorded(method, f"/v1{path}", {name: [value] for name, value in query.items()}, body, 200, {})
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        pytest.param(asked("GET", "/organization/members"), id="an unknown path"),
+        pytest.param(asked("PATCH", "/organization/users/u", {"role": "owner"}), id="an unknown method"),
+        pytest.param(asked("GET", "/organization/users", page="2"), id="an unknown parameter"),
+        pytest.param(asked("GET", "/organization/users", limit="many"), id="a limit that is no number"),
+        pytest.param(
+            asked("GET", "/organization/groups", limit="1001"), id="a limit beyond the schema's bounds"
+        ),
+        pytest.param(asked("POST", "/organization/invites", {"email": "a@x.org"}), id="a missing field"),
+        pytest.param(
+            asked("POST", "/organization/invites", {"email": "a@x.org", "role": "reader", "expires": 1}),
+            id="an unknown field",
+        ),
+        pytest.param(
+            asked(
+                "POST",
+                "/organization/invites",
+                {"email": "a@x.org", "role": "reader", "projects": [{"id": "p", "role": "member", "x": 1}]},
+            ),
+            id="an unknown field within",
+        ),
+        pytest.param(
+            asked("POST", "/organization/invites", {"email": "a@x.org", "role": "member"}),
+            id="an unknown role",
+        ),
+        pytest.param(asked("POST", "/organization/users/u"), id="no body"),
+        pytest.param(asked("DELETE", "/organization/users/u", {"force": True}), id="a body too many"),
+    ],
+)
+def test_the_check_notices_a_slip(document, description, slip):
+    with pytest.raises(Exception, match=r".+"):
+        check(document, description, slip)
