@@ -123,7 +123,8 @@ def _stored(request: HttpRequest, outcome: Outcome, integration: Integration) ->
         state = "" if integration.enabled else " It is not enabled: its key has not been tried yet."
         messages.success(request, f"{integration} is saved.{state}")
     else:
-        messages.success(request, f"{integration} is enabled: the key works on the live API.")
+        tried = ", ".join(f"{check.name.lower()} {check.answer}" for check in outcome.report.checks)
+        messages.success(request, f"{integration} is enabled: the key works on the live API ({tried}).")
         preview_first(request, integration)
     return redirect("admin:integrations_integration_change", integration.pk)
 
