@@ -26,6 +26,11 @@ def known_invites(integration: Integration) -> dict[str, str]:
     return dict(present.values_list("remote_id", "email"))
 
 
+def known_owners(integration: Integration, owner_role: str) -> list[str]:
+    present = Account.objects.filter(integration=integration, state=AccountState.ACTIVE, gone_at=None)
+    return list(present.filter(role=owner_role).order_by("pk").values_list("remote_id", flat=True))
+
+
 def known_links(integration: Integration) -> Links:
     matched = Account.objects.filter(integration=integration, person__isnull=False)
     by_match: dict[str, dict[str, int]] = {Account.Match.EMAIL: {}, Account.Match.MANUAL: {}}
@@ -67,7 +72,9 @@ def remember(
             integration=integration, remote_id=seen.id, first_seen_at=now, last_seen_at=now
         )
         values = _values(seen, people.get(seen.id), situations.get(seen.id, ""), row)
-        if seen.id not in to_change:
+        # An invite does not change: what we sent stays true, whatever part of it the remote shows.
+        sent = row.left is not None and seen.state is AccountState.INVITED
+        if seen.id not in to_change and not sent:
             values["left"] = {"role": seen.role, "grants": values["grants"]}
         if any(getattr(row, name) != value for name, value in values.items()):
             for name, value in values.items():

@@ -5,10 +5,7 @@ from typing import Protocol
 
 from django.utils import timezone
 
-from directory.emails import email_key
 from integrations.connectors.base import (
-    Account,
-    AccountState,
     ActionRejected,
     Connector,
     ConnectorError,
@@ -19,10 +16,10 @@ from integrations.connectors.base import (
     Receipt,
     RemoteUnreachable,
 )
-from integrations.models import Credential
 from provisioning import accounts
 from provisioning.actions import Kind
-from provisioning.models import Action, Mark, ProvisioningJob
+from provisioning.models import Action, ProvisioningJob
+from provisioning.rechecking import NotNow, recheck
 from provisioning.safety import Code, Reason
 from provisioning.sight import Sight, entitlement_of, shows_effect
 
@@ -40,30 +37,33 @@ class KeepAlive(Protocol):
     def now(self, progress: str) -> None: ...
 
 
-class Stale(Exception):
-    """The subject is not what the plan saw; the message says what differs."""
+def apply(
+    job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive, *, resumed: bool
+) -> Trouble | None:
+    """Do every planned line in order. Returns what stopped it early, if anything did.
 
-
-class AlreadySo(Exception):
-    """There is nothing left to do: the remote is as the action wants it."""
-
-
-def apply(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> Trouble | None:
-    """Do every planned line in order. Returns what stopped it early, if anything did."""
-    _settle_questions(job, connector)
+    `resumed`: an older plan, approved or left by another worker. The remote is looked at before it goes on.
+    """
+    sight = Sight(connector, whole=False) if resumed else None
+    try:
+        if sight:
+            _settle_questions(job, sight, keep_alive)
+    except ConnectorError as error:
+        return _stop(job, _code(error), str(error))
     rows = list(job.actions.filter(state=State.PLANNED).order_by("seq"))
     away = 0
     for place, row in enumerate(rows, start=1):
         keep_alive.now(f"Action {place} of {len(rows)}")
+        job.integration.refresh_from_db()
+        if not job.integration.enabled:
+            return _stop(job, "not_enabled", f"{job.integration.name} has been disabled.")
         if not _first_step_done(row):
             row.settle(State.SKIPPED, now=timezone.now(), error=_needs_another())
             continue
-        error = _carry_out(row, connector)
-        away = away + 1 if isinstance(error, RemoteUnreachable | RateLimited) else 0
-        if isinstance(error, CredentialRejected) or away == GIVE_UP_AFTER:
-            trouble = {"code": _code(error), "detail": str(error)}
-            _skip_the_rest(job, trouble)
-            return trouble
+        problem = _carry_out(row, connector, sight)
+        away = away + 1 if isinstance(problem, RemoteUnreachable | RateLimited) else 0
+        if problem and (isinstance(problem, CredentialRejected) or away == GIVE_UP_AFTER):
+            return _stop(job, _code(problem), str(problem))
     return None
 
 
@@ -84,10 +84,10 @@ def verify(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) ->
     return None
 
 
-def _settle_questions(job: ProvisioningJob, connector: Connector) -> None:
+def _settle_questions(job: ProvisioningJob, sight: Sight, keep_alive: KeepAlive) -> None:
     """Lines that a crash left `started`: what is visible was done, what is not is planned again."""
-    sight = Sight(connector, whole=False)
     for row in job.actions.filter(state=State.STARTED).order_by("seq"):
+        keep_alive("Looking at what a worker left open")
         if shows_effect(row, sight):
             _confirm(row, seen=True)
         else:
@@ -120,27 +120,23 @@ def _needs_another() -> Trouble:
     return Reason(Code.NEEDS_ANOTHER, "The action that comes before it was not done.").as_json()
 
 
-def _skip_the_rest(job: ProvisioningJob, trouble: Trouble) -> None:
-    stopped = {"code": "stopped", "detail": f"The job stopped before this. {trouble['detail']}"}
+def _stop(job: ProvisioningJob, code: str, why: str) -> Trouble:
+    """What is still planned is not tried."""
+    stopped = {"code": "stopped", "detail": f"The job stopped before this. {why}"}
     job.actions.filter(state=State.PLANNED).update(
         state=State.SKIPPED, error=stopped, finished_at=timezone.now()
     )
+    return {"code": code, "detail": why}
 
 
-def _carry_out(row: Action, connector: Connector) -> ConnectorError | None:
+def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> ConnectorError | None:
     """One line to its outcome. Returns the error that came of it, for the caller to judge the rest by."""
-    if reason := _refusal_since(row):
-        row.settle(State.REFUSED, now=timezone.now(), error=reason.as_json())
-        return None
     try:
-        if row.taking:
-            _recheck(row, connector)
+        recheck(row, connector, sight)
         row.start(now=timezone.now())
         receipt = CALLS[Kind(row.kind)](row, connector)
-    except AlreadySo as nothing:
-        row.settle(State.SKIPPED, now=timezone.now(), error={"code": "already_so", "detail": str(nothing)})
-    except Stale as difference:
-        row.settle(State.STALE, now=timezone.now(), error={"code": "stale", "detail": str(difference)})
+    except NotNow as reason:
+        row.settle(reason.state, now=timezone.now(), error={"code": reason.code, "detail": str(reason)})
     except OutcomeUnknown as error:
         # Left `started`: verifying looks whether it was done.
         row.request_id = error.request_id
@@ -156,7 +152,7 @@ def _carry_out(row: Action, connector: Connector) -> ConnectorError | None:
     return None
 
 
-def _code(error: ConnectorError | None) -> str:
+def _code(error: ConnectorError) -> str:
     names = {
         ActionRejected: "rejected",
         CredentialRejected: "credential_rejected",
@@ -164,49 +160,6 @@ def _code(error: ConnectorError | None) -> str:
         RemoteUnreachable: "unreachable",
     }
     return next((name for kind, name in names.items() if isinstance(error, kind)), "failed")
-
-
-def _refusal_since(row: Action) -> Reason | None:
-    """Protection and the key's owner are looked at again: an approval may come days after the plan."""
-    marks = Mark.objects.filter(integration=row.job.integration_id).in_force(timezone.localdate())
-    if row.email and (mark := marks.get(email_key(row.email))):
-        return Reason(Code.PROTECTED, f"{row.email} has been marked {mark.kind} since the plan was made.")
-    owner = Credential.objects.filter(integration=row.job.integration_id).values_list("owner_id", flat=True)
-    if row.taking and row.account_id and row.account_id in owner:
-        return Reason(Code.CREDENTIAL_OWNER, f"{row.email} owns the key that Cakewalk works with.")
-    return None
-
-
-def _recheck(row: Action, connector: Connector) -> None:
-    """Read the subject once more before something is taken from it."""
-    before = row.before or {}
-    account_id = row.account_id or ""
-    if row.entitlement:
-        held = connector.fetch_grant(account_id, row.entitlement["kind"], row.entitlement["id"])
-        if held is None and row.kind == Kind.REVOKE:
-            raise AlreadySo("The account no longer holds it.")
-        if held is None or held.role != before.get("role"):
-            raise Stale(
-                f"The role there was {before.get('role')}, now it is {held.role if held else 'none'}."
-            )
-        return
-    state = AccountState(before.get("state", AccountState.ACTIVE))
-    subject = connector.fetch_account(account_id, state)
-    if subject is None and row.kind == Kind.REMOVE:
-        raise AlreadySo("The account is no longer there.")
-    if subject is None:
-        raise Stale("It is no longer there: withdrawn, accepted or removed since the plan was made.")
-    _refuse_differences(row, subject)
-
-
-def _refuse_differences(row: Action, subject: Account) -> None:
-    before = row.before or {}
-    if subject.role != before.get("role"):
-        raise Stale(f"The role was {before.get('role')}, now it is {subject.role}.")
-    if subject.email and email_key(subject.email) != email_key(row.email):
-        raise Stale(f"The address is now {subject.email}.")
-    if "state" in before and subject.state != before["state"]:
-        raise Stale(f"The account was {before['state']}, now it is {subject.state}.")
 
 
 def _invite(row: Action, connector: Connector) -> Receipt:

@@ -6,8 +6,8 @@ from datetime import datetime
 
 from directory.emails import email_domain
 from directory.snapshot import Directory
-from integrations.connectors.base import AccountState, Vocabulary
-from integrations.models import Integration
+from integrations.connectors.base import AccountState, Connector, Vocabulary
+from integrations.models import Credential, Integration
 from provisioning import accounts, history
 from provisioning.actions import Action, Chain, digest, order, plan_line
 from provisioning.matching import Ambiguous, Linked, Match, Orphan, Unprovisioned
@@ -119,6 +119,17 @@ def owner_ids(reading: Reading, vocabulary: Vocabulary) -> frozenset[str]:
         and account.role == vocabulary.owner_role
         and not account.is_service
     )
+
+
+def credential_owner(integration: Integration, connector: Connector, *, asked: bool) -> str | None:
+    """Whose key we work with. The remote is only `asked` when somebody would lose something."""
+    credential = Credential.objects.get(integration=integration)
+    if credential.owner_id or not asked:
+        return credential.owner_id or None
+    if owner := connector.fetch_credential_owner():
+        same = Credential.objects.filter(pk=credential.pk, entered_at=credential.entered_at)
+        same.update(owner_id=owner)
+    return owner
 
 
 def facts(

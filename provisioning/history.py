@@ -129,14 +129,15 @@ def digest_of(job: ProvisioningJob) -> str:
 
 
 def taken_recently(integration: Integration, *, now: datetime) -> frozenset[str]:
-    """Accounts that lost something in the rolling window without anybody's approval."""
-    done = Action.objects.filter(
+    """Accounts that lost something in the rolling window, or may have, without anybody's approval."""
+    sent = Action.objects.filter(
         job__integration=integration,
         job__approved_at=None,
         taking=True,
-        state__in=(Action.State.DONE, Action.State.STARTED),
         started_at__gte=now - ROLLING_WINDOW,
     )
+    unknown = Q(state=Action.State.FAILED, error__code="outcome_unknown")
+    done = sent.filter(Q(state__in=(Action.State.DONE, Action.State.STARTED)) | unknown)
     return frozenset(account or email for account, email in done.values_list("account_id", "email"))
 
 

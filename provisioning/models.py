@@ -7,7 +7,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +20,10 @@ from provisioning import policy
 
 LEASE = timedelta(minutes=3)
 """How long a worker may be silent before its job is taken over. Longer than one call with its retries."""
+
+
+class JobLost(Exception):
+    """The job was cancelled or taken over; this worker must stop at once and touch nothing more."""
 
 
 class AccessRuleQuerySet(models.QuerySet["AccessRule"]):
@@ -318,11 +322,31 @@ class ProvisioningJob(models.Model):
     def finish(self, state: str, *, now: datetime, **outcome: Any) -> bool:
         """End the job, if it is still this worker's to end. `outcome`: refusal or error."""
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
-        ended = mine.update(
-            state=state, finished_at=now, phase="", progress="", holder="", lease_expires_at=None, **outcome
-        )
+        with transaction.atomic():
+            ended = mine.update(
+                state=state,
+                finished_at=now,
+                phase="",
+                progress="",
+                holder="",
+                lease_expires_at=None,
+                **outcome,
+            )
+            if ended and not self.preview:
+                self._leave_nothing_open(state, now=now)
         self.refresh_from_db()
         return ended == 1
+
+    def _leave_nothing_open(self, state: str, *, now: datetime) -> None:
+        """What an ended job has not done, the next one plans anew; only held actions can still be done."""
+        self.actions.answerless().close_unknown(now=now)
+        waiting = [Action.State.PLANNED]
+        if state != self.State.AWAITING_APPROVAL:
+            waiting.append(Action.State.HELD)
+        stopped = {"code": "stopped", "detail": "The job ended before this."}
+        self.actions.filter(state__in=waiting).update(
+            state=Action.State.SKIPPED, error=stopped, finished_at=now
+        )
 
     def give_back(self) -> bool:
         """Queue the job again, because this worker is told to stop."""
@@ -341,6 +365,20 @@ class ActionQuerySet(models.QuerySet["Action"]):
     def writing(self) -> "ActionQuerySet":
         """Actions that change the remote; reports call nobody, and proposals are only shown."""
         return self.exclude(kind="report").exclude(proposed=True)
+
+    def answerless(self) -> "ActionQuerySet":
+        """Sent, and nobody knows with what effect."""
+        return self.filter(state=Action.State.STARTED)
+
+    def close_unknown(self, *, now: datetime) -> None:
+        unknown = (
+            "The reply was lost, and the job ended before it could be looked for. The next sync decides."
+        )
+        self.update(
+            state=Action.State.FAILED,
+            error={"code": "outcome_unknown", "detail": unknown},
+            finished_at=now,
+        )
 
 
 class Action(models.Model):
@@ -397,15 +435,28 @@ class Action(models.Model):
         return f"{self.kind} {self.email}".strip()
 
     def settle(self, state: str, *, now: datetime, error: Mapping[str, str] | None = None) -> None:
-        """Write down what became of it."""
+        """Write down what became of it, unless another worker has the job by now: JobLost."""
+        mine = Action.objects.filter(pk=self.pk, state=self.state, job__holder=self.job.holder)
         self.state, self.error = state, dict(error) if error else None
         self.finished_at = None if state == self.State.PLANNED else now
-        self.save(update_fields=["state", "error", "finished_at", "request_id", "new_account_id"])
+        written = ("state", "error", "finished_at", "request_id", "new_account_id")
+        if not mine.update(**{name: getattr(self, name) for name in written}):
+            raise JobLost
 
     def start(self, *, now: datetime) -> None:
-        """Written before the call, so that a crash leaves a question and not a hole."""
+        """Written before the call, so that a crash leaves a question and not a hole.
+
+        The last moment at which a worker that has slept learns that its job is no longer its own: JobLost.
+        """
+        mine = Action.objects.filter(
+            pk=self.pk,
+            state=self.State.PLANNED,
+            job__state=ProvisioningJob.State.RUNNING,
+            job__holder=self.job.holder,
+        )
+        if not mine.update(state=self.State.STARTED, started_at=now, error=None):
+            raise JobLost
         self.state, self.started_at, self.error = self.State.STARTED, now, None
-        self.save(update_fields=["state", "started_at", "error"])
 
     def confirm(self, *, now: datetime) -> None:
         self.confirmed_at = now

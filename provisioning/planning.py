@@ -71,7 +71,7 @@ class Planner:
 
     def _set_apart(self, account: Account, person: Person | None = None) -> list[Chain]:
         """Protected, ignored, fed by another system, or outside the managed domains: say so, do nothing."""
-        mark = self.policy.mark_on(account.email)
+        mark = self.policy.mark_on(account.email, *(person.keys if person else ()))
         if mark:
             return [self._report(account, Situation(mark.kind), f"Marked {mark.kind}: {mark.reason}", person)]
         if account.is_service:
@@ -99,7 +99,8 @@ class Planner:
         return []
 
     def _orphan(self, account: Account) -> list[Chain]:
-        if self.policy.remove_orphans and not self.policy.is_owner(account):
+        # Whose an account without an address is, nobody can tell: not even that it is nobody's.
+        if self.policy.remove_orphans and account.email and not self.policy.is_owner(account):
             return self._take_away(
                 account, None, Situation.ORPHAN, "Nobody in the directory answers to this account."
             )
@@ -128,7 +129,7 @@ class Planner:
         target = self.policy.target_for(person)
         if target is None:
             return []
-        if mark := self.policy.mark_on(person.email):
+        if mark := self.policy.mark_on(*person.keys):
             return [self._report_person(person, Situation(mark.kind), f"Marked {mark.kind}: {mark.reason}")]
         if not self.policy.manages(person.email):
             return [
@@ -207,9 +208,10 @@ class Planner:
         }
 
     def _align_invite(self, person: Person, account: Account, target: Target) -> list[Chain]:
+        carries = account.grants or self._sent(account)
         ours = {
             (grant.kind, grant.id): grant.role
-            for grant in account.grants
+            for grant in carries
             if (grant.kind, grant.id) in self.policy.managed
         }
         wanted = self._carried(target)
@@ -220,6 +222,13 @@ class Planner:
             for key, role in ours.items()
         )
         return [self._replace_invite(person, account, target, Situation.INVITE_CHANGED, taking=loses)]
+
+    def _sent(self, account: Account) -> frozenset[Grant]:
+        """What our own invite carries, when the remote shows none of it. Invites do not change, and OpenAI's
+        examples leave their projects out; without this, everyone would be invited anew at each sync.
+        """
+        left = self.left.get(account.id)
+        return left.grants if left and left.role == account.role else frozenset()
 
     def _renew_invite(self, person: Person, account: Account, target: Target) -> list[Chain]:
         if not self.policy.renew_invites:
@@ -239,7 +248,7 @@ class Planner:
         withdraw = Action(
             Kind.WITHDRAW_INVITE,
             situation,
-            person.email,
+            _email(person, account),
             account_id=account.id,
             person_id=person.id,
             before=picture(account, self.policy.names),

@@ -111,8 +111,10 @@ class Policy:
         """The entitlements that some rule names; all others are left as they are."""
         return frozenset((found.kind, found.id) for found in self.resolved.entitlements.values())
 
-    def mark_on(self, email: str | None) -> Mark | None:
-        return self.marks.get(email_key(email)) if email else None
+    def mark_on(self, *emails: str | None) -> Mark | None:
+        """A mark on any address of a person is one on the account, whichever address that has."""
+        found = (self.marks.get(email_key(email)) for email in emails if email)
+        return next((mark for mark in found if mark), None)
 
     def manages(self, email: str | None) -> bool:
         """Whether the address lies in the managed domains; without such a list all do."""

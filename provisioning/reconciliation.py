@@ -5,9 +5,11 @@ import os
 import secrets
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from directory.models import take_snapshot
@@ -22,10 +24,11 @@ from integrations.connectors.base import (
     RemoteUnreachable,
 )
 from integrations.encryption import DecryptionError
-from integrations.models import Credential, CredentialMissing, Integration
+from integrations.models import CredentialMissing, Integration
 from provisioning import accounts, actions, applying, drafting, history, superseding
 from provisioning.matching import match
-from provisioning.models import Action, Mark, ProvisioningJob
+from provisioning.models import Action, JobLost, Mark, ProvisioningJob
+from provisioning.policy import Rule
 from provisioning.reading import Reading, read
 from provisioning.safety import Code, Verdict, assess, vanished_in_numbers
 
@@ -34,11 +37,10 @@ log = logging.getLogger(__name__)
 RENEW_EVERY = 2.0
 """Seconds between two renewals of the lease, however many pages are read in between."""
 
+LOOKS = 3
+"""How often the organization is read before rules that keep changing end the job."""
+
 State = ProvisioningJob.State
-
-
-class JobLost(Exception):
-    """The job was cancelled or taken over; this worker must stop at once and touch nothing more."""
 
 
 def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
@@ -93,7 +95,8 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
         job.finish(State.FAILED, now=timezone.now(), error={"code": "not_enabled", "detail": reason})
         return
     connector = integration.connector(progress=keep_alive)
-    if job.planned_at is None:
+    resumed = job.planned_at is not None
+    if not resumed:
         make_plan(job, connector, keep_alive)
     if job.refusal or job.preview:
         job.finish(State.REFUSED if job.refusal else State.SUCCEEDED, now=timezone.now())
@@ -102,10 +105,10 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
         job.applied_at = timezone.now()
         job.save(update_fields=["applied_at"])
     job.enter("applying")
-    trouble = applying.apply(job, connector, keep_alive)
+    trouble = applying.apply(job, connector, keep_alive, resumed=resumed)
     job.enter("verifying")
-    trouble = applying.verify(job, connector, keep_alive) or trouble
-    job.finish(_outcome(job, trouble), now=timezone.now(), error=trouble)
+    unseen = applying.verify(job, connector, keep_alive)
+    job.finish(_outcome(job, trouble or unseen), now=timezone.now(), error=trouble or unseen)
 
 
 class KeepAlive:
@@ -130,13 +133,11 @@ class KeepAlive:
 def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> None:
     """Read everything, decide everything, and write the plan down before anything is done."""
     integration = job.integration
+    today = timezone.localdate()
     job.enter("reading")
-    rules = integration.rules.planned().as_values()
-    reading = read(connector, rules, accounts.known_members(integration), accounts.known_invites(integration))
+    rules, reading, directory = _look(integration, connector, today)
 
     job.enter("planning")
-    today = timezone.localdate()
-    directory = take_snapshot(today)
     matches = match(directory.people, reading.accounts, accounts.known_links(integration))
     marks = Mark.objects.filter(integration=integration).in_force(today)
     planner, with_proposed = drafting.planners(integration, rules, reading, marks, connector.vocabulary)
@@ -144,7 +145,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
 
     job.enter("checking")
     owners = drafting.owner_ids(reading, connector.vocabulary)
-    credential_owner = _credential_owner(integration, connector, asked=plan.takes)
+    credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
     facts = drafting.facts(
         integration, directory, reading, marks, owners, credential_owner, now=timezone.now()
     )
@@ -170,14 +171,34 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
             superseding.settle_with_earlier_plans(job)
 
 
-def _credential_owner(integration: Integration, connector: Connector, *, asked: bool) -> str | None:
-    """Whose key we work with. The remote is only `asked` when somebody would lose something."""
-    credential = Credential.objects.get(integration=integration)
-    if credential.owner_id or not asked:
-        return credential.owner_id or None
-    if owner := connector.fetch_credential_owner():
-        Credential.objects.filter(pk=credential.pk).update(owner_id=owner)
-    return owner
+def _look(
+    integration: Integration, connector: Connector, today: date
+) -> tuple[Sequence[Rule], Reading, Directory]:
+    """The remote, which takes a while, and then at one moment the directory, the rules and the settings.
+
+    Read again when the rules have changed meanwhile: people in a new group, judged by rules that do not know
+    it yet, would look like leavers.
+    """
+    known = accounts.known_members(integration), accounts.known_invites(integration)
+    for _ in range(LOOKS):
+        rules = integration.rules.planned().as_values()
+        reading = read(connector, rules, *known)
+        with _one_moment():
+            if integration.rules.planned().as_values() == rules:
+                integration.refresh_from_db()
+                return rules, reading, take_snapshot(today)
+    raise ReadIncomplete(f"The access rules changed {LOOKS} times while the organization was read.")
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """All queries inside see the database as it was at the first of them. SQLite does so by itself."""
+    begins = not connection.in_atomic_block
+    with transaction.atomic():
+        if begins and connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        yield
 
 
 def _store(

@@ -135,6 +135,8 @@ def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
     if job.state != ProvisioningJob.State.AWAITING_APPROVAL:
         since = f" {job.cancel_reason}" if job.state == ProvisioningJob.State.CANCELLED else ""
         raise Refused(f"{job} is {job.get_state_display().lower()} and awaits no approval.{since}")
+    if not job.integration.enabled:
+        raise NotEnabled(f"{job.integration.name} is not enabled. Save & Enable it first.")
     if not by.is_active or not by.has_perm("provisioning.approve_job"):
         raise Refused(f"{by.get_username()} may not approve.")
     if not reason.strip():

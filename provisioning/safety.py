@@ -126,7 +126,7 @@ def _judge_one_by_one(
         reason = refuse_action(action, facts, limits, owners)
         if reason:
             decisions.append((Decision.REFUSED, reason))
-        elif reason := _beyond_mode(action, limits):
+        elif action.writes and (reason := beyond_mode(limits.mode, taking=action.taking)):
             decisions.append((Decision.SKIPPED, reason))
         else:
             decisions.append((Decision.PLANNED, None))
@@ -149,36 +149,44 @@ def refuse_action(action: Action, facts: Facts, limits: Limits, owners: set[str]
     if not action.taking or action.account_id is None:
         return None
     if action.account_id == facts.credential_owner:
-        return Reason(
-            Code.CREDENTIAL_OWNER,
-            f"{action.email} owns the key that Cakewalk works with. Use another owner's key first.",
-        )
+        return owns_the_key(action.email)
     return _refuse_for_owner(action, facts, limits, owners) if action.account_id in facts.owners else None
 
 
 def _refuse_for_owner(action: Action, facts: Facts, limits: Limits, owners: set[str]) -> Reason | None:
     if facts.credential_owner is None:
-        return Reason(
-            Code.CREDENTIAL_OWNER,
-            f"{action.email} is an owner, and it is not known which owner the key in use belongs to.",
-        )
+        return may_own_the_key(action.email)
     if action.person_id is None:
         return Reason(Code.ORPHANED_OWNER, f"{action.email} is nobody's, and an owner: only reported.")
     left = len(owners - {action.account_id})
     if unseats(action) and left < limits.minimum_owners:
-        return Reason(
-            Code.LAST_OWNER,
-            f"Without {action.email} there would be {left} owners, the minimum is {limits.minimum_owners}.",
-        )
+        return too_few_owners(action.email, left, limits.minimum_owners)
     return None
 
 
-def _beyond_mode(action: Action, limits: Limits) -> Reason | None:
-    if not action.writes or limits.mode == "manage":
-        return None
-    if limits.mode == "observe":
+def owns_the_key(email: str) -> Reason:
+    return Reason(
+        Code.CREDENTIAL_OWNER,
+        f"{email} owns the key that Cakewalk works with. Use another owner's key first.",
+    )
+
+
+def may_own_the_key(email: str) -> Reason:
+    return Reason(
+        Code.CREDENTIAL_OWNER,
+        f"{email} is an owner, and it is not known which owner the key in use belongs to.",
+    )
+
+
+def too_few_owners(email: str, left: int, minimum: int) -> Reason:
+    return Reason(Code.LAST_OWNER, f"Without {email} there would be {left} owners, the minimum is {minimum}.")
+
+
+def beyond_mode(mode: str, *, taking: bool) -> Reason | None:
+    """What a mode does not allow of an action that writes."""
+    if mode == "observe":
         return Reason(Code.MODE, "The integration only observes; nothing is changed.")
-    if action.taking:
+    if mode == "extend" and taking:
         return Reason(Code.MODE, "The integration only extends; nothing is taken away.")
     return None
 

@@ -23,11 +23,11 @@ class Sight:
             return self._listed().get(account_id)
         return self.connector.fetch_account(account_id, state)
 
-    def account_of(self, email: str) -> Account | None:
-        """Whoever has the address now, member or open invite. Only the listings can tell."""
-        wanted = email_key(email)
+    def account_of(self, *emails: str) -> Account | None:
+        """Whoever has one of the addresses now, member or invite. Only the listings can tell."""
+        wanted = {email_key(email) for email in emails}
         for account in self._listed().values():
-            if account.email and email_key(account.email) == wanted:
+            if account.email and email_key(account.email) in wanted:
                 return account
         return None
 
@@ -59,7 +59,7 @@ def shows_effect(row: Action, sight: Sight) -> bool:
         case Kind.INVITE:
             return _invited(row, sight)
         case Kind.WITHDRAW_INVITE:
-            return sight.account(account_id, AccountState.INVITED) is None
+            return sight.account(account_id, AccountState.INVITED) is None and not _joined(row, sight)
         case Kind.REMOVE:
             return sight.account(account_id, AccountState.ACTIVE) is None
         case Kind.CHANGE_ROLE:
@@ -74,10 +74,21 @@ def shows_effect(row: Action, sight: Sight) -> bool:
             raise ValueError(f"{row.kind} changes nothing that could be seen.")
 
 
+def _joined(row: Action, sight: Sight) -> bool:
+    """An accepted invite is gone like a withdrawn one. Asked only where no reply told which it is."""
+    if row.state != Action.State.STARTED:
+        return False
+    found = sight.account_of(row.email)
+    return found is not None and found.state is AccountState.ACTIVE
+
+
 def _invited(row: Action, sight: Sight) -> bool:
-    found = sight.account(row.new_account_id, AccountState.INVITED) if row.new_account_id else None
-    found = found or sight.account_of(row.email)
+    if row.new_account_id and sight.account(row.new_account_id, AccountState.INVITED):
+        return True
+    found = sight.account_of(row.email)
     if found is None or found.state is AccountState.EXPIRED:
         return False
+    if not row.new_account_id and found.role != row.role:
+        return False  # somebody else's invite: the reply to ours was lost, and so was ours
     row.new_account_id = found.id
     return True

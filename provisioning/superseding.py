@@ -9,9 +9,15 @@ from provisioning.models import Action, ProvisioningJob
 
 
 def settle_with_earlier_plans(job: ProvisioningJob) -> None:
-    """A scheduled plan that holds just what an earlier one holds leaves the question there, so that an
+    """What cancelled jobs left unanswered, the complete look of this one has answered.
+
+    A scheduled plan that holds just what an earlier one holds leaves the question there, so that an
     approver's page stays good. Any other full plan replaces the earlier ones.
     """
+    cancelled = Action.objects.filter(
+        job__integration=job.integration, job__state=ProvisioningJob.State.CANCELLED
+    )
+    cancelled.answerless().close_unknown(now=timezone.now())
     for earlier in history.plans_awaiting_approval(job.integration):
         if _asks_the_same(job, earlier):
             _leave_to(job, earlier)

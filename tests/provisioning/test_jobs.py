@@ -12,7 +12,7 @@ from integrations.models import Integration
 from provisioning import reconciliation, requesting
 from provisioning.history import digest_of
 from provisioning.models import Account, Action, Mark, ProvisioningJob
-from tests.provisioning.world import BOSS, World, brief, command, staffed
+from tests.provisioning.world import BOSS, World, brief, command, held_job, staffed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -245,15 +245,6 @@ def test_the_requester_may_not_approve_while_there_is_another_approver(world: Wo
     requesting.approve(job, by=other, reason="Looked at it.", deliver=False)
     job.refresh_from_db()
     assert job.state == "queued"
-
-
-def held_job(world: World) -> ProvisioningJob:
-    world.configure(first_removals=Integration.FirstRemovals.HOLD)
-    emails = staffed(world, 6)
-    world.dismiss(emails[0])
-    document = world.sync()
-    assert (document["state"], document["holds"][0]["code"]) == ("awaiting_approval", "first_removals")
-    return world.job(document)
 
 
 def test_a_plan_that_was_altered_cannot_be_approved(world: World) -> None:

@@ -106,6 +106,16 @@ def staffed(world: World, number: int) -> list[str]:
     return emails
 
 
+def held_job(world: World) -> ProvisioningJob:
+    """A job whose only action, the removal of p0, waits for approval."""
+    world.configure(first_removals=Integration.FirstRemovals.HOLD)
+    emails = staffed(world, 6)
+    world.dismiss(emails[0])
+    document = world.sync()
+    assert (document["state"], document["holds"][0]["code"]) == ("awaiting_approval", "first_removals")
+    return world.job(document)
+
+
 def command(*words: str) -> tuple[dict[str, Any], int]:
     """A command's document and exit status."""
     out, status = StringIO(), 0

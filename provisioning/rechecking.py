@@ -1,0 +1,219 @@
+"""Just before an action: is it still allowed, still wanted, and is its subject still what the plan saw?
+
+An approval may come days after its plan, and a worker may be an hour behind it.
+"""
+
+from collections.abc import Callable
+
+from django.utils import timezone
+
+from directory import snapshot
+from directory.emails import email_key
+from directory.models import Person, PersonEmail
+from integrations.connectors.base import Account, AccountState, Connector, Vocabulary
+from integrations.models import Integration
+from provisioning import accounts, drafting, safety
+from provisioning.actions import Kind, Situation
+from provisioning.models import AccessRule, Action, Mark
+from provisioning.policy import Policy, Target, resolve
+from provisioning.safety import Code, Reason
+from provisioning.sight import Sight, entitlement_of
+
+State = Action.State
+
+
+class NotNow(Exception):
+    """The action is not carried out: `state` is what becomes of it, the message says why."""
+
+    def __init__(self, state: str, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.state = state
+        self.code = code
+
+
+def recheck(row: Action, connector: Connector, sight: Sight | None) -> None:
+    """Raises NotNow. `sight`: how the remote was when an older plan was taken up again.
+
+    The job's integration is as it is now: applying reads it anew before each action.
+    """
+    integration = row.job.integration
+    _check_mode(row, integration)
+    _check_marks(row, integration)
+    _check_wanted(row, integration, connector.vocabulary)
+    if row.taking:
+        _check_subject(row, connector)
+        _check_owners(row, integration, connector)
+    elif row.kind == Kind.INVITE and row.needs is None and sight is not None:
+        _check_absent(row, sight)
+
+
+def _refuse(reason: Reason) -> NotNow:
+    return NotNow(State.REFUSED, reason.code, reason.detail)
+
+
+def _stale(detail: str) -> NotNow:
+    return NotNow(State.STALE, "stale", detail)
+
+
+def _already_so(detail: str) -> NotNow:
+    return NotNow(State.SKIPPED, "already_so", detail)
+
+
+# -- asked of the database
+
+
+def _check_mode(row: Action, integration: Integration) -> None:
+    if reason := safety.beyond_mode(integration.mode, taking=row.taking):
+        raise NotNow(State.SKIPPED, reason.code, reason.detail)
+
+
+def _check_marks(row: Action, integration: Integration) -> None:
+    marks = Mark.objects.filter(integration=integration).in_force(timezone.localdate())
+    for key in [email_key(row.email), *_addresses(row)]:
+        if mark := marks.get(key):
+            marked = f"{row.email} has been marked {mark.kind} since the plan was made."
+            raise _refuse(Reason(Code.PROTECTED, marked))
+
+
+def _addresses(row: Action) -> list[str]:
+    return list(PersonEmail.objects.filter(person=row.person_id).values_list("key", flat=True))
+
+
+def _check_wanted(row: Action, integration: Integration, vocabulary: Vocabulary) -> None:
+    """The directory and the rules as they are now must still ask for it."""
+    person = Person.objects.filter(actions=row).first()
+    if person is None:
+        _check_still_nobodys(row)
+        return
+    asked = row.job.actions.get(needs=row.seq) if _makes_way(row) else row
+    target = _target(asked, person, integration, vocabulary)
+    if not WANTS[Kind(asked.kind)](asked, target):
+        now = f"what the rules now give is {target.role}" if target else "no rule gives access now"
+        raise _stale(f"The directory or the rules have changed since the plan was made: {now}.")
+
+
+def _check_still_nobodys(row: Action) -> None:
+    if Person.objects.with_email(row.email).exists():
+        raise _stale(f"{row.email} is somebody's in the directory now.")
+    if row.kind not in (Kind.REMOVE, Kind.WITHDRAW_INVITE, Kind.REVOKE):
+        raise _stale(f"{row.email} is nobody's in the directory any more.")
+
+
+def _makes_way(row: Action) -> bool:
+    """Whether an invite is withdrawn for a new one, which then tells what is wanted."""
+    return row.kind == Kind.WITHDRAW_INVITE and row.situation != Situation.LEAVER
+
+
+def _target(row: Action, person: Person, integration: Integration, vocabulary: Vocabulary) -> Target | None:
+    rules = integration.rules.filter(state=AccessRule.State.ACTIVE).as_values()
+    held = [entitlement_of(row)] if row.entitlement else []
+    groups = frozenset(person.memberships.values_list("group", flat=True))
+    active = Person.objects.active_on(timezone.localdate()).filter(pk=person.pk).exists()
+    now = snapshot.Person(person.pk, person.email, (), active=active, groups=groups)
+    return Policy(rules, vocabulary, resolve(rules, held)).target_for(now)
+
+
+def _wants_role(row: Action, target: Target | None) -> bool:
+    return target is not None and target.role == row.role
+
+
+def _wants_grant(row: Action, target: Target | None) -> bool:
+    return target is not None and target.grants.get(_key(row)) == row.role
+
+
+def _wants_no_grant(row: Action, target: Target | None) -> bool:
+    return target is None or _key(row) not in target.grants
+
+
+def _wants_nothing(_: Action, target: Target | None) -> bool:
+    return target is None
+
+
+def _key(row: Action) -> tuple[str, str]:
+    held = entitlement_of(row)
+    return held.kind, held.id
+
+
+WANTS: dict[Kind, Callable[[Action, Target | None], bool]] = {
+    Kind.INVITE: _wants_role,
+    Kind.WITHDRAW_INVITE: _wants_nothing,
+    Kind.CHANGE_ROLE: _wants_role,
+    Kind.REMOVE: _wants_nothing,
+    Kind.GRANT: _wants_grant,
+    Kind.CHANGE_GRANT: _wants_grant,
+    Kind.REVOKE: _wants_no_grant,
+}
+
+
+# -- asked of the remote
+
+
+def _check_absent(row: Action, sight: Sight) -> None:
+    there = sight.account_of(row.email, *_addresses(row))
+    if there and there.state is not AccountState.EXPIRED:
+        how = "a member" if there.state is AccountState.ACTIVE else "invited"
+        raise _already_so(f"{there.email} is {how} already.")
+
+
+def _check_subject(row: Action, connector: Connector) -> None:
+    """Read the subject once more before something is taken from it."""
+    if row.entitlement:
+        _check_grant(row, connector)
+        return
+    state = AccountState((row.before or {}).get("state", AccountState.ACTIVE))
+    subject = connector.fetch_account(row.account_id or "", state)
+    if subject is None and row.kind == Kind.REMOVE:
+        raise _already_so("The account is no longer there.")
+    if subject is None:
+        raise _stale("It is no longer there: withdrawn, accepted or removed since the plan was made.")
+    _check_differences(row, subject)
+
+
+def _check_grant(row: Action, connector: Connector) -> None:
+    held = entitlement_of(row)
+    grant = connector.fetch_grant(row.account_id or "", held.kind, held.id)
+    if grant is None and row.kind == Kind.REVOKE:
+        raise _already_so("The account no longer holds it.")
+    planned = (row.before or {}).get("role")
+    if grant is None or grant.role != planned:
+        raise _stale(f"The role there was {planned}, now it is {grant.role if grant else 'none'}.")
+
+
+def _check_differences(row: Action, subject: Account) -> None:
+    before = row.before or {}
+    if subject.role != before.get("role"):
+        raise _stale(f"The role was {before.get('role')}, now it is {subject.role}.")
+    if subject.email and email_key(subject.email) != email_key(row.email):
+        raise _stale(f"The address is now {subject.email}.")
+    if "state" in before and subject.state != before["state"]:
+        raise _stale(f"The account was {before['state']}, now it is {subject.state}.")
+    if subject.managed_elsewhere:
+        raise _stale("The account is now fed by the remote's own SCIM directory.")
+
+
+def _check_owners(row: Action, integration: Integration, connector: Connector) -> None:
+    """The key's owner and the minimum of owners, by what is true now and not when the plan was made."""
+    owner_role = connector.vocabulary.owner_role
+    unseats = row.kind in (Kind.REMOVE, Kind.CHANGE_ROLE) and (row.before or {}).get("role") == owner_role
+    key_owner = drafting.credential_owner(integration, connector, asked=unseats)
+    if row.account_id == key_owner:
+        raise _refuse(safety.owns_the_key(row.email))
+    if not unseats:
+        return
+    if key_owner is None:
+        raise _refuse(safety.may_own_the_key(row.email))
+    others = _other_owners(row, integration, connector)
+    if others < integration.minimum_owners:
+        raise _refuse(safety.too_few_owners(row.email, others, integration.minimum_owners))
+
+
+def _other_owners(row: Action, integration: Integration, connector: Connector) -> int:
+    """As many as are needed, each read afresh: one call per owner, and none for the rest."""
+    found = 0
+    for account_id in accounts.known_owners(integration, connector.vocabulary.owner_role):
+        if found == integration.minimum_owners:
+            break
+        if account_id != row.account_id:
+            owner = connector.fetch_account(account_id, AccountState.ACTIVE)
+            found += owner is not None and owner.role == connector.vocabulary.owner_role
+    return found
