@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 
@@ -16,7 +18,7 @@ from cakewalk.theme import (
     action,
     display,
 )
-from integrations.catalog import connector_classes
+from integrations.catalog import connector_class, connector_classes
 from integrations.connectors.base import Vocabulary
 from provisioning import requesting
 from provisioning.admin.history import label
@@ -53,6 +55,15 @@ class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
         model = AccessRule
         fields = ("name", "integration", "group", "role", "state")
 
+    def clean(self) -> dict[str, Any]:
+        typed = super().clean() or {}
+        name, integration = typed.get("name"), typed.get("integration")
+        if name and integration:
+            others = AccessRule.objects.filter(integration=integration, name__iexact=name)
+            if others.exclude(pk=self.instance.pk).exists():
+                self.add_error("name", f"{integration} already has a rule named {name}.")
+        return typed
+
 
 class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
     kind = forms.ChoiceField(choices=_kinds, widget=UnfoldAdminSelectWidget)
@@ -63,9 +74,30 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("kind", "name", "role")
 
 
+class GrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
+    """Judges what a grant cannot see alone: the rule that is entered together with it, and its neighbours."""
+
+    def clean(self) -> None:
+        super().clean()
+        if self.instance.integration_id is None:
+            return
+        roles = connector_class(self.instance.integration.kind).vocabulary.entitlement_roles
+        given: set[tuple[str, str]] = set()
+        for form in self.forms:
+            kind, name, role = (form.cleaned_data.get(field) for field in ("kind", "name", "role"))
+            if not kind or not name or form.cleaned_data.get("DELETE"):
+                continue
+            if role and role not in roles.get(kind, ()):
+                form.add_error("role", f"Choose one of: {', '.join(roles.get(kind, ()))}.")
+            if (kind, name.lower()) in given:
+                form.add_error("name", f"The rule gives the {kind} {name} twice.")
+            given.add((kind, name.lower()))
+
+
 class GrantInline(TabularInline):
     model = RuleGrant
     form = GrantForm
+    formset = GrantFormSet
     extra = 0
     verbose_name = "grant"
     verbose_name_plural = "Grants besides the organization role"
@@ -87,6 +119,12 @@ class AccessRuleAdmin(ModelAdmin):
     search_fields = ("name", "group__name", "grants__name")
     ordering = ("integration__name", "name")
     actions = ("activate", "propose", "draft")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "integration":
+            field.widget.can_add_related = False  # connecting one is no matter of a small window
+        return field
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccessRule]:
         rules: QuerySet[AccessRule] = super().get_queryset(request)
@@ -129,8 +167,13 @@ class AccessRuleAdmin(ModelAdmin):
         self._set_state(request, queryset, AccessRule.State.DRAFT)
 
     def _set_state(self, request: HttpRequest, queryset: QuerySet[AccessRule], state: str) -> None:
-        changed = queryset.exclude(state=state).update(state=state)
-        if changed:
+        changed = list(queryset.exclude(state=state))
+        if not changed:
+            messages.info(request, f"All of them are {state} already.")
+            return
+        with transaction.atomic():
+            AccessRule.objects.filter(pk__in=[rule.pk for rule in changed]).update(state=state)
+            LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"Now {state}.")
             requesting.directory_changed()
-        rules = "1 rule is" if changed == 1 else f"{changed} rules are"
+        rules = "1 rule is" if len(changed) == 1 else f"{len(changed)} rules are"
         messages.success(request, f"{rules} now {state}. A sync is due for every enabled integration.")
