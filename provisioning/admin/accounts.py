@@ -58,6 +58,7 @@ class AccountAdmin(ModelAdmin):
     list_per_page = 50
     show_full_result_count = False
     search_fields = ("email", "name", "remote_id")
+    autocomplete_fields = ("person",)
     ordering = (Lower("email"), "pk")
     actions = None
     fieldsets = (
@@ -110,7 +111,9 @@ class AccountAdmin(ModelAdmin):
         return False
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Only whose it is; the rest is what the remote said."""
+        """Only whose it is; the rest is what the remote said. A form sent back as it was links nothing."""
+        if obj.person_id and not form.has_changed():
+            return
         obj.match = Account.Match.MANUAL if obj.person_id else Account.Match.NONE
         obj.save(update_fields=["person", "match"])
         whose = f"belongs to {obj.person}, linked by hand" if obj.person else "is matched by e-mail again"
@@ -163,6 +166,8 @@ class MarkForm(forms.ModelForm):  # type: ignore[type-arg]
             self.add_error("until", "This day is over, so the mark would set nothing apart.")
         if email and integration:
             self.instance.key = email_key(email)
+            if len(self.instance.key) > 254:
+                self.add_error("email", f"{email} is too long.")
             others = Mark.objects.filter(integration=integration, key=self.instance.key)
             if others.exclude(pk=self.instance.pk).exists():
                 self.add_error("email", ValidationError(f"{email} is already marked in {integration}."))
@@ -178,6 +183,12 @@ class MarkAdmin(ModelAdmin):
     list_select_related = ("integration", "made_by")
     search_fields = ("email", "reason")
     ordering = ("email",)
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "integration":
+            field.widget.can_add_related = False  # connecting one is no matter of a small window
+        return field
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         obj.key = email_key(obj.email)
