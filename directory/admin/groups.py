@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
@@ -15,13 +17,25 @@ from provisioning.models import AccessRule
 MEMBERS_SHOWN = 50
 
 
+class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
+    class Meta:
+        model = Group
+        fields = ("name",)
+
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if Group.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
+            raise ValidationError(f"There is already a group named {name}.")
+        return name
+
+
 @admin.register(Group)
 class GroupAdmin(ModelAdmin):
     when_empty = "An import makes the groups that its file names. Access rules hang on groups."
     list_display = ("name", "people_number", "rules_number")
     search_fields = ("name",)
     ordering = ("name",)
-    fields = ("name",)
+    form = GroupForm
     change_form_outer_before_template = "directory/group_panel.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
@@ -61,6 +75,13 @@ class GroupAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Group, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         requesting.directory_changed()
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The memberships by their number: naming each one would ask for each person."""
+        groups, people = list(objs), Membership.objects.filter(group__in=objs).count()
+        named = [f"{group} and who is in it" for group in groups]
+        rules = [f"Access rule: {rule}" for rule in AccessRule.objects.filter(group__in=objs)]
+        return named, {"groups": len(groups), "memberships": people}, set(), rules
 
     def delete_model(self, request: HttpRequest, obj: Group) -> None:
         super().delete_model(request, obj)
