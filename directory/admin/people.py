@@ -274,10 +274,13 @@ class PersonAdmin(ModelAdmin):
         return TemplateResponse(request, "directory/deactivate.html", context)
 
     def deactivate_one(self, request: HttpRequest, pk: int) -> HttpResponse:
-        person = get_object_or_404(Person, pk=pk)
-        if not self.has_change_permission(request, person):
+        if not self.has_change_permission(request):
             raise PermissionDenied
-        self._deactivate(request, Person.objects.filter(pk=pk, active=True))
+        person = get_object_or_404(Person, pk=pk)
+        if person.active:
+            self._deactivate(request, Person.objects.filter(pk=pk))
+        else:
+            messages.info(request, f"{person} is inactive already.")
         return redirect("admin:directory_person_change", pk)
 
     def _deactivate(self, request: HttpRequest, people: QuerySet[Person]) -> None:

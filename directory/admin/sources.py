@@ -68,9 +68,9 @@ class SourceAdmin(ModelAdmin):
         return [path("<int:pk>/accept/", view, name="directory_source_accept"), *urls]
 
     def accept_size(self, request: HttpRequest, pk: int) -> HttpResponse:
-        source = get_object_or_404(Source, pk=pk)
-        if not self.has_change_permission(request, source):
+        if not self.has_change_permission(request):
             raise PermissionDenied
+        source = get_object_or_404(Source, pk=pk)
         with transaction.atomic():
             source.allow_drop(now=timezone.now())
             self.log_change(request, source, "Accepted the smaller size.")
