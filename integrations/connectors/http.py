@@ -4,6 +4,7 @@ The only module that knows `requests`. A 4xx is the vendor's word: it is returne
 """
 
 import random
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ ANSWER_BYTES = 16 * 1024 * 1024
 ATTEMPTS = 5
 SLOW_DOWN_SECONDS = 60.0
 """The wait after a 429 that names none: limits are commonly refilled each minute."""
+LONGEST_PAUSE_SECONDS = 86_400.0
 BREATH_SECONDS = 5.0
 """How often a wait reports progress, so that a job keeps its lease and can be cancelled."""
 
@@ -75,7 +77,9 @@ class Reply:
 
     @property
     def request_id(self) -> str | None:
-        return self.headers.get("x-request-id")
+        """None for rubbish, which would be stored with the action that it answers."""
+        told = self.headers.get("x-request-id", "")
+        return told if re.fullmatch(r"[!-~]{1,200}", told) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,12 +286,13 @@ def _backoff(failures: int) -> float:
 
 
 def _advised_pause(headers: Mapping[str, str]) -> float | None:
-    """`retry-after-ms`, or `Retry-After` in seconds or as a date; at least half a second."""
-    for name, unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
-        seconds = _number(headers.get(name), unit)
-        if seconds is not None:
-            return max(seconds, 0.5)
-    return _seconds_until(headers.get("retry-after"), headers.get("date"))
+    """`retry-after-ms`, or `Retry-After` in seconds or as a date; half a second at least, a day at most."""
+    seconds = _number(headers.get("retry-after-ms"), 0.001)
+    if seconds is None:
+        seconds = _number(headers.get("retry-after"), 1.0)
+    if seconds is None:
+        seconds = _seconds_until(headers.get("retry-after"), headers.get("date"))
+    return None if seconds is None else min(max(seconds, 0.5), LONGEST_PAUSE_SECONDS)
 
 
 def _number(text: str | None, unit: float) -> float | None:
@@ -303,6 +308,6 @@ def _seconds_until(date: str | None, now: str | None) -> float | None:
     try:
         until = parsedate_to_datetime(date or "")
         since = parsedate_to_datetime(now) if now else datetime.now(UTC)
-        return max((until - since).total_seconds(), 0.5)
-    except (TypeError, ValueError):
+        return (until - since).total_seconds()
+    except (TypeError, ValueError, OverflowError):
         return None

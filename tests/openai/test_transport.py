@@ -158,6 +158,9 @@ def test_the_word_of_the_vendor_is_handed_on(call, status):
             20,
         ),
         ({"retry-after": "Mon, 24 Nov 2025 10:00:30 GMT"}, 0.5),
+        ({"retry-after": "Mon, 24 Nov o-25 10:00:30 +99999999999"}, 60),
+        ({"retry-after": "Mon, 24 Nov 99999 10:00:30 GMT"}, 60),
+        ({"retry-after": "Mon, 24 Nov 2025 10:00:30 GMT", "date": "nonsense"}, 60),
     ],
 )
 def test_a_429_is_waited_for_as_long_as_it_says(call, time, headers, seconds):
@@ -219,6 +222,36 @@ def test_a_pause_beyond_all_patience_is_not_begun_and_holds_for_the_next_call(ca
         time.now += 3400
         assert transport.read("/organization/users").ok
     assert time.waited == 200
+
+
+@pytest.mark.parametrize("asked_for", ["9" * 300, "1e300", "-1e300", "99999999"])
+def test_a_pause_without_measure_is_said_in_one_line(call, asked_for):
+    with Remote(refusal(429, "Slow down.", **{"retry-after": asked_for}), FINE) as remote:
+        transport = call(remote)
+        if asked_for.startswith("-"):
+            assert transport.read("/x").ok
+            return
+        for sentence in (r"asked to slow down\.$", r"asked to wait another 86400 seconds\.$"):
+            with pytest.raises(RateLimited, match=sentence):
+                transport.read("/x")
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("req_0123456789abcdef", "req_0123456789abcdef"),
+        ("0f3c-77/a:b.c+d=", "0f3c-77/a:b.c+d="),
+        ("", None),
+        ("r" * 201, None),
+        ("req 1", None),
+        ("req\x071", None),
+        ("réq", None),
+    ],
+)
+def test_of_a_request_id_only_a_sensible_one_is_kept(call, sent, kept):
+    """It goes into the record of the job, where rubbish would be the end of it."""
+    with Remote(Answer(headers={"x-request-id": sent})) as remote:
+        assert call(remote).read("/organization/users").request_id == kept
 
 
 def test_a_form_is_answered_after_one_attempt(call, time):
