@@ -231,6 +231,13 @@ def test_a_page_that_makes_no_sense_is_refused(answer, complaint):
         (body({"error": {"message": "Two\nlines\tof  it"}}), "Two lines of it"),
         (body({"error": {"message": "a" * 400}}), "a" * 299 + "…"),
         (body({"error": {"message": "Invalid URL (GET /organization/users)"}}), None),
+        (body({"message": "no Route matched with those values"}), None),
+        (body({"detail": "Not Found"}), None),
+        (body({"statusCode": 404, "message": "Resource not found"}), None),
+        (
+            body({"error": {"message": "Red \x1b[31mand\x00 half \ud800 an emoji"}}),
+            "Red [31mand half an emoji",
+        ),
         (body({"error": {"message": None}}), None),
         (body({"error": {"message": ""}}), None),
         (body(["No such user."]), None),
@@ -242,10 +249,16 @@ def test_a_refusal_is_quoted_on_one_line(answer, said):
 
 
 def test_no_key_is_quoted():
-    keys = ["sk-admin-" + "a" * 30, "sk-proj-****abcd", "sk-admin-...wxyz", "sk-…9f"]
-    answer = {"error": {"message": f"Incorrect API key provided: {', '.join(keys)}. See the page."}}
+    keys = [
+        "sk-admin-" + "a" * 30,
+        "sk-proj-****abcd",
+        "sk-admin-...wxyz",
+        "sk-…9f",
+        "key_sk-admin-" + "a" * 30,
+    ]
+    answer = {"error": {"message": f"Incorrect API key provided: {', '.join(keys)}. Risk-free task-list."}}
     assert parsing.parse_refusal(json.dumps(answer).encode()) == (
-        "Incorrect API key provided: sk-…, sk-…, sk-…, sk-…. See the page."
+        "Incorrect API key provided: sk-…, sk-…, sk-…, sk-…, key_sk-…. Risk-free task-list."
     )
 
 
@@ -262,3 +275,38 @@ def test_no_key_is_quoted():
 )
 def test_only_a_clear_word_about_the_right_one_is_a_deletion(answer, done):
     assert parsing.is_deletion(answer, "user-1") is done
+
+
+@pytest.mark.parametrize("rubbish", ["Ada\x00", "\ud800", "half \udfff an emoji"])
+def test_a_text_that_no_database_takes_is_refused_by_its_place(rubbish):
+    for row in (user(id=rubbish), user(email=rubbish), user(name=rubbish), user(role=rubbish)):
+        with pytest.raises(
+            Unreadable, match=r"^Row 1 has an? (id|email|name|role) with a character in it that"
+        ):
+            parsing.parse_user(row, "Row 1")
+    with pytest.raises(Unreadable, match=r"^Page 1 has a next with a character in it that"):
+        parsing.parse_page(body(page([], has_more=True, next=rubbish)), "Page 1")
+
+
+@pytest.mark.parametrize(
+    ("parse", "row"),
+    [
+        (parsing.parse_user, group(object="group")),
+        (parsing.parse_user, {"object": "organization.project.user", "id": "user-1", "role": "member"}),
+        (parsing.parse_user, {"object": "role", "id": "role_1"}),
+        (parsing.parse_group, user()),
+        (parsing.parse_group, project()),
+        (parsing.parse_project, {"object": "project.group", "id": "group_1"}),
+        (parsing.parse_project_user, user()),
+        (parsing.parse_group_user, group(object="group")),
+        (parsing.parse_group_user, invite()),
+    ],
+)
+def test_a_row_of_another_kind_is_refused(parse, row):
+    with pytest.raises(Unreadable, match=r"^Row 1 is of another kind than "):
+        parse(row, "Row 1")
+
+
+@pytest.mark.parametrize("kind", ["group", None])
+def test_a_group_may_say_what_it_is(kind):
+    assert parsing.parse_group(group(object=kind), "Row 1") == Entitlement("group", "group_1", "Platform")

@@ -153,11 +153,32 @@ def test_what_openai_says_is_not_there_is_gone(organization, connector):
         pytest.param(Answer(404, b"<h1>Not Found</h1>"), id="a page of some proxy"),
         pytest.param(refusal(404, "Invalid URL (GET /organization/users/user-1)"), id="a wrong address"),
         pytest.param(Answer(404, {}), id="an empty object"),
+        pytest.param(Answer(404, {"message": "no Route matched with those values"}), id="some gateway"),
     ],
 )
 def test_a_404_that_is_not_about_the_account_does_not_make_it_gone(connect, answer):
     with Remote(answer) as remote, pytest.raises(ReadIncomplete, match="does not answer like the OpenAI API"):
         connect(remote).fetch_account("user-1", AccountState.ACTIVE)
+
+
+@pytest.mark.parametrize(
+    ("answer", "look"),
+    [
+        (user("user-2"), lambda connector: connector.fetch_account("user-1", AccountState.ACTIVE)),
+        (invite("invite-2"), lambda connector: connector.fetch_account("invite-1", AccountState.INVITED)),
+        (
+            {"object": "organization.project.user", "id": "user-2", "role": "member"},
+            lambda connector: connector.fetch_grant("user-1", "project", "proj_1"),
+        ),
+        (
+            {"id": "user-2", "name": "B"},
+            lambda connector: connector.fetch_grant("user-1", "group", "group_1"),
+        ),
+    ],
+)
+def test_an_answer_about_somebody_else_is_not_believed(connect, answer, look):
+    with Remote(*listed(answer)) as remote, pytest.raises(ReadIncomplete, match="is about another"):
+        look(connect(remote))
 
 
 @pytest.mark.parametrize("account_id", ["", ".", ".."])

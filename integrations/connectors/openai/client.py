@@ -48,7 +48,7 @@ class OpenAIClient:
         return self._list("users", USERS, parsing.parse_user)
 
     def retrieve_user(self, user_id: str) -> Account | None:
-        return self._retrieve(_path(USERS, user_id), parsing.parse_user)
+        return self._retrieve(_path(USERS, user_id), user_id, parsing.parse_user)
 
     def modify_user(self, user_id: str, role: str) -> Receipt:
         return self._post(
@@ -69,7 +69,7 @@ class OpenAIClient:
         return [invite for invite in invites if invite is not None]
 
     def retrieve_invite(self, invite_id: str) -> Account | None:
-        return self._retrieve(_path(INVITES, invite_id), _parse_invite)
+        return self._retrieve(_path(INVITES, invite_id), invite_id, _parse_invite)
 
     def create_invite(self, email: str, role: str, grants: Mapping[str, str]) -> Receipt:
         """`grants`: roles by project. Always sent: OpenAI gives the default project to who names none."""
@@ -97,7 +97,8 @@ class OpenAIClient:
         return self._list(f"users in the project {name}", path, parsing.parse_project_user)
 
     def retrieve_project_user(self, project_id: str, user_id: str) -> Holder | None:
-        return self._retrieve(_path(PROJECTS, project_id, "users", user_id), parsing.parse_project_user)
+        path = _path(PROJECTS, project_id, "users", user_id)
+        return self._retrieve(path, user_id, parsing.parse_project_user)
 
     def create_project_user(self, project_id: str, user_id: str, role: str) -> Receipt:
         wanted = Holder(user_id, role)
@@ -130,7 +131,7 @@ class OpenAIClient:
         return self._list(f"users in the group {name}", path, parsing.parse_group_user)
 
     def retrieve_group_user(self, group_id: str, user_id: str) -> Holder | None:
-        return self._retrieve(_path(GROUPS, group_id, "users", user_id), parsing.parse_group_user)
+        return self._retrieve(_path(GROUPS, group_id, "users", user_id), user_id, parsing.parse_group_user)
 
     def create_group_user(self, group_id: str, user_id: str) -> Receipt:
         return self._post(
@@ -185,7 +186,7 @@ class OpenAIClient:
             found.append(parse(row, place))
         return walk.take(page, ids)
 
-    def _retrieve(self, path: str, parse: Parse[Value]) -> Value | None:
+    def _retrieve(self, path: str, subject_id: str, parse: Parse[Value]) -> Value | None:
         """None only where OpenAI itself says that there is no such thing."""
         reply = self._hear(self._transport.read(path))
         if reply.status == 404 and parsing.parse_refusal(reply.body):
@@ -193,9 +194,13 @@ class OpenAIClient:
         if not reply.ok:
             raise self._refusal(reply, ReadIncomplete)
         try:
-            return parse(parsing.parse_object(reply.body, "The answer"), "The answer")
+            answer = parsing.parse_object(reply.body, "The answer")
+            found, told_of = parse(answer, "The answer"), parsing.row_id(answer, "The answer")
         except Unreadable as problem:
             raise _incomplete(problem, reply) from None
+        if told_of != subject_id:
+            raise _incomplete("The answer is about another than was asked for", reply)
+        return found
 
     def _read(self, path: str, query: Mapping[str, str]) -> Reply:
         reply = self._hear(self._transport.read(path, query))

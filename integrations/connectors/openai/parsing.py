@@ -19,6 +19,9 @@ GROUP = "group"
 MEMBER = "member"
 DEFAULT_PROJECT = "it is the default project, which OpenAI does not let anyone change"
 
+UNSOUND = re.compile("[\0\ud800-\udfff]")
+"""A NUL, or half of a surrogate pair, would break what stores a text or sends it back."""
+
 
 class Unreadable(Exception):
     """An answer that makes no sense. The message names the place."""
@@ -90,7 +93,8 @@ def parse_page(body: bytes, place: str) -> Page:
 def parse_refusal(body: bytes) -> str | None:
     """The message of an error answer, in its present or its older flat form; None when it is neither.
 
-    An answer about the address (`Invalid URL`) says nothing about the thing asked for.
+    An answer about the address (`Invalid URL`) says nothing about the thing asked for, and neither does a
+    bare `message`, which is how gateways on the way speak.
     """
     try:
         answer = json.loads(body)
@@ -98,7 +102,7 @@ def parse_refusal(body: bytes) -> str | None:
         return None
     if not isinstance(answer, dict):
         return None
-    error = answer.get("error", answer)
+    error = answer.get("error", answer if "code" in answer else None)
     message = error.get("message") if isinstance(error, dict) else error
     if not isinstance(message, str) or message.startswith("Invalid URL"):
         return None
@@ -106,8 +110,9 @@ def parse_refusal(body: bytes) -> str | None:
 
 
 def _presentable(message: str) -> str:
-    """On one line, short, and without anything that looks like a key."""
-    message = re.sub(r"\bsk-[\w*…-]+(?:\.{2,}[\w*-]+)?", "sk-…", " ".join(message.split()))
+    """On one line, short, and without anything that looks like a key or moves a terminal's cursor."""
+    message = "".join(letter if letter.isprintable() else " " for letter in message)
+    message = re.sub(r"(?<![a-zA-Z])sk-[\w*…-]+(?:\.{2,}[\w*-]+)?", "sk-…", " ".join(message.split()))
     return message if len(message) <= 300 else message[:299] + "…"
 
 
@@ -135,7 +140,7 @@ def _person(row: Row, place: str) -> Row:
 
 
 def parse_user(row: Row, place: str) -> Account:
-    _check_object(row, "organization.user", place)
+    _check_object(row, place, "organization.user", "user")
     person = _person(row, place)
     return Account(
         id=row_id(row, place),
@@ -151,7 +156,7 @@ def parse_user(row: Row, place: str) -> Account:
 
 def parse_invite(row: Row, place: str, now: datetime) -> Account | None:
     """None for an accepted invite: that person is a member now. A pending one past its time has expired."""
-    _check_object(row, "organization.invite", place)
+    _check_object(row, place, "organization.invite")
     invite_id, status = _id(row, place), row.get("status")
     if status not in ("pending", "expired", "accepted"):
         raise Unreadable(f"{place} has a status that OpenAI does not describe")
@@ -184,7 +189,7 @@ def _invite_grants(row: Row, place: str) -> tuple[Grant, ...]:
 
 
 def parse_project(row: Row, place: str) -> Entitlement:
-    _check_object(row, "organization.project", place)
+    _check_object(row, place, "organization.project")
     project_id = _id(row, place)
     name = _text(row, "name", place) or _text(row, "title", place) or project_id
     unmanageable = ""
@@ -196,6 +201,7 @@ def parse_project(row: Row, place: str) -> Entitlement:
 
 
 def parse_group(row: Row, place: str) -> Entitlement:
+    _check_object(row, place, "group", "organization.group")
     group_id = _id(row, place)
     unmanageable = ""
     if _flag(row, "is_scim_managed", place):
@@ -206,11 +212,12 @@ def parse_group(row: Row, place: str) -> Entitlement:
 
 
 def parse_project_user(row: Row, place: str) -> Holder:
-    _check_object(row, "organization.project.user", place)
+    _check_object(row, place, "organization.project.user")
     return Holder(_id(row, place), _required(row, "role", place))
 
 
 def parse_group_user(row: Row, place: str) -> Holder:
+    _check_object(row, place, "group.user", "organization.group.user", "organization.user", "user")
     return Holder(_id(row, place), MEMBER)
 
 
@@ -229,18 +236,18 @@ def parse_admin_key(row: Row, place: str) -> AdminKey:
 # -- fields
 
 
-def _check_object(row: Row, expected: str, place: str) -> None:
+def _check_object(row: Row, place: str, *expected: str) -> None:
     """Rows of another kind than asked for are a mislabelled list; rows that name none are believed."""
     kind = row.get("object")
-    if isinstance(kind, str) and kind.startswith("organization.") and kind != expected:
-        raise Unreadable(f"{place} is of another kind than {expected}")
+    if isinstance(kind, str) and kind not in expected:
+        raise Unreadable(f"{place} is of another kind than {expected[0]}")
 
 
 def _id(row: Row, place: str) -> str:
     found = row.get("id")
     if not isinstance(found, str) or not found.strip(" .") or len(found) > 200:
         raise Unreadable(f"{place} has no id")
-    return found
+    return _sound(found, "id", place)
 
 
 def _required(row: Row, key: str, place: str) -> str:
@@ -255,7 +262,13 @@ def _text(row: Row, key: str, place: str) -> str | None:
     found = row.get(key)
     if found is not None and not isinstance(found, str):
         raise Unreadable(f"{place} has a {key} that is no text")
-    return found or None
+    return _sound(found, key, place) if found else None
+
+
+def _sound(text: str, key: str, place: str) -> str:
+    if UNSOUND.search(text):
+        raise Unreadable(f"{place} has a {key} with a character in it that no text has")
+    return text
 
 
 def _flag(row: Row, key: str, place: str) -> bool:
