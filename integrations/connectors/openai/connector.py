@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
@@ -13,6 +14,7 @@ from integrations.connectors.base import (
     Card,
     CheckReport,
     Connector,
+    ConnectorError,
     CredentialRejected,
     Entitlement,
     Grant,
@@ -168,7 +170,10 @@ class OpenAIConnector(Connector):
             raise
 
     def _holds(self, account_id: str, grant: Grant) -> bool:
-        return self.fetch_grant(account_id, grant.kind, grant.id) == grant
+        """Whether a look shows the grant; a look that fails shows nothing."""
+        with suppress(ConnectorError):
+            return self.fetch_grant(account_id, grant.kind, grant.id) == grant
+        return False
 
     def change_grant(self, account_id: str, grant: Grant) -> Receipt:
         if grant.kind != PROJECT:
