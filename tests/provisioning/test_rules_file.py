@@ -108,3 +108,9 @@ def test_the_command_says_what_is_wrong_and_leaves_with_status_2(world: World, t
     file.write_text(GOOD.replace('group = "Engineering"\n', ""))
     document, status = command("import_rules", str(file))
     assert (status, document["integration"], len(document["added"])) == (0, "Acme", 2)
+
+
+def test_a_file_that_cannot_be_written_is_named(world: World, tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match=r"rules\.toml cannot be written: No such file") as refused:
+        call_command("export_rules", str(tmp_path / "nowhere" / "rules.toml"))
+    assert refused.value.returncode == 2

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from provisioning.management.foreground import the_integration
+from provisioning.management.foreground import the_integration, wrong_usage
 from provisioning.rules_file import export_rules
 
 
@@ -19,7 +19,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         document = export_rules(the_integration(options["integration"]))
-        if options["file"]:
-            options["file"].write_text(document, encoding="utf-8")
-        else:
+        if options["file"] is None:
             self.stdout.write(document, ending="")
+            return
+        try:
+            options["file"].write_text(document, encoding="utf-8")
+        except OSError as error:
+            raise wrong_usage(f"{options['file']} cannot be written: {error.strerror}.") from error
