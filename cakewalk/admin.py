@@ -34,7 +34,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "first_name", "last_name", "roles", "is_active", "last_login")
-    list_filter = ("is_superuser", "is_active", "groups")
+    list_filter = ("is_active",)
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
@@ -99,12 +99,17 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
             queryset=shown.order_by("content_type__app_label", "content_type__model", "pk"),
             **kwargs,
         )
-        field.label_from_instance = lambda permission: permission.name.replace("provisioning ", "")
+        field.label_from_instance = _in_our_words
         return field
 
     @display(description="Users", ordering="users_number")
     def users_number(self, role: Any) -> int:
         return int(role.users_number)
+
+
+def _in_our_words(permission: Permission) -> str:
+    name = permission.name.removeprefix("Can ").replace("provisioning ", "").capitalize()
+    return name.replace("group", "role") if permission.content_type.app_label == "auth" else name
 
 
 class RoleList(ChangeList):

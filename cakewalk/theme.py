@@ -29,7 +29,6 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
-    UnfoldAdminURLInputWidget,
     UnfoldBooleanSwitchWidget,
     UnfoldBooleanWidget,
 )
@@ -79,7 +78,6 @@ __all__ = [
     "UnfoldAdminSite",
     "UnfoldAdminTextInputWidget",
     "UnfoldAdminTextareaWidget",
-    "UnfoldAdminURLInputWidget",
     "UnfoldBooleanSwitchWidget",
     "UnfoldBooleanWidget",
     "UnfoldModelAdminViewMixin",

@@ -4,15 +4,18 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.views.decorators.debug import sensitive_post_parameters
 
 from cakewalk.site import signed_in
-from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget, UnfoldAdminURLInputWidget
+from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 from integrations.admin.catalog import guide, logo
 from integrations.catalog import connector_class
 from integrations.connecting import Entry, Outcome, save_and_enable, save_only, test_connection
@@ -32,7 +35,9 @@ class ConnectForm(forms.Form):
         widget=UnfoldAdminPasswordWidget({"autocomplete": "off", "spellcheck": "false"}),
     )
     base_url = forms.CharField(
-        required=False, label="API address", widget=UnfoldAdminURLInputWidget({"autocomplete": "off"})
+        required=False,
+        label="API address",
+        widget=UnfoldAdminTextInputWidget({"type": "url", "autocomplete": "off"}),
     )
 
     def __init__(self, connector: type[Connector], integration: Integration | None, data: Any = None) -> None:
@@ -87,8 +92,10 @@ def _page(request: HttpRequest, connector: type[Connector], integration: Integra
     form = ConnectForm(connector, integration, request.POST if request.method == "POST" else None)
     outcome = None
     if form.is_bound and form.is_valid():
-        outcome = _carry_out(request, form.entry())
+        entry = form.entry()
+        outcome = _carry_out(request, entry)
         if outcome.integration:
+            _log(request, entry, outcome.integration)
             return _stored(request, outcome, outcome.integration)
         form.tell(outcome)
     title = f"Replace the credential of {integration}" if integration else f"Connect {connector.card.title}"
@@ -118,6 +125,14 @@ def _carry_out(request: HttpRequest, entry: Entry) -> Outcome:
     return save_and_enable(entry, now=timezone.now())
 
 
+def _log(request: HttpRequest, entry: Entry, integration: Integration) -> None:
+    """Who entered a key, and when; never which."""
+    flag, what = (CHANGE, "Saved.") if entry.integration else (ADDITION, "Connected.")
+    if entry.integration and entry.secret:
+        what = "Credential replaced."
+    LogEntry.objects.log_actions(signed_in(request).pk, [integration], flag, what)
+
+
 def _stored(request: HttpRequest, outcome: Outcome, integration: Integration) -> HttpResponse:
     if outcome.report is None:
         state = "" if integration.enabled else " It is not enabled: its key has not been tried yet."
@@ -138,4 +153,6 @@ def preview_first(request: HttpRequest, integration: Integration) -> None:
     except requesting.Refused as refusal:
         messages.warning(request, f"No preview was queued: {refusal}")
     else:
-        messages.info(request, f"{job}, a first preview, is queued. It reads everything and changes nothing.")
+        link = reverse("admin:provisioning_provisioningjob_change", args=[job.pk])
+        said = '<a href="{}">{}</a>, a first preview, is queued. It reads everything and changes nothing.'
+        messages.info(request, format_html(said, link, job))

@@ -13,7 +13,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.formats import date_format
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.views.decorators.http import require_POST
 
 from cakewalk.site import signed_in
@@ -34,18 +37,25 @@ from provisioning.models import Action, ProvisioningJob
 
 ACTIONS_PER_PAGE = 100
 TAKINGS_SHOWN = 200
-State = ProvisioningJob.State
+State, Trigger = ProvisioningJob.State, ProvisioningJob.Trigger
 
 SAYS = {
     State.QUEUED: "It waits for a worker.",
     State.RUNNING: "It is at work.",
-    State.AWAITING_APPROVAL: "What only gives is done. The rest waits for an approver.",
+    State.AWAITING_APPROVAL: "What is held waits for an approver; what is not held has been done.",
     State.SUCCEEDED: "Everything that was to be done is done, and a fresh read has shown it.",
     State.PARTIAL: "A part of the plan was not done; the actions below say which and why.",
     State.REFUSED: "The plan was refused. Nothing was changed.",
     State.FAILED: "It went wrong.",
     State.INCONCLUSIVE: "The organization could not be proven to be read completely. Nothing was changed.",
     State.CANCELLED: "It was cancelled. What was done before stays done.",
+}
+
+TRIGGERS = {
+    Trigger.MANUAL: "on demand",
+    Trigger.SCHEDULE: "by the schedule",
+    Trigger.DIRECTORY: "after a change in the directory",
+    Trigger.FIRST: "after it was connected",
 }
 
 Tally = Mapping[str, int]
@@ -91,8 +101,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         "integration",
         "state_label",
         "what",
-        "requested_by",
-        "requested_at",
+        "requested",
         "took",
         "planned",
         "done",
@@ -124,11 +133,16 @@ class ProvisioningJobAdmin(RecordAdmin):
 
     @display(description="What", ordering="preview")
     def what(self, job: ProvisioningJob) -> str:
-        return what(job)
+        return _unbroken(what(job))
+
+    @display(description="Requested", ordering="requested_at")
+    def requested(self, job: ProvisioningJob) -> str:
+        at = _unbroken(date_format(localtime(job.requested_at), "DATETIME_FORMAT"))
+        return format_html("<span>{} by {}</span>", at, job.requested_by) if job.requested_by else at
 
     @display(description="Took")
     def took(self, job: ProvisioningJob) -> str:
-        return lasted(job.started_at, job.finished_at) or "-"
+        return _unbroken(lasted(job.started_at, job.finished_at) or "-")
 
     @display(description="Planned")
     def planned(self, job: Any) -> int:
@@ -251,6 +265,10 @@ class ProvisioningJobAdmin(RecordAdmin):
         return job
 
 
+def _unbroken(text: str) -> SafeString:
+    return format_html('<span class="cw-nowrap">{}</span>', text)
+
+
 def _says(job: ProvisioningJob, tally: Tally) -> str:
     if job.preview and job.state == State.SUCCEEDED:
         return "This is a preview: nothing was changed."
@@ -287,7 +305,7 @@ def _line(row: Action) -> dict[str, Any]:
 
 
 def _timeline(job: ProvisioningJob) -> list[dict[str, Any]]:
-    by = f"by {job.requested_by}" if job.requested_by else job.get_trigger_display().lower()
+    by = f"by {job.requested_by}" if job.requested_by else TRIGGERS[Trigger(job.trigger)]
     approved = f"by {job.approved_by}: {job.approval_reason}"
     cancelled = f"{'by ' + str(job.cancelled_by) + ': ' if job.cancelled_by else ''}{job.cancel_reason}"
     ended = "Cancelled" if job.state == State.CANCELLED else "Finished"

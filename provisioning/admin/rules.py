@@ -73,6 +73,12 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
         model = RuleGrant
         fields = ("kind", "name", "role")
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """The head of a column names its fields for the eye only."""
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = str(field.label)
+
 
 class GrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
     """Judges what a grant cannot see alone: the rule that is entered together with it, and its neighbours."""

@@ -61,11 +61,18 @@
   // What the theme leaves unsaid to those who cannot see: where the page begins, and what a list searches.
   window.addEventListener("load", () => {
     document.getElementById("main")?.setAttribute("role", "main");
-    for (const field of document.querySelectorAll(".select2-search__field")) {
-      const select = field.closest(".select2")?.previousElementSibling;
-      field.setAttribute("aria-label", document.querySelector(`label[for="${select?.id}"]`)?.textContent.trim() ?? "Search");
-    }
+    // The lists are made by jQuery's "ready", which comes later than this.
+    setTimeout(nameLists, 100);
   });
+
+  function nameLists() {
+    for (const list of document.querySelectorAll(".select2")) {
+      const name = document.querySelector(`label[for="${list.previousElementSibling.id}"]`)?.textContent.trim();
+      for (const part of list.querySelectorAll("[role=searchbox], [role=textbox]")) {
+        part.setAttribute("aria-label", name || "Search");
+      }
+    }
+  }
 
   // The theme's dialogs take no focus and have no role.
   document.addEventListener("htmx:afterSwap", (event) => {
