@@ -256,8 +256,9 @@ def _outcome(job: ProvisioningJob, trouble: dict[str, str] | None) -> str:
         return State.FAILED
     if counted["held"]:
         return State.AWAITING_APPROVAL
-    wrong = counted["failed"] + counted["started"] + counted["stale"]
+    wrong = bool(trouble or counted["failed"] or counted["started"])
     if wrong and not counted["done"]:
         return State.FAILED
     unconfirmed = job.actions.filter(state=Action.State.DONE, confirmed_at=None).writing().exists()
-    return State.PARTIAL if wrong or counted["refused"] or trouble or unconfirmed else State.SUCCEEDED
+    lacking = wrong or counted["refused"] or counted["stale"] or unconfirmed
+    return State.PARTIAL if lacking else State.SUCCEEDED
