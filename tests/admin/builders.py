@@ -1,0 +1,206 @@
+"""Staff with their roles, and an installation that has something on every page."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import Group as Role
+from django.contrib.auth.models import Permission
+from django.db.models import Model
+from django.utils import timezone
+
+from cakewalk.models import User
+from directory.models import Group, Membership, PersonEmail
+from integrations.models import Integration
+from provisioning.history import digest_of
+from provisioning.models import AccessRule, Account, Action, Mark, ProvisioningJob, RuleGrant
+from tests.directory.builders import person, source
+
+State = ProvisioningJob.State
+
+SEARCH = {"kind": "project", "id": "proj_search", "name": "Search"}
+READER = {"state": "active", "role": "reader", "projects": [{"name": "Search", "role": "member"}]}
+
+ACTIONS: dict[str, dict[str, Any]] = {
+    "invite": {"role": "reader", "after": {"role": "reader", "projects": []}, "new_account_id": "invite-9"},
+    "withdraw_invite": {"account_id": "invite-1", "before": READER, "taking": True},
+    "change_role": {"account_id": "user-1", "role": "owner", "before": READER, "after": {"role": "owner"}},
+    "remove": {"account_id": "user-1", "situation": "leaver", "before": READER, "taking": True},
+    "grant": {"account_id": "user-1", "role": "member", "entitlement": SEARCH, "after": {"role": "member"}},
+    "change_grant": {
+        "account_id": "user-1",
+        "role": "owner",
+        "entitlement": SEARCH,
+        "before": {"role": "member"},
+        "after": {"role": "owner"},
+    },
+    "revoke": {"account_id": "user-1", "entitlement": SEARCH, "before": {"role": "member"}, "taking": True},
+    "revoke_key": {"account_id": "user-1", "detail": "The key 'laptop' of a leaver.", "taking": True},
+    "report": {"account_id": "user-1", "situation": "orphan", "before": READER, "detail": "Nobody's."},
+}
+"""What an action of each kind holds beside its subject."""
+
+PROBLEM = {"code": "removal_limit", "detail": "7 of 20 accounts would lose access, the limit is 3"}
+
+
+PASSWORD = "a long enough passphrase"
+
+
+def staff(username: str, *roles: str, **more: Any) -> User:
+    user = User.objects.create(
+        username=username,
+        email=f"{username}@example.org",
+        password=make_password(PASSWORD),
+        **{"is_staff": True, **more},
+    )
+    user.groups.set([Role.objects.get(name=role) for role in roles])
+    return user
+
+
+def integration(
+    name: str = "Acme", *, secret: str = "", enabled: bool = True, **settings: Any
+) -> Integration:
+    settings.setdefault("base_url", "http://127.0.0.1:9/v1")
+    made = Integration.objects.create(kind="openai", name=name, **settings)
+    if secret:
+        made.store_credential(secret, now=timezone.now())
+    if enabled:
+        made.enable(now=timezone.now())
+    return made
+
+
+def job(of: Integration, state: str = State.SUCCEEDED, **values: Any) -> ProvisioningJob:
+    now = timezone.now()
+    ended = {} if state in ProvisioningJob.LIVE else {"started_at": now, "finished_at": now}
+    return ProvisioningJob.objects.create(
+        integration=of,
+        **{"state": state, "requested_at": now, "mode": "manage", "planned_at": now, **ended, **values},
+    )
+
+
+def action(of: ProvisioningJob, kind: str = "remove", state: str = "done", **values: Any) -> Action:
+    """The next line of the job's plan. The plan's digest stays true to it."""
+    return actions(of, (kind,), state, **values)[0]
+
+
+def actions(of: ProvisioningJob, kinds: Iterable[str], state: str, **values: Any) -> list[Action]:
+    shared = {"email": "ada@example.org", "situation": "joiner", "rule": "Engineers", "state": state}
+    made = Action.objects.bulk_create(
+        Action(job=of, seq=seq, kind=kind, **shared | ACTIONS[kind] | values)
+        for seq, kind in enumerate(kinds, start=of.actions.count() + 1)
+    )
+    of.digest = digest_of(of)
+    of.save(update_fields=["digest"])
+    return made
+
+
+def awaiting(of: Integration, *, by: User | None = None, held: int = 1) -> ProvisioningJob:
+    """A job that has given what it had to give, and waits for an approver with the rest."""
+    made = job(of, State.AWAITING_APPROVAL, requested_by=by, holds=[PROBLEM])
+    action(made, "invite", "done")
+    for place in range(held):
+        action(made, "remove", "held", email=f"gone{place}@example.org", error=PROBLEM)
+    return made
+
+
+def account(of: Integration, remote_id: str = "user-1", **values: Any) -> Account:
+    now = timezone.now()
+    held = {"role": "reader", "state": "active", "first_seen_at": now, "last_seen_at": now, **values}
+    held.setdefault("grants", [{"kind": "project", "id": "proj_search", "role": "member"}])
+    held.setdefault("email", f"{remote_id}@example.org")
+    return Account.objects.create(integration=of, remote_id=remote_id, **held)
+
+
+def rule(of: Integration, name: str = "Engineers", *, grants: int = 1, **values: Any) -> AccessRule:
+    made = AccessRule.objects.create(integration=of, name=name, **{"role": "reader", **values})
+    RuleGrant.objects.bulk_create(RuleGrant(rule=made, name=f"Project {place}") for place in range(grants))
+    return made
+
+
+def mark(of: Integration, email: str = "vip@example.org", **values: Any) -> Mark:
+    held = {"key": email, "kind": Mark.Kind.PROTECTED, "reason": "They run the place.", **values}
+    return Mark.objects.create(integration=of, email=email, **held)
+
+
+def logged(by: User, row: Model, times: int) -> None:
+    LogEntry.objects.log_actions(by.pk, [row] * times, CHANGE, "Changed by hand.")
+
+
+@dataclass
+class Company:
+    """Something on every page. `rows`: the row whose own pages are looked at, by `app_model`."""
+
+    secret: str
+    base_url: str
+    acme: Integration = field(init=False)
+    waiting: ProvisioningJob = field(init=False)
+    rows: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        chief = staff("chief", is_superuser=True)
+        self.acme = integration("Acme", secret=self.secret, base_url=self.base_url, mode="manage")
+        idle = integration("Idle", secret=self.secret, base_url=self.base_url, enabled=False)
+        for state in State:
+            # An integration has one live job at most, and Acme shall be free for the next.
+            of = integration(f"Busy, {state}") if state in ProvisioningJob.LIVE else self.acme
+            held = {"preview": True} if state == State.SUCCEEDED else {}
+            made = job(of, state, requested_by=chief, error=PROBLEM, refusal=PROBLEM, **held)
+            for place, kind in enumerate(ACTIONS):
+                action(made, kind, list(Action.State)[place % len(Action.State)])
+        self.waiting = awaiting(self.acme, by=chief)
+        ada = person("ada@example.org", name="Ada", groups=("engineering",), aliases=("a.l@example.org",))
+        engineering = ada.groups.get()
+        found = account(self.acme, person=ada, match=Account.Match.EMAIL, situation="matched")
+        by_rule = rule(self.acme, group=engineering, state=AccessRule.State.ACTIVE)
+        marked = mark(self.acme, made_by=chief)
+        role = Role.objects.create(name="Visitor")
+        role.permissions.add(Permission.objects.get(codename="view_person"))
+        self.rows = {
+            "draft rule": rule(self.acme, "Draft"),
+            "idle integration": idle,
+            "spare group": Group.objects.create(name="spare"),
+            "auth_group": role,
+            "auth_user": staff("guest", "Auditor"),
+            "directory_group": engineering,
+            "directory_person": ada,
+            "directory_source": ada.source,
+            "integrations_integration": self.acme,
+            "provisioning_accessrule": by_rule,
+            "provisioning_account": found,
+            "provisioning_action": self.waiting.actions.get(seq=2),
+            "provisioning_mark": marked,
+            "provisioning_provisioningjob": self.waiting,
+        }
+        self.rows["cakewalk_user"] = self.rows["auth_user"]
+
+    def grow(self, number: int, first: int = 0) -> None:
+        """So many more of everything, and so many more on the pages of `rows`."""
+        chief = User.objects.get(username="chief")
+        for place in range(first, first + number):
+            other = integration(f"Integration {place}", secret=f"sk-admin-{place:0>30}", simulated=True)
+            job(other, (State.QUEUED, State.FAILED)[place % 2], requested_by=chief, error=PROBLEM)
+            awaiting(other, by=chief)
+            awaiting(self.acme, by=staff(f"staff{place}", "Operator"))
+            Role.objects.create(name=f"Role {place}")
+            source(f"source {place}")
+            self._more_of_ada(place)
+            rule(self.acme, f"Rule {place}", group=self.rows["directory_group"], grants=3)
+            RuleGrant.objects.create(rule=self.rows["provisioning_accessrule"], name=f"More {place}")
+            mark(self.acme, f"vip{place}@example.org", made_by=staff(f"marker{place}"))
+        actions(self.waiting, [*ACTIONS] * number, "held", person=self.rows["directory_person"])
+        for row in self.rows.values():
+            logged(chief, row, number)
+
+    def _more_of_ada(self, place: int) -> None:
+        ada = self.rows["directory_person"]
+        other = person(
+            f"p{place}@example.org", groups=("engineering", f"group {place}"), start_date=timezone.localdate()
+        )
+        Membership.objects.create(person=ada, group=Group.objects.get(name=f"group {place}"))
+        PersonEmail.objects.create(
+            person=ada, address=f"ada{place}@example.org", key=f"ada{place}@example.org"
+        )
+        account(self.acme, f"user-ada-{place}", person=ada, match=Account.Match.MANUAL)
+        account(self.acme, f"user-p-{place}", person=other, gone_at=timezone.now() if place % 2 else None)

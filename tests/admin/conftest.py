@@ -1,0 +1,30 @@
+"""A company behind the admin, and a client for each role."""
+
+import pytest
+from django.test import Client
+from pytest_django import Settings
+
+from integrations.connectors.openai.simulator import Simulator
+from tests.admin.builders import Company, staff
+from tests.admin.roles import ROLES
+
+
+@pytest.fixture(autouse=True)
+def quick_passwords(settings: Settings) -> None:
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def company(db: None, simulator: Simulator) -> Company:
+    return Company(secret=simulator.organization.admin_key, base_url=simulator.base_url)
+
+
+@pytest.fixture
+def clients(db: None) -> dict[str, Client]:
+    """Signed in, by role."""
+    signed_in = {}
+    for role in ROLES:
+        granted = [role.capitalize()] if role in ("auditor", "operator", "approver") else []
+        signed_in[role] = Client()
+        signed_in[role].force_login(staff(role, *granted, is_superuser=role == "superuser"))
+    return signed_in

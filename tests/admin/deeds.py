@@ -1,0 +1,299 @@
+"""Everything that can be done in the admin by sending a form or pressing a button."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from django.apps import apps
+from django.contrib.sessions.models import Session
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from django.urls import reverse
+
+from directory.admin.people_import import Upload
+from directory.importing import Options, preview
+from tests.admin.browser import Typed, as_shown
+from tests.admin.builders import PASSWORD, Company
+from tests.admin.pages import address
+from tests.admin.roles import APPROVERS, NONE, OPERATORS, STAFF, SUPERUSERS
+from tests.directory.builders import NOW, csv_file
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Who sends a form: their primary key, and a client that is shown every form."""
+
+    pk: int
+    sees_all: Client
+
+
+def _nothing(company: Company, sender: Sender) -> Typed:
+    return {}
+
+
+@dataclass(frozen=True)
+class Deed:
+    """`what` the role does on `page`. `only_shows`: it changes nothing, even for those who may.
+
+    `typed`: what is sent. `row`: of the company's rows, where it is not the one that the page is named for.
+    """
+
+    what: str
+    page: str
+    who: frozenset[str]
+    typed: Callable[[Company, Sender], Typed] = _nothing
+    only_shows: bool = False
+    row: str = ""
+
+    def address(self, company: Company) -> str:
+        if self.row:
+            return reverse(self.page, args=[company.rows[self.row].pk])
+        return address(self.page, company)
+
+
+def everything() -> dict[str, list[dict[str, Any]]]:
+    """Every row of every table but the sessions, to tell whether anything was changed."""
+    tables = [model for model in apps.get_models(include_auto_created=True) if model is not Session]
+    return {table._meta.label: list(table._default_manager.order_by("pk").values()) for table in tables}
+
+
+def _confirmed(company: Company, sender: Sender) -> Typed:
+    return {"post": "yes"}
+
+
+def _changed(model: str, **typed: Any) -> Callable[[Company, Sender], Typed]:
+    """The row's own form with something else typed into it."""
+
+    def contents(company: Company, sender: Sender) -> Typed:
+        page = address(f"admin:{model}_change", company)
+        return as_shown(sender.sees_all, page, f"{model.partition('_')[2]}_form", **typed)
+
+    return contents
+
+
+def _selected(action: str, *rows: str, **more: str) -> Callable[[Company, Sender], Typed]:
+    """Rows chosen in their list, and an action with them."""
+    return lambda company, sender: {
+        "action": action,
+        "index": "0",
+        "_selected_action": [company.rows[row].pk for row in rows],
+        **more,
+    }
+
+
+def _connected(button: str, **typed: str) -> Callable[[Company, Sender], Typed]:
+    return lambda company, sender: {
+        "name": "Second",
+        "secret": company.secret,
+        "base_url": company.base_url,
+        button: "1",
+        **typed,
+    }
+
+
+def _approval(company: Company, sender: Sender) -> Typed:
+    return {"reason": "They left.", "digest": company.waiting.digest}
+
+
+def _file(company: Company, sender: Sender) -> Typed:
+    content = csv_file("email,name", "new@example.org,New")
+    return {"file": SimpleUploadedFile("people.csv", content), "source": "file"}
+
+
+def _previewed(company: Company, sender: Sender) -> Typed:
+    """The confirmation of a preview that this very user was shown."""
+    upload = Upload("people.csv", csv_file("email,name", "new@example.org,New"), "file", replace=False)
+    plan = preview(upload.file, upload.content, Options("file"), now=NOW)
+    return {"packed": upload.packed(user=sender.pk, digest=plan.digest)}
+
+
+def _new_rule(company: Company, sender: Sender) -> Typed:
+    return {
+        "name": "New",
+        "integration": company.acme.pk,
+        "role": "reader",
+        "state": "draft",
+        "grants-TOTAL_FORMS": 1,
+        "grants-INITIAL_FORMS": 0,
+        "grants-0-kind": "project",
+        "grants-0-name": "Search",
+        "grants-0-role": "member",
+    }
+
+
+def _new_mark(company: Company, sender: Sender) -> Typed:
+    return {
+        "integration": company.acme.pk,
+        "email": "new@example.org",
+        "kind": "ignored",
+        "reason": "A robot.",
+    }
+
+
+def _new_user(company: Company, sender: Sender) -> Typed:
+    return {
+        "username": "new",
+        "usable_password": "true",
+        "password1": PASSWORD,
+        "password2": PASSWORD,
+    }
+
+
+def _new_password(company: Company, sender: Sender) -> Typed:
+    return {"usable_password": "true", "password1": PASSWORD, "password2": PASSWORD}
+
+
+DEEDS = (
+    Deed("sync", "admin:integrations_integration_sync", OPERATORS),
+    Deed("preview", "admin:integrations_integration_preview", OPERATORS),
+    Deed("enable", "admin:integrations_integration_enable", OPERATORS, row="idle integration"),
+    Deed("disable", "admin:integrations_integration_disable", OPERATORS),
+    Deed(
+        "change settings",
+        "admin:integrations_integration_change",
+        OPERATORS,
+        _changed("integrations_integration", sync_every_minutes="5"),
+    ),
+    Deed("test a key", "integrations:connect", OPERATORS, _connected("_test"), only_shows=True),
+    Deed("connect without trying", "integrations:connect", OPERATORS, _connected("_save")),
+    Deed("connect", "integrations:connect", OPERATORS, _connected("_enable")),
+    Deed("replace a credential", "integrations:credential", OPERATORS, _connected("_save", name="Acme")),
+    Deed("delete an integration", "admin:integrations_integration_delete", NONE, _confirmed),
+    Deed("approve", "admin:provisioning_provisioningjob_approve", APPROVERS, _approval),
+    Deed(
+        "cancel",
+        "admin:provisioning_provisioningjob_cancel",
+        OPERATORS,
+        lambda company, sender: {"reason": "Not now."},
+    ),
+    Deed("write a job", "admin:provisioning_provisioningjob_add", NONE, _confirmed),
+    Deed("delete a job", "admin:provisioning_provisioningjob_delete", NONE, _confirmed),
+    Deed("write an action", "admin:provisioning_action_add", NONE, _confirmed),
+    Deed("change an action", "admin:provisioning_action_change", NONE, _confirmed),
+    Deed("delete an action", "admin:provisioning_action_delete", NONE, _confirmed),
+    Deed(
+        "link an account by hand",
+        "admin:provisioning_account_change",
+        OPERATORS,
+        _changed("provisioning_account", person=""),
+    ),
+    Deed("write an account", "admin:provisioning_account_add", NONE, _confirmed),
+    Deed("delete an account", "admin:provisioning_account_delete", NONE, _confirmed),
+    Deed("write a rule", "admin:provisioning_accessrule_add", OPERATORS, _new_rule),
+    Deed(
+        "change a rule",
+        "admin:provisioning_accessrule_change",
+        OPERATORS,
+        _changed("provisioning_accessrule", role="owner"),
+    ),
+    Deed(
+        "change what a rule gives",
+        "admin:provisioning_accessrule_change",
+        OPERATORS,
+        _changed("provisioning_accessrule", **{"grants-0-role": "owner"}),
+    ),
+    Deed(
+        "take a grant out of a rule",
+        "admin:provisioning_accessrule_change",
+        OPERATORS,
+        _changed("provisioning_accessrule", **{"grants-0-DELETE": "on"}),
+    ),
+    Deed("delete a rule", "admin:provisioning_accessrule_delete", OPERATORS, _confirmed),
+    *(
+        Deed(
+            f"{action} rules in the list",
+            "admin:provisioning_accessrule_changelist",
+            OPERATORS,
+            _selected(action, "provisioning_accessrule", "draft rule", post="yes"),
+        )
+        for action in ("activate", "propose", "draft", "delete_selected")
+    ),
+    Deed("mark an account", "admin:provisioning_mark_add", OPERATORS, _new_mark),
+    Deed(
+        "change a mark",
+        "admin:provisioning_mark_change",
+        OPERATORS,
+        _changed("provisioning_mark", kind="ignored"),
+    ),
+    Deed("unmark an account", "admin:provisioning_mark_delete", OPERATORS, _confirmed),
+    Deed(
+        "unmark accounts in the list",
+        "admin:provisioning_mark_changelist",
+        OPERATORS,
+        _selected("delete_selected", "provisioning_mark", post="yes"),
+    ),
+    Deed(
+        "enter a person",
+        "admin:directory_person_add",
+        OPERATORS,
+        lambda company, sender: {"email": "new@example.org", "active": "on"},
+    ),
+    Deed(
+        "change a person",
+        "admin:directory_person_change",
+        OPERATORS,
+        _changed("directory_person", title="Countess"),
+    ),
+    Deed("deactivate a person", "admin:directory_person_deactivate", OPERATORS),
+    Deed(
+        "deactivate people in the list",
+        "admin:directory_person_changelist",
+        OPERATORS,
+        _selected("deactivate", "directory_person", confirmed="yes"),
+    ),
+    Deed("delete a person", "admin:directory_person_delete", NONE, _confirmed),
+    Deed("upload a file", "admin:directory_person_import_people", OPERATORS, _file, only_shows=True),
+    Deed("import a file", "admin:directory_person_import_people", OPERATORS, _previewed),
+    Deed("make a group", "admin:directory_group_add", OPERATORS, lambda company, sender: {"name": "sales"}),
+    Deed(
+        "rename a group", "admin:directory_group_change", OPERATORS, _changed("directory_group", name="staff")
+    ),
+    Deed("delete a group", "admin:directory_group_delete", SUPERUSERS, _confirmed, row="spare group"),
+    Deed(
+        "delete groups in the list",
+        "admin:directory_group_changelist",
+        SUPERUSERS,
+        _selected("delete_selected", "spare group", post="yes"),
+    ),
+    Deed(
+        "rename a source", "admin:directory_source_change", OPERATORS, _changed("directory_source", name="hr")
+    ),
+    Deed("accept a smaller source", "admin:directory_source_accept", OPERATORS),
+    Deed("write a source", "admin:directory_source_add", NONE, _confirmed),
+    Deed("delete a source", "admin:directory_source_delete", NONE, _confirmed),
+    Deed("add a user", "admin:cakewalk_user_add", SUPERUSERS, _new_user),
+    Deed(
+        "make a user a superuser",
+        "admin:cakewalk_user_change",
+        SUPERUSERS,
+        _changed("cakewalk_user", is_superuser="on"),
+    ),
+    Deed("set a user's password", "admin:auth_user_password_change", SUPERUSERS, _new_password),
+    Deed("delete a user", "admin:cakewalk_user_delete", SUPERUSERS, _confirmed),
+    Deed(
+        "delete users in the list",
+        "admin:cakewalk_user_changelist",
+        SUPERUSERS,
+        _selected("delete_selected", "cakewalk_user", post="yes"),
+    ),
+    Deed("add a role", "admin:auth_group_add", SUPERUSERS, lambda company, sender: {"name": "Visitors"}),
+    Deed("change a role", "admin:auth_group_change", SUPERUSERS, _changed("auth_group", name="Guests")),
+    Deed("delete a role", "admin:auth_group_delete", SUPERUSERS, _confirmed),
+    Deed(
+        "delete roles in the list",
+        "admin:auth_group_changelist",
+        SUPERUSERS,
+        _selected("delete_selected", "auth_group", post="yes"),
+    ),
+    Deed(
+        "change one's own password",
+        "admin:password_change",
+        STAFF,
+        lambda company, sender: {
+            "old_password": PASSWORD,
+            "new_password1": f"{PASSWORD}, and new",
+            "new_password2": f"{PASSWORD}, and new",
+        },
+    ),
+    Deed("sign out", "admin:logout", STAFF, only_shows=True),
+)

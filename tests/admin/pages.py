@@ -1,0 +1,59 @@
+"""Every page of the admin, found in its address patterns, and its address for the rows of a company."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib.contenttypes.models import ContentType
+from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
+
+from directory.models import Person
+from tests.admin.builders import Company
+
+APPS = ("auth", "cakewalk", "directory", "integrations", "provisioning")
+
+
+def patterns() -> Iterator[tuple[str, str | None]]:
+    """The route and the full name of each pattern below admin/."""
+    for route, name in _walk(get_resolver().url_patterns):
+        if route.startswith("admin/"):
+            yield route, name
+
+
+def _walk(found: Sequence[Any], route: str = "", space: str = "") -> Iterator[tuple[str, str | None]]:
+    for entry in found:
+        path = f"{route}{entry.pattern}"
+        if isinstance(entry, URLResolver):
+            inner = f"{space}{entry.namespace}:" if entry.namespace else space
+            yield from _walk(entry.url_patterns, path, inner)
+        elif isinstance(entry, URLPattern):
+            yield path, f"{space}{entry.name}" if entry.name else None
+
+
+def page_names() -> list[str]:
+    return sorted({name for _, name in patterns() if name})
+
+
+def address(name: str, company: Company) -> str:
+    """Where the page is; a page of one row is that of the company's own."""
+    match name:
+        case "integrations:connect":
+            return reverse(name, args=["openai"])
+        case "integrations:credential":
+            return reverse(name, args=[company.acme.pk])
+        case "admin:app_list":
+            return reverse(name, args=["provisioning"])
+        case "admin:view_on_site":
+            return reverse(name, args=[ContentType.objects.get_for_model(Person).pk, 1])
+        case "admin:autocomplete":
+            field = {"app_label": "directory", "model_name": "person", "field_name": "groups"}
+            return f"{reverse(name)}?{urlencode(field)}"
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return reverse(name, args=[company.rows[_model(name)].pk])
+
+
+def _model(name: str) -> str:
+    """`provisioning_account` of `admin:provisioning_account_change`."""
+    return "_".join(name.removeprefix("admin:").split("_")[:2])

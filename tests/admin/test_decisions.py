@@ -1,0 +1,272 @@
+"""Approving and cancelling a job through its page."""
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoCaptureOnCommitCallbacks
+
+from provisioning.models import Action, ProvisioningJob
+from tests.admin.browser import Typed, as_shown, forms, said
+from tests.admin.builders import action, awaiting, integration, job, staff
+from tests.admin.deeds import everything
+
+State = ProvisioningJob.State
+
+
+@pytest.fixture
+def waiting(db: None) -> ProvisioningJob:
+    """Asked for by an operator, with three removals held."""
+    return awaiting(integration("Acme"), by=staff("olga", "Operator"), held=3)
+
+
+def page(of: ProvisioningJob) -> str:
+    return reverse("admin:provisioning_provisioningjob_change", args=[of.pk])
+
+
+def button(name: str, of: ProvisioningJob) -> str:
+    return reverse(f"admin:provisioning_provisioningjob_{name}", args=[of.pk])
+
+
+def approval(client: Client, of: ProvisioningJob, reason: str = "They left.") -> Typed:
+    """What the dialog sends, as the page shows it now."""
+    return as_shown(client, page(of), button("approve", of), reason=reason)
+
+
+def press(client: Client, name: str, of: ProvisioningJob, **typed: str) -> list[str]:
+    """What staff are told."""
+    answer = client.post(button(name, of), typed)
+    assert (answer.status_code, answer["Location"]) == (302, page(of))
+    return said(answer)
+
+
+def test_an_approval_releases_what_is_held_and_wakes_one_worker(
+    waiting: ProvisioningJob,
+    clients: dict[str, Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    with django_capture_on_commit_callbacks() as woken:
+        told = press(clients["approver"], "approve", waiting, **approval(clients["approver"], waiting))
+
+    waiting.refresh_from_db()
+    assert told == [f"{waiting} is approved and queued; a worker carries it out."]
+    assert (waiting.state, waiting.approved_by.username) == (State.QUEUED, "approver")
+    assert waiting.approval_reason == "They left."
+    assert [(row.state, row.error) for row in waiting.actions.filter(kind="remove")] == [
+        ("planned", None)
+    ] * 3
+    assert len(woken) == 1
+
+
+def test_the_page_names_everything_that_an_approval_releases(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    html = clients["approver"].get(page(waiting)).content.decode()
+    dialog = html[html.index('id="approve-dialog"') :]
+
+    assert [email for email in ("gone0", "gone1", "gone2") if f"{email}@example.org" in dialog] == [
+        "gone0",
+        "gone1",
+        "gone2",
+    ]
+    assert "Approve 3 actions" in dialog
+    assert approval(clients["approver"], waiting)["digest"] == [waiting.digest]
+
+
+def test_buttons_are_shown_to_those_who_may_press_them(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    shown = {
+        role: {
+            name
+            for name in ("approve", "cancel")
+            if button(name, waiting) in forms(client.get(page(waiting)))
+        }
+        for role, client in clients.items()
+        if role != "nobody"
+    }
+
+    assert shown == {
+        "auditor": set(),
+        "operator": {"cancel"},
+        "approver": {"approve"},
+        "superuser": {"approve", "cancel"},
+    }
+
+
+@pytest.mark.parametrize("state", sorted({*State} - {State.AWAITING_APPROVAL, State.CANCELLED}))
+def test_a_job_that_waits_for_nobody_shows_no_approval(
+    waiting: ProvisioningJob, clients: dict[str, Client], state: str
+) -> None:
+    other = job(waiting.integration, state)
+
+    assert button("approve", other) not in forms(clients["approver"].get(page(other)))
+    before = everything()
+    told = press(clients["approver"], "approve", other, reason="Do.", digest=other.digest)
+    assert told == [f"Not approved. {other} is {other.get_state_display().lower()} and awaits no approval."]
+    assert everything() == before
+
+
+@pytest.mark.parametrize("reason", ["", "   ", "\r\n"])
+def test_an_approval_without_a_reason_is_none(
+    waiting: ProvisioningJob, clients: dict[str, Client], reason: str
+) -> None:
+    typed = approval(clients["approver"], waiting, reason)
+    before = everything()
+
+    told = press(clients["approver"], "approve", waiting, **typed)
+
+    assert told == ["Not approved. An approval needs a reason."]
+    assert everything() == before
+
+
+def test_an_approver_approves_the_plan_that_they_saw_and_no_other(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    seen = approval(clients["approver"], waiting)
+    action(waiting, "remove", "held", email="one.more@example.org")
+    before = everything()
+
+    told = press(clients["approver"], "approve", waiting, **seen)
+
+    assert told == [f"Not approved. The plan of {waiting} is not the one that was shown; make a new one."]
+    assert everything() == before
+
+
+def test_an_approval_that_names_no_plan_is_refused(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    before = everything()
+
+    told = press(clients["approver"], "approve", waiting, reason="Do.")
+
+    assert told == [f"Not approved. The plan of {waiting} is not the one that was shown; make a new one."]
+    assert everything() == before
+
+
+def test_a_plan_that_was_tampered_with_is_not_carried_out(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    seen = approval(clients["approver"], waiting)
+    waiting.actions.filter(email="gone0@example.org").update(email="boss@example.org")
+    before = everything()
+
+    told = press(clients["approver"], "approve", waiting, **seen)
+
+    assert told == [f"Not approved. The plan of {waiting} is not the one that was shown; make a new one."]
+    assert everything() == before
+
+
+def test_who_asked_for_a_job_does_not_approve_it(clients: dict[str, Client]) -> None:
+    both = staff("both", "Operator", "Approver")
+    own = awaiting(integration("Acme"), by=both)
+    client = Client()
+    client.force_login(both)
+    typed = approval(client, own)
+    before = everything()
+
+    told = press(client, "approve", own, **typed)
+
+    assert told == [f"Not approved. both asked for {own}; another approver must approve it."]
+    assert everything() == before
+
+
+@pytest.mark.django_db
+def test_the_only_approver_may_approve_what_they_asked_for() -> None:
+    both = staff("both", "Operator", "Approver")
+    own = awaiting(integration("Acme"), by=both)
+    client = Client()
+    client.force_login(both)
+
+    press(client, "approve", own, **approval(client, own))
+
+    own.refresh_from_db()
+    assert (own.state, own.approved_by) == (State.QUEUED, both)
+
+
+def test_a_job_is_approved_once(waiting: ProvisioningJob, clients: dict[str, Client]) -> None:
+    first = approval(clients["approver"], waiting)
+    second = approval(clients["superuser"], waiting, "Me too.")
+    press(clients["approver"], "approve", waiting, **first)
+    before = everything()
+
+    told = press(clients["superuser"], "approve", waiting, **second)
+
+    assert told == [f"Not approved. {waiting} is queued and awaits no approval."]
+    assert everything() == before
+
+
+def test_no_approval_while_another_job_of_the_integration_runs(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    running = job(waiting.integration, State.RUNNING)
+    typed = approval(clients["approver"], waiting)
+    before = everything()
+
+    told = press(clients["approver"], "approve", waiting, **typed)
+
+    assert told == [f"Not approved. {running} is already running."]
+    assert everything() == before
+
+
+@pytest.mark.parametrize("state", [State.QUEUED, State.RUNNING])
+def test_a_live_job_is_cancelled(waiting: ProvisioningJob, clients: dict[str, Client], state: str) -> None:
+    live = job(waiting.integration, state)
+    done, planned = action(live, "invite", "done"), action(live, "remove", "planned")
+
+    told = press(clients["operator"], "cancel", live, reason="Wrong file.")
+
+    live.refresh_from_db()
+    assert told == [f"{live} is cancelled. What was done before stays done."]
+    assert (live.state, live.cancelled_by.username, live.cancel_reason) == (
+        State.CANCELLED,
+        "operator",
+        "Wrong file.",
+    )
+    assert [Action.objects.get(pk=row.pk).state for row in (done, planned)] == ["done", "skipped"]
+
+
+def test_cancelling_a_job_that_waits_leaves_what_is_held_undone(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    typed = as_shown(clients["operator"], page(waiting), button("cancel", waiting), reason="They come back.")
+
+    press(clients["operator"], "cancel", waiting, **typed)
+
+    held = waiting.actions.filter(kind="remove")
+    assert {(row.state, row.error["detail"]) for row in held} == {("skipped", "Cancelled: They come back.")}
+    assert waiting.actions.get(kind="invite").state == Action.State.DONE
+
+
+@pytest.mark.parametrize("reason", ["", "  "])
+def test_a_cancellation_without_a_reason_is_none(
+    waiting: ProvisioningJob, clients: dict[str, Client], reason: str
+) -> None:
+    before = everything()
+
+    told = press(clients["operator"], "cancel", waiting, reason=reason)
+
+    assert told == ["Not cancelled. A cancellation needs a reason."]
+    assert everything() == before
+
+
+def test_a_job_is_cancelled_once(waiting: ProvisioningJob, clients: dict[str, Client]) -> None:
+    press(clients["operator"], "cancel", waiting, reason="Wrong file.")
+    before = everything()
+
+    told = press(clients["superuser"], "cancel", waiting, reason="Indeed.")
+
+    assert told == [f"Not cancelled. {waiting} has already ended."]
+    assert everything() == before
+
+
+def test_a_cancelled_job_is_not_approved_any_more(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    seen = approval(clients["approver"], waiting)
+    press(clients["operator"], "cancel", waiting, reason="Wrong file.")
+    before = everything()
+
+    told = press(clients["approver"], "approve", waiting, **seen)
+
+    assert told == [f"Not approved. {waiting} is cancelled and awaits no approval. Wrong file."]
+    assert everything() == before

@@ -1,0 +1,325 @@
+"""What the pages show: all of them, with something on each, at a constant price, and never a secret."""
+
+import re
+from html import unescape
+from urllib.parse import urljoin, urlsplit
+
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+
+from integrations.models import Credential
+from provisioning.models import Account, Action, ProvisioningJob
+from tests.admin.browser import as_shown, forms, said
+from tests.admin.builders import ACTIONS, Company, account, integration, job, mark, rule, staff
+from tests.admin.deeds import everything
+from tests.admin.pages import address, page_names
+from tests.admin.roles import AUDITOR, NOBODY, OPERATOR, ROLES, SHOWN_TO, SUPERUSER
+from tests.directory.builders import person
+
+LISTS = [
+    f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry
+]
+
+
+def text(client: Client, name: str, company: Company, query: str = "") -> str:
+    answer = client.get(f"{address(name, company)}{query}")
+    assert (name, answer.status_code) == (name, 200)
+    return answer.content.decode()
+
+
+def pages_of(role: str) -> list[str]:
+    return [name for name in page_names() if role in SHOWN_TO[name]]
+
+
+def queries(client: Client, company: Company, names: list[str]) -> dict[str, int]:
+    counted = {}
+    for name in names:
+        with CaptureQueriesContext(connection) as asked:
+            text(client, name, company)
+        counted[name] = len(asked)
+    return counted
+
+
+@pytest.mark.parametrize("role", [AUDITOR, SUPERUSER])
+def test_a_page_asks_for_thirty_rows_as_often_as_for_three(
+    company: Company, clients: dict[str, Client], role: str
+) -> None:
+    company.grow(3)
+    names = pages_of(role)
+    for name in names:
+        text(clients[role], name, company)  # so that what is asked once and then remembered does not count
+    few = queries(clients[role], company, names)
+
+    company.grow(27, first=3)
+
+    assert queries(clients[role], company, names) == few
+    assert max(few.values()) < 20
+
+
+def test_no_page_shows_a_secret_or_how_it_is_stored(company: Company, clients: dict[str, Client]) -> None:
+    company.grow(3)
+    secrets = {credential.secret.reveal() for credential in Credential.objects.all()}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT secret FROM integrations_credential")
+        secrets |= {stored for (stored,) in cursor.fetchall()}
+
+    shown = {name: text(clients[SUPERUSER], name, company) for name in pages_of(SUPERUSER)}
+
+    assert len(secrets) == 4 + 5  # two integrations share a key, and no key is encrypted twice alike
+    assert [name for name, html in shown.items() if any(secret in html for secret in secrets)] == []
+    assert company.acme.credential.hint in shown["admin:integrations_integration_change"]
+
+
+def test_a_key_that_was_typed_is_not_sent_back(company: Company, clients: dict[str, Client]) -> None:
+    typed = {"name": "", "secret": company.secret, "base_url": company.base_url, "_enable": "1"}
+
+    for name in ("integrations:connect", "integrations:credential"):
+        answer = clients[OPERATOR].post(address(name, company), typed)
+        assert answer.status_code == 200
+        assert company.secret not in answer.content.decode()
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nobody_is_led_to_what_they_may_not_see_or_offered_what_they_may_not_do(
+    company: Company, clients: dict[str, Client], role: str
+) -> None:
+    links, buttons = set(), set()
+    for name in pages_of(role):
+        here = address(name, company)
+        answer = clients[role].get(here)
+        if "html" in answer["Content-Type"]:
+            found = re.findall(r'(?:href|hx-get)="([^"]+)"', answer.content.decode())
+            links |= {urlsplit(urljoin(here, unescape(link))).path for link in found}
+            buttons |= {pressed for pressed in forms(answer) if pressed.startswith("/")}
+
+    within = {link for link in links if link.startswith("/admin/")}
+    answers = {link: clients[role].get(link, follow=True).status_code for link in within}
+    assert answers == dict.fromkeys(within, 200)
+    assert {button: clients[role].post(button).status_code for button in buttons} == dict.fromkeys(
+        buttons, 302
+    )
+
+
+def test_staff_without_a_role_are_told_to_ask_for_one(company: Company, clients: dict[str, Client]) -> None:
+    told = "You may sign in, and nothing more yet."
+
+    assert told in text(clients[NOBODY], "admin:index", company)
+    assert told not in text(clients[AUDITOR], "admin:index", company)
+    assert told not in text(clients[AUDITOR], "admin:app_list", company)
+
+
+def test_the_page_of_an_application_lists_what_it_holds(company: Company, clients: dict[str, Client]) -> None:
+    html = text(clients[AUDITOR], "admin:app_list", company)
+
+    assert [
+        name for name in ("provisioningjob", "action", "account", "accessrule", "mark") if name not in html
+    ] == []
+
+
+def test_home_shows_what_needs_attention_and_what_waits(company: Company, clients: dict[str, Client]) -> None:
+    html = text(clients[AUDITOR], "admin:index", company)
+
+    assert f"{company.waiting} of Acme" in html
+    assert "Needs attention" in html
+    assert "1 action held" in html
+
+
+@pytest.mark.parametrize("state", ProvisioningJob.State)
+def test_a_job_in_each_state_says_what_it_means(
+    company: Company, clients: dict[str, Client], state: str
+) -> None:
+    shown = ProvisioningJob.objects.filter(state=state).earliest("pk")
+    html = (
+        clients[AUDITOR]
+        .get(reverse("admin:provisioning_provisioningjob_change", args=[shown.pk]))
+        .content.decode()
+    )
+
+    assert f">{shown.get_state_display()}</span>" in html
+    assert ('hx-trigger="every 2s"' in html) == (state in ProvisioningJob.LIVE)
+
+
+@pytest.mark.parametrize("kind", ACTIONS)
+def test_an_action_of_each_kind_says_who_what_and_why(
+    company: Company, clients: dict[str, Client], kind: str
+) -> None:
+    row = Action.objects.filter(kind=kind).earliest("pk")
+
+    of_its_own = (
+        clients[AUDITOR].get(reverse("admin:provisioning_action_change", args=[row.pk])).content.decode()
+    )
+    in_its_job = (
+        clients[AUDITOR]
+        .get(reverse("admin:provisioning_provisioningjob_change", args=[row.job_id]))
+        .content.decode()
+    )
+
+    for html in (of_its_own, in_its_job):
+        assert "ada@example.org" in html
+        assert WORDS[kind] in unescape(html)
+        assert ("Orphan" if kind == "report" else "Leaver" if kind == "remove" else "Joiner") in html
+
+
+WORDS = {
+    "invite": "Invite as reader",
+    "withdraw_invite": "Withdraw the invite",
+    "change_role": "Change the role from reader to owner",
+    "remove": "Remove from the organization",
+    "grant": "Give the project Search as member",
+    "change_grant": "Change the project Search from member to owner",
+    "revoke": "Take away the project Search",
+    "revoke_key": "Revoke key",
+    "report": "Nothing is done",
+}
+
+
+def test_a_job_shows_its_actions_by_what_became_of_them(company: Company, clients: dict[str, Client]) -> None:
+    held = text(clients[AUDITOR], "admin:provisioning_provisioningjob_change", company, "?show=held")
+    done = text(clients[AUDITOR], "admin:provisioning_provisioningjob_change", company, "?show=done")
+
+    assert ("gone0@example.org" in held, "ada@example.org" in held) == (True, False)
+    assert ("gone0@example.org" in done, "ada@example.org" in done) == (False, True)
+
+
+@pytest.mark.parametrize("name", LISTS)
+def test_a_list_is_searched_and_sorted_by_every_column(
+    company: Company, clients: dict[str, Client], name: str
+) -> None:
+    shown = clients[SUPERUSER].get(address(name, company)).context["cl"]
+
+    for column in range(1, len(shown.list_display)):
+        text(clients[SUPERUSER], name, company, f"?o={column}")
+        text(clients[SUPERUSER], name, company, f"?o=-{column}")
+    for term in ("ada", "'\"%_", "\0"):
+        text(clients[SUPERUSER], name, company, f"?q={term}")
+
+
+@pytest.mark.django_db
+def test_accounts_that_are_gone_are_listed_where_they_are_asked_for(clients: dict[str, Client]) -> None:
+    acme = integration()
+    account(acme, "here")
+    account(acme, "gone", gone_at=timezone.now())
+    page = reverse("admin:provisioning_account_changelist")
+
+    def listed(query: str) -> list[str]:
+        return [str(row) for row in clients[AUDITOR].get(f"{page}{query}").context["cl"].result_list]
+
+    assert listed("") == ["here@example.org"]
+    assert listed("?presence=gone") == ["gone@example.org"]
+    assert listed("?presence=all") == ["gone@example.org", "here@example.org"]
+
+
+@pytest.mark.django_db
+def test_an_account_is_linked_by_choosing_its_person(clients: dict[str, Client]) -> None:
+    found, ada = account(integration()), person("ada@example.org")
+    page = reverse("admin:provisioning_account_change", args=[found.pk])
+
+    clients[OPERATOR].post(page, as_shown(clients[OPERATOR], page, "account_form", person=str(ada.pk)))
+    found.refresh_from_db()
+    assert (found.person, found.match) == (ada, Account.Match.MANUAL)
+
+    clients[OPERATOR].post(page, as_shown(clients[OPERATOR], page, "account_form", person=""))
+    found.refresh_from_db()
+    assert (found.person, found.match) == (None, Account.Match.NONE)
+
+
+@pytest.mark.django_db
+def test_saving_an_account_as_it_is_makes_no_link_by_hand(clients: dict[str, Client]) -> None:
+    found = account(integration(), person=person("ada@example.org"), match=Account.Match.EMAIL)
+    page = reverse("admin:provisioning_account_change", args=[found.pk])
+
+    clients[OPERATOR].post(page, as_shown(clients[OPERATOR], page, "account_form"))
+
+    found.refresh_from_db()
+    assert found.match == Account.Match.EMAIL
+
+
+@pytest.mark.django_db
+def test_the_page_of_an_account_carries_no_list_of_all_people(clients: dict[str, Client]) -> None:
+    found = account(integration())
+    page = reverse("admin:provisioning_account_change", args=[found.pk])
+    for place in range(5):
+        person(f"p{place}@example.org")
+
+    assert "p3@example.org" not in clients[OPERATOR].get(page).content.decode()
+
+
+@pytest.mark.django_db
+def test_a_sync_of_an_integration_with_a_live_job_leads_to_that_job(clients: dict[str, Client]) -> None:
+    acme = integration()
+    running = job(acme, ProvisioningJob.State.RUNNING)
+    before = everything()
+
+    answer = clients[OPERATOR].post(reverse("admin:integrations_integration_sync", args=[acme.pk]))
+
+    assert answer["Location"] == reverse("admin:provisioning_provisioningjob_change", args=[running.pk])
+    assert said(answer) == [f"No sync was queued: {running} is already running."]
+    assert everything() == before
+
+
+@pytest.mark.django_db
+def test_what_is_not_enabled_is_not_synced(clients: dict[str, Client]) -> None:
+    idle = integration(enabled=False)
+
+    answer = clients[OPERATOR].post(reverse("admin:integrations_integration_sync", args=[idle.pk]))
+
+    assert said(answer) == ["No sync was queued: Acme is not enabled. Save & Enable it first."]
+    assert not ProvisioningJob.objects.exists()
+
+
+@pytest.mark.django_db
+def test_the_log_of_a_rule_says_who_activated_it(clients: dict[str, Client]) -> None:
+    draft = rule(integration())
+    typed = {"action": "activate", "index": "0", "_selected_action": [draft.pk]}
+
+    first = clients[OPERATOR].post(reverse("admin:provisioning_accessrule_changelist"), typed)
+    again = clients[OPERATOR].post(reverse("admin:provisioning_accessrule_changelist"), typed)
+
+    log = clients[AUDITOR].get(reverse("admin:provisioning_accessrule_history", args=[draft.pk]))
+    assert [(str(entry.user), entry.change_message) for entry in log.context["action_list"]] == [
+        ("operator", "Now active.")
+    ]
+    assert said(first) == ["1 rule is now active. A sync is due for every enabled integration."]
+    assert said(again)[-1] == "All of them are active already."
+
+
+@pytest.mark.django_db
+def test_deactivating_somebody_twice_says_so(clients: dict[str, Client]) -> None:
+    ada = person("ada@example.org")
+    button = reverse("admin:directory_person_deactivate", args=[ada.pk])
+
+    assert said(clients[OPERATOR].post(button)) == [
+        "Deactivated ada@example.org. A sync is due for every enabled integration."
+    ]
+    before = everything()
+    assert said(clients[OPERATOR].post(button))[-1] == "ada@example.org is inactive already."
+    assert everything() == before
+
+
+@pytest.mark.django_db
+def test_a_group_that_a_rule_names_is_not_deleted(clients: dict[str, Client]) -> None:
+    group = person("ada@example.org", groups=("engineering",)).groups.get()
+    rule(integration(), group=group)
+    page = reverse("admin:directory_group_delete", args=[group.pk])
+    before = everything()
+
+    answer = clients[SUPERUSER].post(page, {"post": "yes"})
+
+    assert "Access rule: Engineers" in answer.content.decode()
+    assert everything() == before
+
+
+@pytest.mark.django_db
+def test_a_mark_remembers_who_made_it(clients: dict[str, Client]) -> None:
+    made = mark(integration(), made_by=staff("somebody"))
+    page = reverse("admin:provisioning_mark_change", args=[made.pk])
+
+    clients[OPERATOR].post(page, as_shown(clients[OPERATOR], page, "mark_form", reason="Agreed again."))
+
+    made.refresh_from_db()
+    assert (made.made_by.username, made.reason) == ("operator", "Agreed again.")

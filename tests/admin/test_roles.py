@@ -1,0 +1,211 @@
+"""Who may see and do what in the admin. A page or a button that is not named here makes a test fail."""
+
+import importlib
+import re
+
+import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.auth.models import Group as Role
+from django.db import connection, transaction
+from django.test import Client
+from django.urls import reverse
+
+from cakewalk.models import User
+from tests.admin.builders import Company
+from tests.admin.deeds import DEEDS, Deed, Sender, everything
+from tests.admin.pages import address, page_names, patterns
+from tests.admin.roles import NONE, ROLES, SHOWN_TO, STAFF
+
+WITHOUT_A_PAGE = {
+    # Buttons, which are pressed and not opened.
+    "admin:directory_person_deactivate": 405,
+    "admin:directory_source_accept": 405,
+    "admin:integrations_integration_disable": 405,
+    "admin:integrations_integration_enable": 405,
+    "admin:integrations_integration_preview": 405,
+    "admin:integrations_integration_sync": 405,
+    "admin:logout": 405,
+    "admin:provisioning_provisioningjob_approve": 405,
+    "admin:provisioning_provisioningjob_cancel": 405,
+    # To the catalog, and home.
+    "admin:integrations_integration_add": 302,
+    "admin:login": 302,
+    # Nothing here has a page on another site.
+    "admin:view_on_site": 404,
+}
+"""What everybody who is signed in is answered there."""
+
+NAMES = page_names()
+LISTS_WITH_ACTIONS = {"accessrule", "mark", "person", "group", "user"}
+
+
+def refusal(page: str) -> int:
+    """An application of which one may see nothing does not exist; every other page says no."""
+    return 404 if page == "admin:app_list" else 403
+
+
+def test_each_page_is_shown_to_whom_it_is_meant_for(company: Company, clients: dict[str, Client]) -> None:
+    answers = {
+        name: {role: client.get(address(name, company)).status_code for role, client in clients.items()}
+        for name in NAMES
+    }
+
+    assert answers == {
+        name: {
+            role: WITHOUT_A_PAGE.get(name, 200 if role in SHOWN_TO[name] else refusal(name)) for role in ROLES
+        }
+        for name in SHOWN_TO
+    }
+
+
+def test_looking_at_pages_changes_nothing(company: Company, clients: dict[str, Client]) -> None:
+    before = everything()
+
+    for name in NAMES:
+        clients["superuser"].get(address(name, company))
+
+    assert everything() == before
+
+
+def test_addresses_without_a_name_lead_nowhere_of_their_own(
+    company: Company, clients: dict[str, Client]
+) -> None:
+    unnamed = [route for route, name in patterns() if name is None]
+
+    assert all(
+        re.fullmatch(r"admin/\w+/\w+/<path:object_id>/|admin/\(\?P<url>\.\*\)\$", route) for route in unnamed
+    )
+    assert clients["superuser"].get("/admin/nowhere/").status_code == 404
+    assert (
+        clients["nobody"].get("/admin/directory/person/1/")["Location"] == "/admin/directory/person/1/change/"
+    )
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+def test_strangers_are_sent_to_the_login_and_change_nothing(company: Company, method: str) -> None:
+    before = everything()
+
+    led_to = {
+        name: getattr(Client(), method)(address(name, company)) for name in NAMES if name != "admin:login"
+    }
+
+    assert {name: answer.status_code for name, answer in led_to.items()} == dict.fromkeys(led_to, 302)
+    assert {
+        answer["Location"].partition("?")[0] for name, answer in led_to.items() if name != "admin:logout"
+    } == {reverse("admin:login")}
+    assert everything() == before
+
+
+def test_people_who_are_not_staff_or_no_longer_active_are_strangers(company: Company) -> None:
+    for username, standing in (("visitor", {"is_staff": False}), ("former", {"is_active": False})):
+        client = Client()
+        user = User.objects.create(username=username, is_superuser=True, **{"is_staff": True, **standing})
+        client.force_login(user)
+        assert client.get(reverse("admin:index")).status_code == 302
+
+
+@pytest.mark.parametrize("deed", DEEDS, ids=lambda deed: deed.what)
+def test_each_deed_is_done_by_whom_it_is_meant_for(
+    company: Company, clients: dict[str, Client], deed: Deed
+) -> None:
+    before = everything()
+    done = {}
+    for role, client in clients.items():
+        typed = deed.typed(company, Sender(int(client.session["_auth_user_id"]), clients["superuser"]))
+        with transaction.atomic():
+            status = client.post(deed.address(company), typed).status_code
+            done[role] = (status, everything() != before)
+            transaction.set_rollback(True)
+
+    assert {role for role, (_, changed) in done.items() if changed} == (NONE if deed.only_shows else deed.who)
+    assert {role for role, (status, _) in done.items() if status == 403} == refused(deed)
+    assert {status for status, _ in done.values()} <= {200, 302, 403}
+
+
+def refused(deed: Deed) -> frozenset[str]:
+    """Who is told that they may not. A list is shown again where it does not offer the action."""
+    sees_the_list = SHOWN_TO[deed.page] if deed.page.endswith("_changelist") else NONE
+    return STAFF - deed.who - sees_the_list
+
+
+def test_nothing_is_done_without_the_page_that_offers_it(
+    company: Company, clients: dict[str, Client]
+) -> None:
+    """A form of another site carries no token of ours."""
+    before = everything()
+    for deed in DEEDS:
+        forged = Client(enforce_csrf_checks=True)
+        forged.cookies = clients["superuser"].cookies
+        sender = Sender(int(forged.session["_auth_user_id"]), clients["superuser"])
+        typed = deed.typed(company, sender)
+        assert (deed.what, forged.post(deed.address(company), typed).status_code) == (deed.what, 403)
+    assert everything() == before
+
+
+def test_every_button_and_every_action_in_a_list_is_named_among_the_deeds(
+    company: Company, clients: dict[str, Client]
+) -> None:
+    pages = {deed.page for deed in DEEDS}
+    buttons = {name for name, status in WITHOUT_A_PAGE.items() if status == 405}
+    forms = {name for name in NAMES if name.endswith(("_add", "_change", "_delete", "_password_change"))}
+    offered = set()
+    for model in admin.site._registry:
+        name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
+        form = clients["superuser"].get(reverse(name)).context["action_form"]
+        chosen = form.fields["action"].choices if form else []
+        offered |= {(name, action) for action, _ in chosen if action}
+    request = Sender(1, clients["superuser"])
+    named = {
+        (deed.page, deed.typed(company, request)["action"])
+        for deed in DEEDS
+        if deed.page.endswith("changelist")
+    }
+
+    assert buttons <= pages
+    assert forms - pages == {
+        "admin:integrations_integration_add",  # leads to the catalog
+        "admin:provisioning_provisioningjob_change",  # has no form
+    }
+    assert offered == named
+
+
+def test_an_empty_form_changes_nothing(company: Company, clients: dict[str, Client]) -> None:
+    before = everything()
+    buttons = {name for name, status in WITHOUT_A_PAGE.items() if status == 405}
+
+    for name in set(NAMES) - buttons - {"admin:provisioning_account_change"}:  # there it says: nobody's
+        clients["superuser"].post(address(name, company))
+
+    assert everything() == before
+
+
+@pytest.mark.django_db
+def test_the_roles_come_with_the_first_migration_and_go_with_it() -> None:
+    migration = importlib.import_module("provisioning.migrations.0002_roles")
+    roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver"))
+    before = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles}
+
+    Role.objects.create(name="Of our own")
+    migration.remove_roles(apps, connection.schema_editor())
+    assert [role.name for role in Role.objects.all()] == ["Of our own"]
+
+    for _ in range(2):
+        migration.make_roles(apps, connection.schema_editor())
+    after = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles.all()}
+    assert set(before) == {"Auditor", "Operator", "Approver"}
+    assert after == before
+
+
+@pytest.mark.django_db
+def test_no_role_may_manage_users_and_roles() -> None:
+    given = Role.objects.values_list("permissions__content_type__app_label", flat=True)
+
+    assert set(given) == {"directory", "integrations", "provisioning"}
+
+
+@pytest.mark.django_db
+def test_an_auditor_holds_nothing_but_the_right_to_look() -> None:
+    held = Role.objects.get(name="Auditor").permissions.values_list("codename", flat=True)
+
+    assert {codename.partition("_")[0] for codename in held} == {"view"}
