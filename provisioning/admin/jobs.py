@@ -437,6 +437,6 @@ class ActionAdmin(RecordAdmin):
     def after_text(self, action: Action) -> str:
         return wording.picture(action.after) or "-"
 
-    @display(description="Error")
+    @display(description="What went wrong")
     def problem(self, action: Action) -> str:
         return f"{action.error['detail']} ({action.error['code']})" if action.error else "-"

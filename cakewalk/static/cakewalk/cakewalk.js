@@ -58,6 +58,13 @@
     document.querySelector("[data-nothing-found]").hidden = shown > 0;
   });
 
+  // A live job's page is renewed as it goes on, but not under the hands of somebody who decides.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.target.id === "job" && document.querySelector("dialog[open]")) {
+      event.detail.shouldSwap = false;
+    }
+  });
+
   // What the theme leaves unsaid to those who cannot see: where the page begins, and what a list searches.
   window.addEventListener("load", () => {
     document.getElementById("main")?.setAttribute("role", "main");
