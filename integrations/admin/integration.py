@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -55,6 +56,14 @@ HELP = {
 }
 
 
+class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
+    def clean_name(self) -> str:
+        name: str = self.cleaned_data["name"]
+        if Integration.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
+            raise ValidationError(f"There is already an integration named {name}.")
+        return name
+
+
 class IntegrationList(ChangeList):
     """The list with each row's standing, read for the whole page at once."""
 
@@ -74,6 +83,7 @@ class IntegrationAdmin(ModelAdmin):
     search_fields = ("name",)
     ordering = ("name",)
     actions = None
+    form = SettingsForm
     change_form_outer_before_template = "integrations/panel.html"
     readonly_fields = ("base_url",)
     fieldsets = (
@@ -251,6 +261,7 @@ class IntegrationAdmin(ModelAdmin):
         stored = Entry(integration.kind, integration.name, integration.base_url, None, integration)
         outcome = save_and_enable(stored, now=timezone.now())
         if outcome.works:
+            self.log_change(request, integration, "Enabled.")
             messages.success(request, f"{integration} is enabled: its key works on the live API.")
         for problem in outcome.problems.values():
             messages.error(request, f"{integration} is not enabled. {problem}")
@@ -259,6 +270,7 @@ class IntegrationAdmin(ModelAdmin):
     def disable(self, request: HttpRequest, pk: int) -> HttpResponse:
         integration = self._allowed(request, pk, "integrations.change_integration")
         integration.disable()
+        self.log_change(request, integration, "Disabled.")
         messages.success(request, f"{integration} is disabled. No sync starts until it is enabled again.")
         return self._back(integration)
 
