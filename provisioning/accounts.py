@@ -96,15 +96,19 @@ def remember(
 FIELDS = ("email", "name", "role", "state", "grants", "left", "person_id", "match", "situation", "gone_at")
 
 
+LONGEST_NAME = 300
+
+
 def _values(seen: Seen, person_id: int | None, situation: str, row: Account) -> dict[str, Any]:
     """A link by hand stays. So does the match of an account that has become ambiguous: forgotten, the
     next plan would know the address only, and guess.
     """
-    stays = row.match == Account.Match.MANUAL or situation == "ambiguous"
+    by_hand = row.match == Account.Match.MANUAL and row.person_id is not None
+    stays = by_hand or situation == "ambiguous"
     found = Account.Match.EMAIL if person_id else Account.Match.NONE
     return {
         "email": seen.email or "",
-        "name": seen.name or "",
+        "name": (seen.name or "")[:LONGEST_NAME],
         "role": seen.role or "",
         "state": str(seen.state),
         "grants": [asdict(grant) for grant in seen.grants],

@@ -155,14 +155,22 @@ def _full_syncs(integration: Integration) -> ProvisioningJobQuerySet:
 
 
 def sources_before(integration: Integration) -> dict[str, int]:
-    """Active people by source at the last sync not refused; sources whose drop was accepted are left out."""
+    """Active people by source at the last sync not refused, under the names that the sources have now.
+    Sources whose drop was accepted are left out.
+    """
     planned = _full_syncs(integration).filter(planned_at__isnull=False, refusal__isnull=True)
     last = planned.order_by("-planned_at").first()
     if last is None or last.planned_at is None:
         return {}
-    accepted = set(Source.objects.filter(drop_allowed_at__gte=last.planned_at).values_list("name", flat=True))
-    sources: dict[str, int] = last.directory.get("sources", {})
-    return {name: active for name, active in sources.items() if name not in accepted}
+    ids = last.directory.get("source_ids", {})
+    present = Source.objects.in_bulk(ids.values())
+    before = {}
+    for name, active in last.directory.get("sources", {}).items():
+        source = present.get(ids.get(name))
+        accepted = source and source.drop_allowed_at and source.drop_allowed_at >= last.planned_at
+        if not accepted:
+            before[source.name if source else name] = active
+    return before
 
 
 def plans_awaiting_approval(integration: Integration) -> list[ProvisioningJob]:

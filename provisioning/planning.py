@@ -266,10 +266,14 @@ class Planner:
         change = self._align_role(member)
         if change is None:
             return [(action,) for action in grants]
-        if change.taking:
-            # A former owner can be given projects only when no longer an owner.
-            return [(change, *grants)]
-        return [(change,), *((action,) for action in grants)]
+        waiting = [action for action in grants if change.taking and self._is_implicit(action)]
+        # A former owner can be given projects only when no longer an owner.
+        return [(change, *waiting), *((action,) for action in grants if action not in waiting)]
+
+    def _is_implicit(self, action: Action) -> bool:
+        """Whether it is about what an owner holds by being one."""
+        held = action.entitlement
+        return held is not None and held.kind in self.policy.vocabulary.implicit
 
     def _moved_or_drifted(self, account: Account) -> Situation:
         left = self.left.get(account.id)

@@ -25,12 +25,13 @@ from integrations.connectors.base import (
 )
 from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
-from provisioning import accounts, actions, applying, drafting, history, superseding
+from provisioning import accounts, applying, drafting, history, superseding
 from provisioning.matching import match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
 from provisioning.policy import Rule
 from provisioning.reading import Reading, read
 from provisioning.safety import Code, Verdict, assess, vanished_in_numbers
+from provisioning.storing import store
 
 log = logging.getLogger(__name__)
 
@@ -101,6 +102,10 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     if job.refusal or job.preview:
         job.finish(State.REFUSED if job.refusal else State.SUCCEEDED, now=timezone.now())
         return
+    if resumed and history.digest_of(job) != job.digest:
+        altered = {"code": "plan_altered", "detail": "The stored plan is not the one that was made."}
+        job.finish(State.FAILED, now=timezone.now(), error=altered)
+        return
     if job.applied_at is None:
         job.applied_at = timezone.now()
         job.save(update_fields=["applied_at"])
@@ -151,10 +156,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     )
     limits = drafting.limits(integration)
     verdict = assess(plan.decided, facts, limits)
-    # A full sync gets used to a few missing accounts, and to many when that leaves nothing to do.
-    accepts = not (job.preview or job.person_id or verdict.refusal) and (
-        not plan.writes or not vanished_in_numbers(facts, limits)
-    )
+    in_numbers = plan.writes and vanished_in_numbers(facts, limits)
 
     with transaction.atomic():
         keep_alive.now("Storing the plan")
@@ -163,12 +165,17 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
             reading.accounts,
             matches,
             to_change=plan.to_change,
-            missed=() if accepts else reading.vanished,
+            missed=() if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished,
             now=timezone.now(),
         )
-        _store(job, plan, verdict, reading, directory)
+        store(job, plan, verdict, reading, directory)
         if not job.preview:
             superseding.settle_with_earlier_plans(job)
+
+
+def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:
+    """Whether accounts that are missing now may be so for the next read too, a few of them at a time."""
+    return not (job.preview or job.person_id or verdict.refusal)
 
 
 def _look(
@@ -199,55 +206,6 @@ def _one_moment() -> Iterator[None]:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         yield
-
-
-def _store(
-    job: ProvisioningJob, plan: drafting.Draft, verdict: Verdict, reading: Reading, directory: Directory
-) -> None:
-    now = timezone.now()
-    Action.objects.bulk_create(_rows(job, plan, verdict), batch_size=500)
-    job.mode = job.integration.mode
-    job.read = reading.as_json()
-    job.directory = {
-        "people": len(directory.people),
-        "active": directory.active,
-        "sources": directory.active_by_source,
-    }
-    job.digest = history.digest_of(job)
-    job.refusal = verdict.refusal.as_json() if verdict.refusal else None
-    job.holds = [reason.as_json() for reason in verdict.holds]
-    job.planned_at = now
-    job.save(update_fields=["mode", "read", "directory", "digest", "refusal", "holds", "planned_at"])
-
-
-def _rows(job: ProvisioningJob, plan: drafting.Draft, verdict: Verdict) -> Sequence[Action]:
-    now = timezone.now()
-    rows = []
-    for place, ((action, needs), (decision, reason)) in enumerate(
-        zip(plan.decided, verdict.decisions, strict=True)
-    ):
-        needed = None if needs is None else needs + 1
-        row = Action(job=job, seq=place + 1, person_id=action.person_id, state=str(decision))
-        row.error = reason.as_json() if reason else None
-        _fill(row, actions.plan_line(action, needs=needed))
-        if not action.writes:
-            row.state = Action.State.DONE
-        if row.state not in (Action.State.PLANNED, Action.State.HELD):
-            row.finished_at = now
-        rows.append(row)
-    for action, needs in plan.proposed:
-        needed = None if needs is None else len(plan.decided) + needs + 1
-        row = Action(job=job, seq=len(rows) + 1, person_id=action.person_id, state=Action.State.SKIPPED)
-        row.error = {"code": "proposed", "detail": "Only a proposed rule asks for this; activate it first."}
-        row.finished_at = now
-        _fill(row, actions.plan_line(action, needs=needed, proposed=True))
-        rows.append(row)
-    return rows
-
-
-def _fill(row: Action, line: dict[str, object]) -> None:
-    for name, value in line.items():
-        setattr(row, name, value)
 
 
 def _outcome(job: ProvisioningJob, trouble: dict[str, str] | None) -> str:

@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from directory.models import Person
+from directory.models import Person, Source
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Integration
 from provisioning import reconciliation, requesting
@@ -186,3 +187,37 @@ def test_an_invite_that_was_accepted_or_withdrawn_is_not_taken_for_a_short_list(
         next(i.id for i in world.organization.invites.values() if i.email == "p1@example.org")
     )
     assert brief(world.sync()) == [("invite", "p1@example.org", "done")]
+
+
+def test_a_source_that_was_renamed_has_not_shrunk(world: World) -> None:
+    emails = staffed(world, 20)
+    world.sync()
+    Source.objects.filter(name="hr").update(name="people")
+    assert world.sync()["state"] == "succeeded"
+    Source.objects.filter(name="people").update(name="staff")
+    world.dismiss(*emails[:7])
+    document = world.sync()
+    assert document["refusal"]["code"] == "source_shrunk"
+    assert "'staff' shrank from 21 to 14" in document["refusal"]["detail"]
+    Source.objects.get(name="staff").allow_drop(now=timezone.now())
+    assert world.sync()["holds"][0]["code"] == "removal_limit"
+
+
+def test_an_account_whose_person_linked_by_hand_was_deleted_can_be_somebodys_again(world: World) -> None:
+    staffed(world, 3)
+    world.sync()
+    account = Account.objects.filter(email="p0@example.org")
+    account.update(match=Account.Match.MANUAL)
+    Person.objects.get(email="p0@example.org").delete()
+    world.sync()
+    again = world.hire("p0@example.org", "staff")
+    world.sync()
+    assert (account.get().person, account.get().match) == (again, Account.Match.EMAIL)
+
+
+def test_a_name_that_is_too_long_for_its_column_stops_no_sync(world: World) -> None:
+    staffed(world, 2)
+    world.organization.find_user("p0@example.org").name = "P" + "0" * 1000
+    world.organization.changed()
+    assert world.sync()["state"] == "succeeded"
+    assert Account.objects.get(email="p0@example.org").name == "P" + "0" * 299

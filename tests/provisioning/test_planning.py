@@ -2,7 +2,8 @@
 
 from integrations.connectors.base import Account, AccountState, Entitlement
 from provisioning.actions import Kind, Situation
-from provisioning.planning import Left
+from provisioning.matching import Links, match
+from provisioning.planning import Left, Planner
 from tests.provisioning.builders import (
     ENGINEERING,
     PLATFORM,
@@ -20,6 +21,7 @@ from tests.provisioning.builders import (
     planned,
     policy,
     rule,
+    told,
 )
 
 ENGINEERS = rule("reader", gives(SEARCH), group=ENGINEERING, name="Engineers build in Search")
@@ -109,6 +111,31 @@ def test_a_former_owner_is_given_projects_only_after_the_demotion():
     ada = person("ada@x.org", groups=(ENGINEERING,))
     first, second = planned([ada], [member("ada@x.org", "owner")], by)
     assert (first.kind, second.kind) == (Kind.CHANGE_ROLE, Kind.GRANT)
+
+
+def test_what_an_owner_does_not_hold_by_being_one_waits_for_no_demotion():
+    by = policy(rule("reader", gives(SEARCH), gives(PLATFORM)))
+    chains = Planner(by).plan(match([person("ada@x.org")], [member("ada@x.org", "owner")], Links()))
+    assert [[told(action)[0::4] for action in chain] for chain in chains] == [
+        [("grant", "platform")],
+        [("change_role", None), ("grant", "Search")],
+    ]
+
+
+def test_an_account_without_an_address_is_only_ever_reported():
+    assert plan_of([], [member(None, id="user-1")], policy(remove_orphans=True)) == [
+        ("report", "orphan", "", None, None)
+    ]
+
+
+def test_a_mark_on_any_address_of_a_person_keeps_their_account():
+    gone = person("ada@x.org", "countess@x.org", active=False)
+    found = plan_of([gone], [member("countess@x.org")], policy(marks=mark("protected", "ada@x.org")))
+    assert found == [("report", "protected", "countess@x.org", None, None)]
+    here = person("ada@x.org", "countess@x.org")
+    assert plan_of([here], [], policy(marks=mark("ignored", "countess@x.org"))) == [
+        ("report", "ignored", "ada@x.org", None, None)
+    ]
 
 
 def test_a_custom_role_of_someone_entitled_to_the_lowest_role_is_left():

@@ -296,3 +296,12 @@ def test_an_invite_whose_list_leaves_out_its_projects_is_not_sent_again(world: W
     world.organization.changed()
     for _ in range(3):
         assert world.sync()["actions"] == []
+
+
+def test_a_plan_that_was_altered_after_its_approval_is_not_applied(world: World) -> None:
+    job, alice = held_job(world), world.approver()
+    requesting.approve(job, by=alice, reason="They left.", deliver=False)
+    job.actions.update(email="p5@example.org", account_id=world.organization.find_user("p5@example.org").id)
+    reconciliation.run(job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error["code"], world.writes()) == ("failed", "plan_altered", [])

@@ -1,0 +1,63 @@
+"""Write a plan down: the job's facts, and one row for each line with what safety decided."""
+
+from collections.abc import Sequence
+
+from django.utils import timezone
+
+from directory.models import Source
+from directory.snapshot import Directory
+from provisioning import actions, history
+from provisioning.drafting import Draft
+from provisioning.models import Action, ProvisioningJob
+from provisioning.reading import Reading
+from provisioning.safety import Verdict
+
+
+def store(
+    job: ProvisioningJob, plan: Draft, verdict: Verdict, reading: Reading, directory: Directory
+) -> None:
+    now = timezone.now()
+    Action.objects.bulk_create(_rows(job, plan, verdict), batch_size=500)
+    job.mode = job.integration.mode
+    job.read = reading.as_json()
+    job.directory = {
+        "people": len(directory.people),
+        "active": directory.active,
+        "sources": directory.active_by_source,
+        "source_ids": dict(Source.objects.values_list("name", "pk")),
+    }
+    job.digest = history.digest_of(job)
+    job.refusal = verdict.refusal.as_json() if verdict.refusal else None
+    job.holds = [reason.as_json() for reason in verdict.holds]
+    job.planned_at = now
+    job.save(update_fields=["mode", "read", "directory", "digest", "refusal", "holds", "planned_at"])
+
+
+def _rows(job: ProvisioningJob, plan: Draft, verdict: Verdict) -> Sequence[Action]:
+    now = timezone.now()
+    rows = []
+    for place, ((action, needs), (decision, reason)) in enumerate(
+        zip(plan.decided, verdict.decisions, strict=True)
+    ):
+        needed = None if needs is None else needs + 1
+        row = Action(job=job, seq=place + 1, person_id=action.person_id, state=str(decision))
+        row.error = reason.as_json() if reason else None
+        _fill(row, actions.plan_line(action, needs=needed))
+        if not action.writes:
+            row.state = Action.State.DONE
+        if row.state not in (Action.State.PLANNED, Action.State.HELD):
+            row.finished_at = now
+        rows.append(row)
+    for action, needs in plan.proposed:
+        needed = None if needs is None else len(plan.decided) + needs + 1
+        row = Action(job=job, seq=len(rows) + 1, person_id=action.person_id, state=Action.State.SKIPPED)
+        row.error = {"code": "proposed", "detail": "Only a proposed rule asks for this; activate it first."}
+        row.finished_at = now
+        _fill(row, actions.plan_line(action, needs=needed, proposed=True))
+        rows.append(row)
+    return rows
+
+
+def _fill(row: Action, line: dict[str, object]) -> None:
+    for name, value in line.items():
+        setattr(row, name, value)
