@@ -305,3 +305,24 @@ def test_a_plan_that_was_altered_after_its_approval_is_not_applied(world: World)
     reconciliation.run(job.pk)
     job.refresh_from_db()
     assert (job.state, job.error["code"], world.writes()) == ("failed", "plan_altered", [])
+
+
+def test_nothing_is_approved_while_another_job_is_under_way_and_the_question_stays(world: World) -> None:
+    job, alice = held_job(world), world.approver()
+    running = requesting.request_job(world.integration, preview=True, deliver=False)
+    with pytest.raises(requesting.AlreadyRunning) as busy:
+        requesting.approve(job, by=alice, reason="They left.")
+    job.refresh_from_db()
+    assert (busy.value.job, job.state, job.actions.get().state) == (running, "awaiting_approval", "held")
+    reconciliation.run(running.pk)
+    assert brief(world.approve(job.pk)) == [("remove", "p0@example.org", "done")]
+
+
+def test_two_approvals_of_one_plan_apply_it_once(world: World) -> None:
+    job, alice, bob = held_job(world), world.approver("alice"), world.approver("bob")
+    stale_page = ProvisioningJob.objects.get(pk=job.pk)
+    requesting.approve(job, by=alice, reason="They left.", deliver=False)
+    with pytest.raises(requesting.Refused, match="no longer awaits approval"):
+        requesting.approve(stale_page, by=bob, reason="They left.", deliver=False)
+    reconciliation.run(job.pk)
+    assert len(world.writes()) == 1
