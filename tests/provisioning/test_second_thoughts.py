@@ -1,8 +1,10 @@
 """Between a plan and its deeds the world goes on: what changed since is noticed before each action."""
 
+import threading
 from collections.abc import Callable
 
 import pytest
+from django.db import connection
 from django.utils import timezone
 
 from directory.models import Group, Membership, Person
@@ -326,3 +328,31 @@ def test_two_approvals_of_one_plan_apply_it_once(world: World) -> None:
         requesting.approve(stale_page, by=bob, reason="They left.", deliver=False)
     reconciliation.run(job.pk)
     assert len(world.writes()) == 1
+
+
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets nobody write meanwhile")
+def test_a_directory_that_changes_while_it_is_read_is_seen_as_it_was(world: World) -> None:
+    """Someone entered with their groups between two queries would be active and in no group: a leaver."""
+    staffed(world, 2)
+    world.organization.add_member("ada@example.org")
+    world.sync()
+
+    def enter() -> None:
+        world.hire("ada@example.org", "staff")
+        connection.close()
+
+    def after_memberships(execute, sql, params, many, context):
+        result = execute(sql, params, many, context)
+        if (
+            'FROM "directory_membership"' in sql
+            and not Person.objects.filter(email="ada@example.org").exists()
+        ):
+            elsewhere = threading.Thread(target=enter)
+            elsewhere.start()
+            elsewhere.join()
+        return result
+
+    with connection.execute_wrapper(after_memberships):
+        document = world.sync()
+    assert [action["situation"] for action in document["actions"]] == ["orphan"]
+    assert world.sync()["actions"] == []
