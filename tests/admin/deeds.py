@@ -14,9 +14,11 @@ from directory.admin.people_import import Upload
 from directory.importing import Options, preview
 from tests.admin.browser import Typed, as_shown
 from tests.admin.builders import PASSWORD, Company
-from tests.admin.pages import address
+from tests.admin.pages import address, model_of
 from tests.admin.roles import APPROVERS, NONE, OPERATORS, STAFF, SUPERUSERS
 from tests.directory.builders import NOW, csv_file
+
+CREDENTIALS, USERS = "integrations.Credential", "cakewalk.User"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ def _nothing(company: Company, sender: Sender) -> Typed:
 class Deed:
     """`what` the role does on `page`. `only_shows`: it changes nothing, even for those who may.
 
-    `typed`: what is sent. `row`: of the company's rows, where it is not the one that the page is named for.
+    `typed`: what is sent. `row`, one of the company's, and `table`, of what is changed: where it is not what
+    the page is named for.
     """
 
     what: str
@@ -44,11 +47,16 @@ class Deed:
     typed: Callable[[Company, Sender], Typed] = _nothing
     only_shows: bool = False
     row: str = ""
+    table: str = ""
 
     def address(self, company: Company) -> str:
         if self.row:
             return reverse(self.page, args=[company.rows[self.row].pk])
         return address(self.page, company)
+
+    @property
+    def changes(self) -> str:
+        return self.table or apps.get_model(*model_of(self.page))._meta.label
 
 
 def everything() -> dict[str, list[dict[str, Any]]]:
@@ -144,8 +152,10 @@ def _new_password(company: Company, sender: Sender) -> Typed:
 
 
 DEEDS = (
-    Deed("sync", "admin:integrations_integration_sync", OPERATORS),
-    Deed("preview", "admin:integrations_integration_preview", OPERATORS),
+    Deed("sync", "admin:integrations_integration_sync", OPERATORS, table="provisioning.ProvisioningJob"),
+    Deed(
+        "preview", "admin:integrations_integration_preview", OPERATORS, table="provisioning.ProvisioningJob"
+    ),
     Deed("enable", "admin:integrations_integration_enable", OPERATORS, row="idle integration"),
     Deed("disable", "admin:integrations_integration_disable", OPERATORS),
     Deed(
@@ -155,9 +165,15 @@ DEEDS = (
         _changed("integrations_integration", sync_every_minutes="5"),
     ),
     Deed("test a key", "integrations:connect", OPERATORS, _connected("_test"), only_shows=True),
-    Deed("connect without trying", "integrations:connect", OPERATORS, _connected("_save")),
-    Deed("connect", "integrations:connect", OPERATORS, _connected("_enable")),
-    Deed("replace a credential", "integrations:credential", OPERATORS, _connected("_save", name="Acme")),
+    Deed("connect without trying", "integrations:connect", OPERATORS, _connected("_save"), table=CREDENTIALS),
+    Deed("connect", "integrations:connect", OPERATORS, _connected("_enable"), table=CREDENTIALS),
+    Deed(
+        "replace a credential",
+        "integrations:credential",
+        OPERATORS,
+        _connected("_save", name="Acme"),
+        table=CREDENTIALS,
+    ),
     Deed("delete an integration", "admin:integrations_integration_delete", NONE, _confirmed),
     Deed("approve", "admin:provisioning_provisioningjob_approve", APPROVERS, _approval),
     Deed(
@@ -191,12 +207,14 @@ DEEDS = (
         "admin:provisioning_accessrule_change",
         OPERATORS,
         _changed("provisioning_accessrule", **{"grants-0-role": "owner"}),
+        table="provisioning.RuleGrant",
     ),
     Deed(
         "take a grant out of a rule",
         "admin:provisioning_accessrule_change",
         OPERATORS,
         _changed("provisioning_accessrule", **{"grants-0-DELETE": "on"}),
+        table="provisioning.RuleGrant",
     ),
     Deed("delete a rule", "admin:provisioning_accessrule_delete", OPERATORS, _confirmed),
     *(
@@ -268,7 +286,7 @@ DEEDS = (
         SUPERUSERS,
         _changed("cakewalk_user", is_superuser="on"),
     ),
-    Deed("set a user's password", "admin:auth_user_password_change", SUPERUSERS, _new_password),
+    Deed("set a user's password", "admin:auth_user_password_change", SUPERUSERS, _new_password, table=USERS),
     Deed("delete a user", "admin:cakewalk_user_delete", SUPERUSERS, _confirmed),
     Deed(
         "delete users in the list",
@@ -294,6 +312,7 @@ DEEDS = (
             "new_password1": f"{PASSWORD}, and new",
             "new_password2": f"{PASSWORD}, and new",
         },
+        table=USERS,
     ),
     Deed("sign out", "admin:logout", STAFF, only_shows=True),
 )

@@ -51,9 +51,10 @@ def address(name: str, company: Company) -> str:
     try:
         return reverse(name)
     except NoReverseMatch:
-        return reverse(name, args=[company.rows[_model(name)].pk])
+        return reverse(name, args=[company.rows["_".join(model_of(name))].pk])
 
 
-def _model(name: str) -> str:
-    """`provisioning_account` of `admin:provisioning_account_change`."""
-    return "_".join(name.removeprefix("admin:").split("_")[:2])
+def model_of(name: str) -> tuple[str, str]:
+    """`provisioning` and `account` of `admin:provisioning_account_change`."""
+    app, model = name.removeprefix("admin:").split("_")[:2]
+    return app, model

@@ -1,19 +1,21 @@
 """What the pages show: all of them, with something on each, at a constant price, and never a secret."""
 
 import re
-from html import unescape
+from html import escape, unescape
 from urllib.parse import urljoin, urlsplit
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.models import Credential
-from provisioning.models import Account, Action, ProvisioningJob
+from directory.models import Group, Person, Source
+from integrations.models import Credential, Integration
+from provisioning.models import AccessRule, Account, Action, Mark, ProvisioningJob, RuleGrant
 from tests.admin.browser import as_shown, forms, said
 from tests.admin.builders import ACTIONS, Company, account, integration, job, mark, rule, staff
 from tests.admin.deeds import everything
@@ -73,6 +75,33 @@ def test_no_page_shows_a_secret_or_how_it_is_stored(company: Company, clients: d
     assert len(secrets) == 4 + 5  # two integrations share a key, and no key is encrypted twice alike
     assert [name for name, html in shown.items() if any(secret in html for secret in secrets)] == []
     assert company.acme.credential.hint in shown["admin:integrations_integration_change"]
+
+
+def test_what_people_and_remotes_write_is_text_and_never_markup(
+    company: Company, clients: dict[str, Client]
+) -> None:
+    company.grow(2)
+    evil = "<script>alert('x')</script>"
+    told = {"code": evil, "detail": evil}
+    Integration.objects.filter(pk=company.acme.pk).update(name=evil)
+    Person.objects.update(name=evil, department=evil, title=evil)
+    Source.objects.filter(pk=company.rows["directory_source"].pk).update(name=evil)
+    Group.objects.filter(pk=company.rows["directory_group"].pk).update(name=evil)
+    AccessRule.objects.filter(pk=company.rows["provisioning_accessrule"].pk).update(name=evil)
+    RuleGrant.objects.filter(name="More 0").update(name=evil)
+    Mark.objects.update(reason=evil)
+    Account.objects.update(name=evil, email=evil, role=evil)
+    Action.objects.update(email=evil, detail=evil, rule=evil, error=told, request_id=evil, account_id=evil)
+    ProvisioningJob.objects.update(
+        holds=[told], error=told, refusal=told, progress=evil, phase=evil, approval_reason=evil, digest=evil
+    )
+    LogEntry.objects.update(change_message=evil, object_repr=evil)
+
+    html_pages = set(pages_of(SUPERUSER)) - {"admin:autocomplete"}  # which answers JSON
+    shown = {name: text(clients[SUPERUSER], name, company) for name in html_pages}
+
+    assert [name for name, html in shown.items() if evil in html] == []
+    assert len([name for name, html in shown.items() if escape(evil) in html]) > 20
 
 
 def test_a_key_that_was_typed_is_not_sent_back(company: Company, clients: dict[str, Client]) -> None:
