@@ -20,7 +20,7 @@ from tests.admin.browser import as_shown, forms, said
 from tests.admin.builders import ACTIONS, Company, account, integration, job, mark, rule, staff
 from tests.admin.deeds import everything
 from tests.admin.pages import address, page_names
-from tests.admin.roles import AUDITOR, NOBODY, OPERATOR, ROLES, SHOWN_TO, SUPERUSER
+from tests.admin.roles import AUDITOR, NOBODY, OPERATOR, READERS, ROLES, SHOWN_TO, SUPERUSER
 from tests.directory.builders import person
 
 LISTS = [
@@ -205,6 +205,15 @@ WORDS = {
     "revoke_key": "Revoke key",
     "report": "Nothing is done",
 }
+
+
+@pytest.mark.parametrize("role", sorted(READERS))
+def test_whoever_sees_a_rule_sees_what_it_gives(
+    company: Company, clients: dict[str, Client], role: str
+) -> None:
+    html = text(clients[role], "admin:provisioning_accessrule_change", company)
+
+    assert "Project 0" in html
 
 
 def test_a_job_shows_its_actions_by_what_became_of_them(company: Company, clients: dict[str, Client]) -> None:
