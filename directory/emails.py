@@ -14,7 +14,8 @@ def email_key(address: str) -> str:
     """
     if address.isascii():
         return address.strip().lower()  # already in both forms, and what nearly every address is
-    local, _, domain = unicodedata.normalize("NFC", address.strip()).casefold().rpartition("@")
+    # Not casefold(), which makes one address of strauß@ and strauss@.
+    local, _, domain = unicodedata.normalize("NFC", address.strip()).lower().rpartition("@")
     with contextlib.suppress(idna.IDNAError):
         domain = idna.encode(domain, uts46=True).decode("ascii")
     return f"{unicodedata.normalize('NFC', local)}@{domain}"

@@ -196,7 +196,8 @@ class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):
 
     def undelivered(self, *, older_than: datetime) -> "ProvisioningJobQuerySet":
         """Queued jobs whose message to a worker may have been lost."""
-        return self.filter(state=ProvisioningJob.State.QUEUED, requested_at__lt=older_than)
+        queued = self.filter(state=ProvisioningJob.State.QUEUED)
+        return queued.alias(sent_at=Coalesce("approved_at", "requested_at")).filter(sent_at__lt=older_than)
 
     def abandoned(self, *, now: datetime) -> "ProvisioningJobQuerySet":
         """Running jobs whose worker has been silent for longer than its lease."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from directory.emails import email_key
 from directory.snapshot import Person
 from integrations.connectors.base import Account, AccountState, Entitlement, Grant
 from provisioning.actions import Action, Chain, Kind, Situation, named, order, picture
@@ -215,7 +216,8 @@ class Planner:
             if (grant.kind, grant.id) in self.policy.managed
         }
         wanted = self._carried(target)
-        if account.role == target.role and ours == wanted:
+        elsewhere = bool(account.email) and email_key(account.email or "") not in person.keys
+        if account.role == target.role and ours == wanted and not elsewhere:
             return []
         loses = self.policy.role_rank(target.role) < self.policy.role_rank(account.role) or any(
             self.policy.grant_rank(key[0], wanted.get(key)) < self.policy.grant_rank(key[0], role)

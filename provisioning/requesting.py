@@ -117,7 +117,6 @@ def approve(
                 approved_by=by,
                 approved_at=now,
                 approval_reason=reason.strip(),
-                requested_at=now,
                 finished_at=None,
             )
             if not taken:

@@ -27,6 +27,8 @@ def test_two_spellings_of_one_address_have_one_key(one, other):
         ("ada+news@example.org", "ada@example.org"),
         ("a.da@example.org", "ada@example.org"),
         ("ada@-bad-.example", "ada@bad.example"),
+        ("strauß@example.org", "strauss@example.org"),
+        ("ada@straße.example", "ada@strasse.example"),
     ],
 )
 def test_two_addresses_keep_two_keys(one, other):

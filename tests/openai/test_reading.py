@@ -121,6 +121,14 @@ def test_an_organization_without_users_is_not_believed(connect):
             connector.fetch_accounts()
 
 
+def test_an_organization_without_projects_is_not_believed(connect):
+    """The default project cannot be archived, so a list without it is no list."""
+    with Remote(*listed(page([]))) as remote:
+        connector = connect(remote)
+        with pytest.raises(ReadIncomplete, match="The list of projects is empty"):
+            connector.fetch_entitlements(["project"])
+
+
 # -- a fresh look
 
 

@@ -247,6 +247,20 @@ def test_the_requester_may_not_approve_while_there_is_another_approver(world: Wo
     assert job.state == "queued"
 
 
+def test_an_approval_leaves_the_time_of_the_request_and_is_delivered_anew_only_when_it_is_lost(
+    world: World,
+) -> None:
+    job, alice = held_job(world), world.approver()
+    yesterday = timezone.now() - timedelta(days=1)
+    ProvisioningJob.objects.filter(pk=job.pk).update(requested_at=yesterday)
+    requesting.approve(job, by=alice, reason="They left.", deliver=False)
+    job.refresh_from_db()
+    assert job.requested_at == yesterday
+    seconds_ago = timezone.now() - timedelta(seconds=30)
+    assert not ProvisioningJob.objects.undelivered(older_than=seconds_ago).exists()
+    assert ProvisioningJob.objects.undelivered(older_than=timezone.now()).get() == job
+
+
 def test_a_plan_that_was_altered_cannot_be_approved(world: World) -> None:
     job, alice = held_job(world), world.approver()
     job.actions.update(email="p5@example.org", account_id=world.organization.find_user("p5@example.org").id)

@@ -182,6 +182,17 @@ def test_an_open_invite_that_says_the_right_thing_is_left_alone():
     assert planned([ada], [invite("ada@x.org", "reader", grant(SEARCH))], policy(ENGINEERS)) == []
 
 
+def test_an_open_invite_to_an_address_that_is_no_longer_theirs_is_replaced():
+    """Whoever has the old address now could accept it."""
+    ada = person("ada.king@x.org", id=1, groups=(ENGINEERING,))
+    invited = invite("ada@x.org")
+    chains = planned([ada], [invited], links=Links(found={invited.id: 1}))
+    assert [(action.kind, action.email) for action in chains] == [
+        (Kind.WITHDRAW_INVITE, "ada@x.org"),
+        (Kind.INVITE, "ada.king@x.org"),
+    ]
+
+
 def test_a_lapsed_invite_of_someone_entitled_is_renewed_unless_that_is_switched_off():
     ada = person("ada@x.org")
     assert plan_of([ada], [lapsed("ada@x.org")]) == [

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, Any]]]:
     pipe = subprocess.PIPE
     command = [sys.executable, "manage.py", "simulate", "openai", *arguments]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)  # noqa: S603 - ours
+    process = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
     try:
         assert process.stdout is not None
         yield process, json.loads(process.stdout.readline())
@@ -31,7 +31,7 @@ def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[st
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", "simulate", *arguments]
-    return subprocess.run(  # noqa: S603 - our own command
+    return subprocess.run(
         command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
     )
 

@@ -121,8 +121,16 @@ class OpenAIConnector(Connector):
         return self._client.retrieve_invite(account_id)
 
     def fetch_entitlements(self, kinds: Collection[str]) -> list[Entitlement]:
-        lists = {PROJECT: self._client.list_projects, GROUP: self._client.list_groups}
+        lists = {PROJECT: self._list_projects, GROUP: self._client.list_groups}
         return [entitlement for kind in kinds for entitlement in lists[kind]()]
+
+    def _list_projects(self) -> list[Entitlement]:
+        projects = self._client.list_projects()
+        if not projects:
+            raise ReadIncomplete(
+                "The list of projects is empty, and an organization always has a default one."
+            )
+        return projects
 
     def fetch_holders(self, entitlement: Entitlement) -> Mapping[str, str]:
         lists = {PROJECT: self._client.list_project_users, GROUP: self._client.list_group_users}
@@ -215,7 +223,7 @@ def _check_role(role: str, known: Collection[str]) -> None:
 
 
 def _address(email: str | None) -> str:
-    return unicodedata.normalize("NFC", email or "").casefold()
+    return unicodedata.normalize("NFC", email or "").lower()
 
 
 CONNECTOR = OpenAIConnector
