@@ -87,6 +87,8 @@ def _connect_acme(simulator: Simulator, say: Say) -> None:
         key = simulator.organization.admin_key
         acme = _connected(Entry(KIND, sample.NAME, simulator.base_url, key, mode=Integration.Mode.MANAGE))
     sample.add_rules(acme)
+    for job in acme.jobs.live():  # of a first start that was interrupted
+        _wait_for(job)
     if not acme.jobs.filter(preview=True).exists():
         _carry_out(acme, say, preview=True)
     if not acme.jobs.filter(preview=False).exists():
@@ -105,8 +107,12 @@ def _carry_out(integration: Integration, say: Say, *, preview: bool) -> None:
     what = "preview" if preview else "sync"
     say(f"First {what} of {integration.name} …")
     job = requesting.request_job(integration, preview=preview, trigger=ProvisioningJob.Trigger.FIRST)
+    _wait_for(job)
+    say(f"First {what} of {integration.name}: {job.get_state_display().lower()}.")
+
+
+def _wait_for(job: ProvisioningJob) -> None:
     until = time.monotonic() + WAIT_SECONDS
     while job.state in ProvisioningJob.LIVE and time.monotonic() < until:
         time.sleep(0.1)
         job.refresh_from_db()
-    say(f"First {what} of {integration.name}: {job.get_state_display().lower()}.")

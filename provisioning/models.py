@@ -199,10 +199,6 @@ class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):
         queued = self.filter(state=ProvisioningJob.State.QUEUED)
         return queued.alias(sent_at=Coalesce("approved_at", "requested_at")).filter(sent_at__lt=older_than)
 
-    def abandoned(self, *, now: datetime) -> "ProvisioningJobQuerySet":
-        """Running jobs whose worker has been silent for longer than its lease."""
-        return self.filter(state=ProvisioningJob.State.RUNNING, lease_expires_at__lt=now)
-
 
 class ProvisioningJob(models.Model):
     """One reconciliation: read, match, plan, check, apply, verify. A preview stops before apply."""

@@ -1,9 +1,6 @@
 """The whole story of a job, from top to bottom: claim, read, match, plan, check, apply, verify, finish."""
 
 import logging
-import os
-import secrets
-import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +27,7 @@ from provisioning.matching import match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
 from provisioning.policy import Rule
 from provisioning.reading import Reading, read
+from provisioning.recovering import worker_name
 from provisioning.safety import Code, Verdict, assess, vanished_in_numbers
 from provisioning.storing import store
 
@@ -47,7 +45,7 @@ State = ProvisioningJob.State
 def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
     """Carry a queued job to its end, saying how far it is. Does nothing when another worker has it."""
     job = ProvisioningJob.objects.select_related("integration", "person").get(pk=job_id)
-    if not job.claim(holder=_own_name(), now=timezone.now()):
+    if not job.claim(holder=worker_name(), now=timezone.now()):
         return
     try:
         _carry_out(job, KeepAlive(job, say))
@@ -66,10 +64,6 @@ def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
         # Ctrl-C or a shutdown: the next worker goes on at once, without waiting for the lease to run out.
         job.give_back()
         raise
-
-
-def _own_name() -> str:
-    return f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
 def _failure(error: Exception) -> dict[str, str]:

@@ -5,11 +5,10 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import reconciliation, requesting
-from provisioning.models import ProvisioningJob
+from provisioning import reconciliation, recovering, requesting
 
-UNDELIVERED_AFTER = timedelta(seconds=30)
-"""A message normally takes milliseconds; after this long a queued job is sent again."""
+UNDELIVERED_AFTER = 30.0
+"""Seconds. A message normally takes milliseconds; after this long a queued job is sent again."""
 
 
 @shared_task
@@ -23,11 +22,8 @@ def start_due_syncs() -> None:
 
 
 @shared_task
-def pick_up_lost_jobs() -> None:
+def pick_up_lost_jobs(*, undelivered_after: float = UNDELIVERED_AFTER) -> None:
     """Messages can be lost and workers can die; the rows remain, and are delivered again."""
-    now = timezone.now()
-    for job in ProvisioningJob.objects.abandoned(now=now):
-        if job.requeue():
-            run_job.delay(job_id=job.pk)
-    for job in ProvisioningJob.objects.undelivered(older_than=now - UNDELIVERED_AFTER):
+    after = timedelta(seconds=undelivered_after)
+    for job in recovering.lost_jobs(now=timezone.now(), undelivered_after=after):
         run_job.delay(job_id=job.pk)

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from cakewalk.models import User
 from integrations.models import Integration
-from provisioning import history, reconciliation
+from provisioning import history, reconciliation, recovering
 from provisioning.models import Action, ProvisioningJob
 
 USAGE = 2
@@ -70,8 +70,8 @@ def run_here(job: ProvisioningJob, err: OutputWrapper) -> None:
     """Carry the job out in this process, or wait for the worker that has it; take over from one that died."""
     job.refresh_from_db()
     while job.state in ProvisioningJob.LIVE:
-        if job.lease_expires_at and job.lease_expires_at < timezone.now():
-            job.requeue()
+        if job.state == State.RUNNING:
+            recovering.take_back(job, now=timezone.now())
         reconciliation.run(job.pk, say=err.write)
         job.refresh_from_db()
         if job.state in ProvisioningJob.LIVE:

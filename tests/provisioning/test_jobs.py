@@ -1,5 +1,8 @@
 """Whole jobs against a simulated organization over real HTTP."""
 
+import os
+import subprocess
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -9,7 +12,7 @@ from django.utils import timezone
 from directory.models import Group, Source
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Integration
-from provisioning import reconciliation, requesting
+from provisioning import reconciliation, recovering, requesting
 from provisioning.history import digest_of
 from provisioning.models import Account, Action, Mark, ProvisioningJob
 from tests.provisioning.world import BOSS, World, brief, command, held_job, staffed
@@ -526,8 +529,7 @@ def crashed_while_inviting(world: World, email: str, *, done: bool) -> Provision
         applied_at=long_ago,
         finished_at=None,
     )
-    abandoned = ProvisioningJob.objects.abandoned(now=timezone.now()).get()
-    assert abandoned.requeue()
+    [abandoned] = recovering.lost_jobs(now=timezone.now(), undelivered_after=timedelta(minutes=1))
     return abandoned
 
 
@@ -588,3 +590,29 @@ def test_jobs_and_job_print_what_sync_printed(world: World) -> None:
     [listed] = command("jobs", "--integration", "acme")[0]["jobs"]
     assert listed == {name: value for name, value in document.items() if name != "actions"}
     assert command("jobs", "--since", "2999-01-01")[0] == {"jobs": []}
+
+
+def ended_process() -> int:
+    """The number of a process that is no more."""
+    child = subprocess.Popen(["true"])  # noqa: S607
+    child.wait()
+    return child.pid
+
+
+@pytest.mark.parametrize(
+    ("holder", "found"),
+    [
+        (lambda own: own.replace(f"/{os.getpid()}/", f"/{ended_process()}/"), True),
+        (lambda own: own, False),
+        (lambda own: f"another machine/{ended_process()}/aa", False),
+        (lambda own: "no name of ours", False),
+    ],
+    ids=["ended", "at work", "on another machine", "unknown"],
+)
+def test_a_dead_worker_of_this_machine_is_known_before_its_lease_runs_out(
+    world: World, holder: Callable[[str], str], found: bool
+) -> None:
+    job = requesting.request_job(world.integration, deliver=False)
+    assert job.claim(holder=holder(recovering.worker_name()), now=timezone.now())
+    lost = recovering.lost_jobs(now=timezone.now(), undelivered_after=timedelta(minutes=1))
+    assert lost == ([job] if found else [])

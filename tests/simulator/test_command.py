@@ -31,9 +31,7 @@ def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[st
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "manage.py", "simulate", *arguments]
-    return subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False
-    )
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
 
 
 def refusal(*arguments: str) -> str:

@@ -4,7 +4,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psycopg
 import pytest
 import redis
 
@@ -65,15 +64,6 @@ def posts(simulator: Simulator) -> int:
     return sum(asked.method == "POST" for asked in simulator.requests)
 
 
-def expire_lease(installation: ThreeProcesses) -> None:
-    """Three minutes of silence, at once."""
-    with psycopg.connect(installation.settings["DATABASE_URL"], autocommit=True) as database:
-        database.execute(
-            "UPDATE provisioning_provisioningjob SET lease_expires_at = now() - interval '1 second'"
-            " WHERE state = 'running'"
-        )
-
-
 def test_a_job_whose_worker_was_killed_is_finished_by_another_and_repeats_nothing(
     three_processes: ThreeProcesses, slow_newsroom: Simulator, tmp_path: Path
 ) -> None:
@@ -85,7 +75,6 @@ def test_a_job_whose_worker_was_killed_is_finished_by_another_and_repeats_nothin
     reached = len(invited(slow_newsroom))
     assert 3 <= reached < len(JOINERS)
 
-    expire_lease(three_processes)
     three_processes.launch_worker()
 
     done = three_processes.settled()[0]

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from cakewalk import first_start
 from cakewalk.single_process import SingleProcess
 from integrations.connectors.openai.simulator import Simulator
+from provisioning import tasks
 
 
 class Command(BaseCommand):
@@ -25,6 +26,8 @@ class Command(BaseCommand):
         username, password = first_start.first_user()
         simulator = first_start.open_simulator()
         process.start()
+        # The broker of the former start is gone with its messages, and so are its workers.
+        tasks.pick_up_lost_jobs.delay(undelivered_after=0)
         try:
             first_start.connect(simulator, self._say)
         except first_start.NotConnected as problem:

@@ -1,0 +1,49 @@
+"""Jobs whose message was lost or whose worker died: found, and free to be taken again."""
+
+import os
+import secrets
+import socket
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from provisioning.models import ProvisioningJob
+
+
+def worker_name() -> str:
+    """Under which this process holds a job: where it runs, its process, and which of its jobs."""
+    return f"{_place()}/{os.getpid()}/{secrets.token_hex(4)}"
+
+
+def _place() -> str:
+    """This machine, and on Linux the container: process numbers mean nothing outside."""
+    with suppress(OSError):
+        return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
+    return socket.gethostname()
+
+
+def lost_jobs(*, now: datetime, undelivered_after: timedelta) -> list[ProvisioningJob]:
+    """The queued jobs that a worker must be told of again; those of dead workers are queued first."""
+    running = ProvisioningJob.objects.filter(state=ProvisioningJob.State.RUNNING)
+    taken_back = [job for job in running if take_back(job, now=now)]
+    return [*taken_back, *ProvisioningJob.objects.undelivered(older_than=now - undelivered_after)]
+
+
+def take_back(job: ProvisioningJob, *, now: datetime) -> bool:
+    """Queue a running job again if its worker has been silent for longer than its lease, or is no more."""
+    silent = job.lease_expires_at is not None and job.lease_expires_at < now
+    return (silent or _is_gone(job.holder)) and job.requeue()
+
+
+def _is_gone(holder: str) -> bool:
+    """Whether the worker was a process here that has ended. Where that cannot be told, its lease decides."""
+    place, _, rest = holder.partition("/")
+    number = rest.partition("/")[0]
+    if place != _place() or not number.isdecimal():
+        return False
+    try:
+        os.kill(int(number), 0)  # sends nothing; says whether there is such a process
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False
+    return False
