@@ -9,7 +9,7 @@ from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
 from integrations.models import Integration
 from provisioning.actions import Kind
-from provisioning.matching import Ambiguous, Linked, Links, Match, Orphan
+from provisioning.matching import Ambiguous, Leftover, Linked, Links, Match, Orphan
 from provisioning.models import Account, Action, ProvisioningJob
 from provisioning.planning import Left
 
@@ -124,7 +124,7 @@ def _findings(matches: Iterable[Match]) -> tuple[Mapping[str, int], Mapping[str,
     situations: dict[str, str] = {}
     for found in matches:
         match found:
-            case Linked(person, account):
+            case Linked(person, account) | Leftover(person, account):
                 people[account.id] = person.id
                 situations[account.id] = "matched"
             case Orphan(account):

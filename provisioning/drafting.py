@@ -10,7 +10,7 @@ from integrations.connectors.base import AccountState, Connector, Vocabulary
 from integrations.models import Credential, Integration
 from provisioning import accounts, history
 from provisioning.actions import Action, Chain, digest, order, plan_line
-from provisioning.matching import Ambiguous, Linked, Match, Orphan, Unprovisioned
+from provisioning.matching import Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.planning import Planner
 from provisioning.policy import Mark, Policy, Rule, resolve
 from provisioning.reading import Reading
@@ -63,7 +63,7 @@ def _plan_for(person: int, planner: Planner, matches: Sequence[Match]) -> list[C
 
 def _concerns(found: Match, person: int) -> bool:
     match found:
-        case Linked(somebody, _) | Unprovisioned(somebody):
+        case Linked(somebody, _) | Leftover(somebody, _) | Unprovisioned(somebody):
             return somebody.id == person
         case Ambiguous(people, _):
             return any(somebody.id == person for somebody in people)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from directory.emails import email_key
 from directory.snapshot import Person
-from integrations.connectors.base import Account
+from integrations.connectors.base import Account, AccountState
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,15 @@ class Ambiguous:
     accounts: tuple[Account, ...]
 
 
-Match = Linked | Unprovisioned | Orphan | Ambiguous
+@dataclass(frozen=True, slots=True)
+class Leftover:
+    """A lapsed invite of somebody who has a live account under another address: it can do nothing."""
+
+    holder: Person
+    account: Account
+
+
+Match = Linked | Unprovisioned | Orphan | Ambiguous | Leftover
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +57,10 @@ def match(people: Sequence[Person], accounts: Sequence[Account], links: Links) -
     by_id = {person.id: person for person in people}
     by_key = {key: person.id for person in people for key in person.keys}
     fitting = {account.id: _people_of(account, by_key, links) & by_id.keys() for account in accounts}
-    return _settle(by_id, accounts, fitting)
+    leftovers = _leftovers(by_id, accounts, fitting)
+    passed_over = {leftover.account.id for leftover in leftovers}
+    current = [account for account in accounts if account.id not in passed_over]
+    return [*_settle(by_id, current, fitting), *leftovers]
 
 
 def _people_of(account: Account, by_key: Mapping[str, int], links: Links) -> set[int]:
@@ -60,6 +71,26 @@ def _people_of(account: Account, by_key: Mapping[str, int], links: Links) -> set
     if account.email and not account.is_service and (owner := by_key.get(email_key(account.email))):
         fits.add(owner)
     return fits
+
+
+def _leftovers(
+    by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Mapping[str, set[int]]
+) -> list[Leftover]:
+    lapsed = [account for account in accounts if account.state is AccountState.EXPIRED]
+    if not lapsed:
+        return []
+    alive = {
+        person_id
+        for account in accounts
+        if account.state is not AccountState.EXPIRED
+        for person_id in fitting[account.id]
+    }
+    return [
+        Leftover(by_id[person_id], account)
+        for account in lapsed
+        if len(fitting[account.id]) == 1
+        for person_id in fitting[account.id] & alive
+    ]
 
 
 def _settle(

@@ -78,7 +78,7 @@ class AccessRule(models.Model):
         )
 
     def clean(self) -> None:
-        if self.integration_id is None:
+        if self.integration_id is None or not self.role:
             return
         roles = connector_class(self.integration.kind).vocabulary.roles
         if self.role not in roles:

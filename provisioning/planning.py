@@ -10,7 +10,7 @@ from directory.emails import email_key
 from directory.snapshot import Person
 from integrations.connectors.base import Account, AccountState, Entitlement, Grant
 from provisioning.actions import Action, Chain, Kind, Situation, named, order, picture
-from provisioning.matching import Ambiguous, Linked, Match, Orphan, Unprovisioned
+from provisioning.matching import Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.policy import Key, Policy, Target
 
 
@@ -65,6 +65,8 @@ class Planner:
                 return self._set_apart(account) or self._orphan(account)
             case Unprovisioned(person):
                 return self._joiner(person)
+            case Leftover():
+                return []
             case Linked(person, account):
                 return self._set_apart(account, person) or self._align(person, account)
 

@@ -16,6 +16,8 @@ from provisioning.models import Action, ProvisioningJob
 
 log = logging.getLogger(__name__)
 
+LONGEST_REASON = 500
+
 
 class Refused(Exception):
     """What was asked cannot be done; the message says why, in a sentence."""
@@ -138,10 +140,16 @@ def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
         raise NotEnabled(f"{job.integration.name} is not enabled. Save & Enable it first.")
     if not by.is_active or not by.has_perm("provisioning.approve_job"):
         raise Refused(f"{by.get_username()} may not approve.")
-    if not reason.strip():
-        raise Refused("An approval needs a reason.")
+    _check_reason(reason, of="An approval")
     if by.pk == job.requested_by_id and _other_approvers(by):
         raise Refused(f"{by.get_username()} asked for {job}; another approver must approve it.")
+
+
+def _check_reason(reason: str, *, of: str) -> None:
+    if not reason.strip():
+        raise Refused(f"{of} needs a reason.")
+    if len(reason) > LONGEST_REASON or "\0" in reason:
+        raise Refused(f"A reason is a text of at most {LONGEST_REASON} characters.")
 
 
 def _other_approvers(by: User) -> bool:
@@ -153,8 +161,7 @@ def _other_approvers(by: User) -> bool:
 
 def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> None:
     """Stop a job that has not ended. What was done stays done, and the job's actions say so."""
-    if not reason.strip():
-        raise Refused("A cancellation needs a reason.")
+    _check_reason(reason, of="A cancellation")
     open_states = (*ProvisioningJob.LIVE, ProvisioningJob.State.AWAITING_APPROVAL)
     with transaction.atomic():
         taken = ProvisioningJob.objects.filter(pk=job.pk, state__in=open_states).update(

@@ -22,7 +22,7 @@ SHOWN_TO = {
     "admin:cakewalk_user_add": SUPERUSERS,
     "admin:cakewalk_user_change": SUPERUSERS,
     "admin:cakewalk_user_changelist": SUPERUSERS,
-    "admin:cakewalk_user_delete": SUPERUSERS,
+    "admin:cakewalk_user_delete": NONE,
     "admin:cakewalk_user_history": SUPERUSERS,
     "admin:directory_group_add": OPERATORS,
     "admin:directory_group_change": READERS,

@@ -270,3 +270,16 @@ def test_a_cancelled_job_is_not_approved_any_more(
 
     assert told == [f"Not approved. {waiting} is cancelled and awaits no approval. Wrong file."]
     assert everything() == before
+
+
+@pytest.mark.parametrize("reason", ["x" * 501, "They\0left."])
+@pytest.mark.parametrize(("role", "decision"), [("approver", "approve"), ("operator", "cancel")])
+def test_a_reason_that_no_column_takes_is_refused(
+    waiting: ProvisioningJob, clients: dict[str, Client], role: str, decision: str, reason: str
+) -> None:
+    before = everything()
+
+    [told] = press(clients[role], decision, waiting, reason=reason, digest=waiting.digest)
+
+    assert told.endswith("A reason is a text of at most 500 characters.")
+    assert everything() == before

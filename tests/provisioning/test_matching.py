@@ -5,8 +5,8 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioning.matching import Ambiguous, Linked, Links, Orphan, Unprovisioned, match
-from tests.provisioning.builders import invite, member, person
+from provisioning.matching import Ambiguous, Leftover, Linked, Links, Orphan, Unprovisioned, match
+from tests.provisioning.builders import invite, lapsed, member, person
 
 
 def test_an_account_belongs_to_whoever_has_its_address_whatever_the_case():
@@ -62,6 +62,18 @@ def test_a_service_account_is_nobodys_even_with_a_persons_address():
     assert match([ada], [robot], Links()) == [Unprovisioned(ada), Orphan(robot)]
 
 
+def test_a_lapsed_invite_to_an_alias_gives_way_to_the_member():
+    """Or else the pair would be ambiguous for ever, and nobody would take the leaver's access."""
+    ada = person("ada@x.org", "countess@x.org")
+    account, old = member("ada@x.org"), lapsed("countess@x.org")
+    assert match([ada], [old, account], Links()) == [Linked(ada, account), Leftover(ada, old)]
+
+
+def test_a_lapsed_invite_alone_is_its_persons_account():
+    ada, old = person("ada@x.org"), lapsed("ada@x.org")
+    assert match([ada], [old], Links()) == [Linked(ada, old)]
+
+
 def test_a_member_whose_person_left_the_directory_for_good_is_an_orphan():
     account = member("ada@x.org")
     assert match([], [account], Links(found={account.id: 99})) == [Orphan(account)]
@@ -78,7 +90,7 @@ addresses = st.sampled_from([f"{name}@x.org" for name in "abcdef"])
 def test_everyone_and_everything_is_in_exactly_one_match(keys, remote, found):
     people = [person(*some, id=place) for place, some in enumerate(keys, start=1)]
     accounts = [
-        member(email, id=f"user-{place}") if joined else invite(email, name=str(place))
+        member(email, id=f"user-{place}") if joined else (lapsed if place % 2 else invite)(email)
         for place, (email, joined) in enumerate(remote)
     ]
     accounts = list({account.id: account for account in accounts}.values())
