@@ -37,7 +37,7 @@ KINDS: Mapping[str, str] = {
 WHY: Mapping[str, str] = {
     Situation.JOINER: "has access by the rules, and no account yet",
     Situation.MOVER: "the directory or the rules changed",
-    Situation.DRIFT: "the account differs from what Cakewalk left",
+    Situation.DRIFT: "the account is not as Cakewalk left it, or was never in step",
     Situation.LEAVER: "is no longer entitled to access",
     Situation.INVITE_CHANGED: "the open invite no longer says what the rules give",
     Situation.INVITE_EXPIRED: "the invite lapsed before it was accepted",
