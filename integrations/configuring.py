@@ -25,6 +25,7 @@ SETTINGS = (
     "managed_domains",
     "minimum_owners",
     "vanished_percent",
+    "plan_valid_hours",
     "leaver_keys",
     "renew_invites",
 )

@@ -89,6 +89,11 @@ class Integration(models.Model):
         validators=[MaxValueValidator(100)],
         help_text=_("Accounts that may be missing since the last complete read before everything is held."),
     )
+    plan_valid_hours = models.PositiveSmallIntegerField(
+        default=72,
+        validators=[MinValueValidator(1), MaxValueValidator(720)],
+        help_text=_("How long a plan may wait for an approver before it must be made again."),
+    )
     leaver_keys = models.CharField(max_length=6, choices=LeaverKeys.choices, default=LeaverKeys.REPORT)
     renew_invites = models.BooleanField(default=True)
 

@@ -62,6 +62,7 @@ def job_document(job: ProvisioningJob) -> dict[str, Any]:
 
 def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, Any]:
     read = job.read or {}
+    waits = job.state == ProvisioningJob.State.AWAITING_APPROVAL
     return {
         "job": job.pk,
         "integration": job.integration.name,
@@ -73,6 +74,7 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "requested_at": _iso(job.requested_at),
         "started_at": _iso(job.started_at),
         "finished_at": _iso(job.finished_at),
+        "expires_at": _iso(job.plan_expires_at()) if waits else None,
         "read": {
             "complete": read.get("complete", False),
             "accounts": read.get("accounts"),
@@ -174,4 +176,5 @@ def sources_before(integration: Integration) -> dict[str, int]:
 
 
 def plans_awaiting_approval(integration: Integration) -> list[ProvisioningJob]:
-    return list(integration.jobs.filter(state=ProvisioningJob.State.AWAITING_APPROVAL).order_by("pk"))
+    waiting = integration.jobs.filter(state=ProvisioningJob.State.AWAITING_APPROVAL)
+    return list(waiting.select_related("integration").order_by("pk"))

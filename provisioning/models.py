@@ -316,8 +316,40 @@ class ProvisioningJob(models.Model):
         self.phase = phase
         self.save(update_fields=["phase"])
 
+    def plan_expires_at(self) -> datetime | None:
+        """Until when the plan may be carried out: counted from its making, and anew from its approval."""
+        made = self.approved_at or self.planned_at
+        return made + timedelta(hours=self.integration.plan_valid_hours) if made else None
+
+    def has_expired(self, *, now: datetime) -> bool:
+        expires_at = self.plan_expires_at()
+        return expires_at is not None and expires_at <= now
+
+    def expiry(self) -> dict[str, str]:
+        """What is written down of a plan that nobody approved, or carried out, for too long."""
+        hours = self.integration.plan_valid_hours
+        waited = f"{hours} hours" if hours > 1 else "an hour"
+        detail = f"The plan waited longer than {waited} and must be made again."
+        return {"code": "expired", "detail": detail}
+
+    def expire(self, *, now: datetime) -> bool:
+        """End a plan that has waited for an approver for too long; the next one asks anew."""
+        expiry = self.expiry()
+        return self.ask_no_more(expiry, said=expiry["detail"], now=now, error=expiry)
+
+    def ask_no_more(self, why: Mapping[str, str], *, said: str, now: datetime, **outcome: Any) -> bool:
+        """End a job that awaits approval, unless an approver was first. `why`: of its held actions."""
+        waiting = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.AWAITING_APPROVAL)
+        with transaction.atomic():
+            ended = waiting.update(state=self.State.CANCELLED, cancel_reason=said, finished_at=now, **outcome)
+            if ended:
+                self.actions.filter(state=Action.State.HELD).update(
+                    state=Action.State.SKIPPED, error=why, finished_at=now
+                )
+        return ended == 1
+
     def finish(self, state: str, *, now: datetime, **outcome: Any) -> bool:
-        """End the job, if it is still this worker's to end. `outcome`: refusal or error."""
+        """End the job, if it is still this worker's to end. `outcome`: refusal, error or cancel_reason."""
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
         with transaction.atomic():
             ended = mine.update(
@@ -330,20 +362,19 @@ class ProvisioningJob(models.Model):
                 **outcome,
             )
             if ended and not self.preview:
-                self._leave_nothing_open(state, now=now)
+                self._leave_nothing_open(state, outcome.get("error"), now=now)
         self.refresh_from_db()
         return ended == 1
 
-    def _leave_nothing_open(self, state: str, *, now: datetime) -> None:
+    def _leave_nothing_open(self, state: str, error: Mapping[str, str] | None, *, now: datetime) -> None:
         """What an ended job has not done, the next one plans anew; only held actions can still be done."""
         self.actions.answerless().close_unknown(now=now)
         waiting = [Action.State.PLANNED]
         if state != self.State.AWAITING_APPROVAL:
             waiting.append(Action.State.HELD)
         stopped = {"code": "stopped", "detail": "The job ended before this."}
-        self.actions.filter(state__in=waiting).update(
-            state=Action.State.SKIPPED, error=stopped, finished_at=now
-        )
+        why = error if error and state == self.State.CANCELLED else stopped
+        self.actions.filter(state__in=waiting).update(state=Action.State.SKIPPED, error=why, finished_at=now)
 
     def give_back(self) -> bool:
         """Queue the job again, because this worker is told to stop."""

@@ -100,6 +100,9 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
         altered = {"code": "plan_altered", "detail": "The stored plan is not the one that was made."}
         job.finish(State.FAILED, now=timezone.now(), error=altered)
         return
+    if resumed and job.has_expired(now=timezone.now()):
+        _leave_undone(job, connector, keep_alive)
+        return
     if job.applied_at is None:
         job.applied_at = timezone.now()
         job.save(update_fields=["applied_at"])
@@ -108,6 +111,14 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     job.enter("verifying")
     unseen = applying.verify(job, connector, keep_alive)
     job.finish(_outcome(job, trouble or unseen), now=timezone.now(), error=trouble or unseen)
+
+
+def _leave_undone(job: ProvisioningJob, connector: Connector, keep_alive: "KeepAlive") -> None:
+    """Nobody carried the plan out for too long. What was sent before is still looked for."""
+    job.enter("verifying")
+    applying.verify(job, connector, keep_alive)
+    expiry = job.expiry()
+    job.finish(State.CANCELLED, now=timezone.now(), error=expiry, cancel_reason=expiry["detail"])
 
 
 class KeepAlive:

@@ -91,6 +91,14 @@ def request_due_jobs(now: datetime) -> list[ProvisioningJob]:
     return jobs
 
 
+def end_expired_plans(now: datetime) -> None:
+    """Plans that nobody approved in time wait no longer, so that the next one asks anew."""
+    waiting = ProvisioningJob.objects.filter(state=ProvisioningJob.State.AWAITING_APPROVAL)
+    for job in waiting.select_related("integration"):
+        if job.has_expired(now=now):
+            job.expire(now=now)
+
+
 def directory_changed() -> None:
     """Make every enabled integration due now, and wake a worker when the change is committed."""
     Integration.objects.enabled().update(
@@ -136,6 +144,8 @@ def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
     if job.state != ProvisioningJob.State.AWAITING_APPROVAL:
         since = f" {job.cancel_reason}" if job.state == ProvisioningJob.State.CANCELLED else ""
         raise Refused(f"{job} is {job.get_state_display().lower()} and awaits no approval.{since}")
+    if job.has_expired(now=timezone.now()):
+        raise Refused(f"{job.expiry()['detail']} Sync now makes a new one.")
     if not job.integration.enabled:
         raise NotEnabled(f"{job.integration.name} is not enabled. Save & Enable it first.")
     if not by.is_active or not by.has_perm("provisioning.approve_job"):

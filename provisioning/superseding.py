@@ -19,7 +19,9 @@ def settle_with_earlier_plans(job: ProvisioningJob) -> None:
     )
     cancelled.answerless().close_unknown(now=timezone.now())
     for earlier in history.plans_awaiting_approval(job.integration):
-        if _asks_the_same(job, earlier):
+        if earlier.has_expired(now=timezone.now()):
+            earlier.expire(now=timezone.now())
+        elif _asks_the_same(job, earlier):
             _leave_to(job, earlier)
         elif job.person_id is None:
             _replace(earlier, job)
@@ -46,16 +48,5 @@ def _leave_to(job: ProvisioningJob, earlier: ProvisioningJob) -> None:
 
 
 def _replace(earlier: ProvisioningJob, job: ProvisioningJob) -> None:
-    replaced = ProvisioningJob.objects.filter(
-        pk=earlier.pk, state=ProvisioningJob.State.AWAITING_APPROVAL
-    ).update(
-        state=ProvisioningJob.State.CANCELLED,
-        cancel_reason=f"Replaced by the newer plan of job {job.pk}.",
-        finished_at=timezone.now(),
-    )
-    if replaced:
-        earlier.actions.filter(state=Action.State.HELD).update(
-            state=Action.State.SKIPPED,
-            error={"code": "superseded", "detail": f"Job {job.pk} made a newer plan."},
-            finished_at=timezone.now(),
-        )
+    newer = {"code": "superseded", "detail": f"Job {job.pk} made a newer plan."}
+    earlier.ask_no_more(newer, said=f"Replaced by the newer plan of job {job.pk}.", now=timezone.now())

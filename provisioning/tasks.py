@@ -18,6 +18,7 @@ def run_job(*, job_id: int) -> None:
 
 @shared_task
 def start_due_syncs() -> None:
+    requesting.end_expired_plans(timezone.now())
     requesting.request_due_jobs(timezone.now())
 
 

@@ -38,6 +38,7 @@ LABELS = {
     "over_limit": "Above both limits",
     "first_removals": "First removals",
     "vanished_percent": "Limit of vanished accounts, in percent",
+    "plan_valid_hours": "A plan may wait for … hours",
 }
 """Where the setting's name, in words, would not do."""
 HELP = {
@@ -51,6 +52,7 @@ HELP = {
     ),
     "minimum_owners": "An action that would leave fewer owners is refused, and no approval overrides that.",
     "vanished_percent": "When more accounts are missing since the last complete read, everything is held.",
+    "plan_valid_hours": "A plan that waited longer for an approver is not carried out; a new one is made.",
     "leaver_keys": "What happens to the API keys that somebody who left has made.",
     "renew_invites": "Send an expired invite again while its person is entitled to access.",
 }
@@ -103,6 +105,7 @@ class IntegrationAdmin(ModelAdmin):
                     "over_limit",
                     "first_removals",
                     "vanished_percent",
+                    "plan_valid_hours",
                     "minimum_owners",
                 ),
             },

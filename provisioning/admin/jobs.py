@@ -13,6 +13,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -204,6 +205,8 @@ class ProvisioningJobAdmin(RecordAdmin):
             "lines": [_line(row) for row in page],
             "timeline": _timeline(job),
             "listings": job.read.get("listings", []),
+            "expired": _expired(job),
+            "expires_at": job.plan_expires_at() if job.state == State.AWAITING_APPROVAL else None,
             **self._decisions(request, job),
         }
         return TemplateResponse(request, "provisioning/job.html", context)
@@ -221,13 +224,14 @@ class ProvisioningJobAdmin(RecordAdmin):
     def _decisions(self, request: HttpRequest, job: ProvisioningJob) -> dict[str, Any]:
         """What the person who looks may decide about the job, and what they must see for it."""
         waits = job.state == State.AWAITING_APPROVAL
+        expired = _expired(job)
+        shown = job.preview and job.state == State.SUCCEEDED
         held = job.actions.filter(state=Action.State.HELD).order_by("seq")
         return {
-            "may_approve": waits and request.user.has_perm("provisioning.approve_job"),
+            "may_approve": waits and not expired and request.user.has_perm("provisioning.approve_job"),
             "may_cancel": (waits or job.state in ProvisioningJob.LIVE)
             and request.user.has_perm("provisioning.run_job"),
-            "may_sync": job.preview
-            and job.state == State.SUCCEEDED
+            "may_sync": (shown or expired)
             and job.integration.enabled
             and request.user.has_perm("provisioning.run_job"),
             "held_lines": [_line(row) for row in held[:TAKINGS_SHOWN]] if waits else [],
@@ -265,11 +269,20 @@ class ProvisioningJobAdmin(RecordAdmin):
         return job
 
 
+def _expired(job: ProvisioningJob) -> bool:
+    """Whether its plan waited for an approver for too long, even if the clock has not seen it yet."""
+    if job.state == State.CANCELLED:
+        return (job.error or {}).get("code") == "expired"
+    return job.state == State.AWAITING_APPROVAL and job.has_expired(now=timezone.now())
+
+
 def _unbroken(text: str) -> SafeString:
     return format_html('<span class="cw-nowrap">{}</span>', text)
 
 
 def _says(job: ProvisioningJob, tally: Tally) -> str:
+    if _expired(job):
+        return "Its plan waited too long for an approver. What was done before stays done."
     if job.preview and job.state == State.SUCCEEDED:
         return "This is a preview: nothing was changed."
     if job.state == State.SUCCEEDED and not planned(tally):

@@ -1,8 +1,11 @@
 """Approving and cancelling a job through its page."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from provisioning.models import Action, ProvisioningJob
@@ -283,3 +286,56 @@ def test_a_reason_that_no_column_takes_is_refused(
 
     assert told.endswith("A reason is a text of at most 500 characters.")
     assert everything() == before
+
+
+# -- the age of a plan
+
+
+def expired(of: ProvisioningJob) -> ProvisioningJob:
+    ProvisioningJob.objects.filter(pk=of.pk).update(planned_at=timezone.now() - timedelta(hours=73))
+    of.refresh_from_db()
+    return of
+
+
+def sync_button(of: ProvisioningJob) -> str:
+    return reverse("admin:integrations_integration_sync", args=[of.integration_id])
+
+
+def test_the_page_of_a_waiting_plan_says_how_long_it_waits(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    html = clients["approver"].get(page(waiting)).content.decode()
+
+    assert "Expires in 2\xa0days, 23\xa0hours" in html
+    assert sync_button(waiting) not in forms(clients["superuser"].get(page(waiting)))
+
+
+def test_the_page_of_an_expired_plan_offers_a_sync_and_no_approval(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    seen = approval(clients["approver"], waiting)
+    expired(waiting)
+    before = everything()
+
+    told = press(clients["approver"], "approve", waiting, **seen)
+
+    says = "The plan waited longer than 72 hours and must be made again. Sync now makes a new one."
+    assert told == [f"Not approved. {says}"]
+    assert everything() == before
+    answer = clients["superuser"].get(page(waiting))
+    assert (says in answer.content.decode(), "Expires in" in answer.content.decode()) == (True, False)
+    assert {sync_button(waiting), button("cancel", waiting)} <= set(forms(answer))
+    assert button("approve", waiting) not in forms(answer)
+    assert "An operator can make a new one" in clients["approver"].get(page(waiting)).content.decode()
+
+
+def test_a_plan_that_the_clock_has_ended_still_offers_a_new_one(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    assert expired(waiting).expire(now=timezone.now())
+
+    answer = clients["operator"].get(page(waiting))
+
+    assert "Its plan waited too long for an approver." in answer.content.decode()
+    assert sync_button(waiting) in forms(answer)
+    assert button("cancel", waiting) not in forms(answer)

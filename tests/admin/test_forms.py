@@ -293,6 +293,8 @@ def test_a_group_has_a_name_of_its_own(operator: Client) -> None:
         ("vanished_percent", "101", "Ensure this value is less than or equal to 100."),
         ("sync_every_minutes", "0", "Ensure this value is greater than or equal to 1."),
         ("sync_every_minutes", "10081", "Ensure this value is less than or equal to 10080."),
+        ("plan_valid_hours", "0", "Ensure this value is greater than or equal to 1."),
+        ("plan_valid_hours", "721", "Ensure this value is less than or equal to 720."),
         ("minimum_owners", "0", "Ensure this value is greater than or equal to 1."),
         ("mode", "destroy", "Select a valid choice. destroy is not one of the available choices."),
         ("managed_domains", "example.org b@c", "'b@c' is not an e-mail domain such as example.org."),

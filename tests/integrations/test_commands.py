@@ -30,6 +30,7 @@ DEFAULTS = {
     "managed_domains": "",
     "minimum_owners": 1,
     "vanished_percent": 20,
+    "plan_valid_hours": 72,
     "leaver_keys": "report",
     "renew_invites": True,
 }
@@ -336,6 +337,7 @@ def test_without_set_all_settings_are_printed(acme):
         "managed_domains=",
         "minimum_owners=1",
         "vanished_percent=20",
+        "plan_valid_hours=72",
         "leaver_keys=report",
         "renew_invites=true",
     ]
@@ -369,6 +371,7 @@ def test_the_settings_as_a_document(acme):
         ("managed_domains", "example.org, @Büro.example", "example.org, @Büro.example"),
         ("minimum_owners", " 2 ", 2),
         ("vanished_percent", "0", 0),
+        ("plan_valid_hours", "720", 720),
         ("leaver_keys", "revoke", "revoke"),
         ("renew_invites", "False", False),
     ],
@@ -439,6 +442,8 @@ ALL_NAMES = ", ".join(DEFAULTS)
             "removal_limit_percent takes a whole number from 0 to 100; '10%' is not one.",
         ),
         ("vanished_percent=x", "vanished_percent takes a whole number from 0 to 100; 'x' is not one."),
+        ("plan_valid_hours=0", "plan_valid_hours takes a whole number from 1 to 720; '0' is not one."),
+        ("plan_valid_hours=721", "plan_valid_hours takes a whole number from 1 to 720; '721' is not one."),
         ("minimum_owners=0", "minimum_owners takes a whole number from 1 to 32767; '0' is not one."),
         ("minimum_owners=²", "minimum_owners takes a whole number from 1 to 32767; '²' is not one."),
         (
