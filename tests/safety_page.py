@@ -1,0 +1,23 @@
+"""The parts of docs/safety.md that commands write and tests check, each between two markers."""
+
+import re
+from pathlib import Path
+
+PAGE = Path(__file__).parents[1] / "docs" / "safety.md"
+
+
+def part(name: str) -> str:
+    """What stands between the markers."""
+    found = _pattern(name).search(PAGE.read_text())
+    assert found, f"docs/safety.md has no part named {name!r}."
+    return found[2].strip()
+
+
+def write(name: str, content: str) -> None:
+    page = PAGE.read_text()
+    assert _pattern(name).search(page), f"docs/safety.md has no part named {name!r}."
+    PAGE.write_text(_pattern(name).sub(lambda found: f"{found[1]}\n\n{content}\n\n{found[3]}", page))
+
+
+def _pattern(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(<!-- {name} -->)(.*?)(<!-- end of {name} -->)", re.DOTALL)
