@@ -139,13 +139,16 @@ def _told_by(report: CheckReport) -> dict[str, str]:
 def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcome:
     try:
         with transaction.atomic():
-            integration = _entered(entry, _as_it_is_now(entry.integration))
+            before = _as_it_is_now(entry.integration)
+            integration = _entered(entry, before)
             integration.save()
             if entry.secret:
                 integration.store_credential(entry.secret, now=now)
             if report:
                 integration.record_check(report, now=now)
                 integration.enable(now=now)
+                if before and integration.goes_further_than(before):
+                    integration.schedule_next_sync(now=now)  # so that there is time to read its preview
             elif entry.secret and integration.enabled:
                 integration.disable()
     except IntegrityError:

@@ -15,6 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from integrations.catalog import connector_class
 from integrations.connectors.base import CheckReport, Connector
 from integrations.encryption import EncryptedTextField, Secret
+from integrations.pacing import wait_after
 
 
 class CredentialMissing(Exception):
@@ -26,8 +27,8 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
         return self.filter(enabled=True)
 
     def due(self, now: datetime) -> "IntegrationQuerySet":
-        """Enabled integrations whose next sync has come."""
-        return self.enabled().filter(next_sync_at__lte=now)
+        """Enabled integrations whose next sync has come, and whose key has not been rejected."""
+        return self.enabled().filter(next_sync_at__lte=now, rejected_at=None)
 
 
 class Integration(models.Model):
@@ -64,6 +65,18 @@ class Integration(models.Model):
     next_sync_at = models.DateTimeField(null=True, blank=True, editable=False, db_index=True)
 
     next_sync_trigger = models.CharField(max_length=10, default="schedule", editable=False)
+    watched_since = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text=_("From when on its syncs are expected: since it was enabled, or its interval changed."),
+    )
+    failed_jobs = models.PositiveIntegerField(
+        default=0, editable=False, help_text=_("How many jobs in a row went wrong until now.")
+    )
+    last_failed_at = models.DateTimeField(null=True, editable=False)
+    rejected_at = models.DateTimeField(
+        null=True, editable=False, help_text=_("Since when it is paused, because its key was rejected.")
+    )
 
     mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.OBSERVE)
     sync_every_minutes = models.PositiveIntegerField(
@@ -159,9 +172,15 @@ class Integration(models.Model):
         self.save(update_fields=["simulated"])
 
     def enable(self, *, now: datetime) -> None:
+        """With a key that was found to work: what slowed it down or paused it is over."""
         self.enabled = True
+        self.watched_since = now
+        catches_up = (self.slowed or self.paused) and self.change_waits
+        self._forgive()
         self.schedule_next_sync(now=now)
-        self.save(update_fields=["enabled"])
+        if catches_up:
+            self.await_change(now=now)
+        self.save(update_fields=["enabled", "watched_since"])
 
     def disable(self) -> None:
         self.enabled = False
@@ -180,12 +199,77 @@ class Integration(models.Model):
         interval_changed = (
             self.sync_every_minutes != before.sync_every_minutes and before.next_sync_trigger == "schedule"
         )
-        if self.enabled and (self.goes_further_than(before) or interval_changed):
+        if self.enabled and not self.paused and (self.goes_further_than(before) or interval_changed):
+            self.watched_since = now
+            self.save(update_fields=["watched_since"])
             self.schedule_next_sync(now=now)
 
+    # -- the schedule, and what jobs teach it
+
+    @property
+    def interval(self) -> timedelta:
+        return timedelta(minutes=self.sync_every_minutes)
+
+    @property
+    def slowed(self) -> bool:
+        return wait_after(self.failed_jobs, self.interval) > self.interval
+
+    @property
+    def paused(self) -> bool:
+        return self.rejected_at is not None
+
+    @property
+    def change_waits(self) -> bool:
+        """Whether the directory or a rule changed since the last sync began."""
+        return self.next_sync_trigger == "directory"
+
     def schedule_next_sync(self, *, now: datetime) -> None:
-        self.next_sync_at = now + timedelta(minutes=self.sync_every_minutes)
-        self.next_sync_trigger = "schedule"
+        self._plan_next_sync(now + wait_after(self.failed_jobs, self.interval), "schedule")
+
+    def await_change(self, *, now: datetime) -> None:
+        """The directory or a rule changed: a sync at once. While slowed down no sooner than an interval after
+        the last failure, so that many changes make no storm; while paused, as soon as a key works.
+        """
+        soonest = self.last_failed_at + self.interval if self.slowed and self.last_failed_at else now
+        self._plan_next_sync(None if self.paused else max(soonest, now), "directory")
+
+    def record_failure(self, *, changed: bool, now: datetime) -> None:
+        """One more job in a row went wrong. `changed`: it was for a change of the directory, still waiting.
+
+        A change is tried again after an interval, however slow the schedule: a leaver does not wait a day.
+        """
+        self.failed_jobs += 1
+        self.last_failed_at = now
+        self.save(update_fields=["failed_jobs", "last_failed_at"])
+        if self.paused or not self.enabled or not (self.slowed or changed):
+            return
+        if changed or self.change_waits:
+            self._plan_next_sync(now + self.interval, "directory")
+        else:
+            self.schedule_next_sync(now=now)
+
+    def record_success(self, *, now: datetime) -> None:
+        """One good job is enough: from here on it is as if nothing had been."""
+        was_held_back = self.enabled and (self.slowed or self.paused)
+        if self.failed_jobs or self.paused:
+            self._forgive()
+        if was_held_back and self.change_waits:
+            self.await_change(now=now)
+        elif was_held_back:
+            self.schedule_next_sync(now=now)
+
+    def pause(self, *, now: datetime) -> None:
+        """The key was rejected. Nothing starts by itself until one is found to work."""
+        self.rejected_at = self.rejected_at or now
+        self.save(update_fields=["rejected_at"])
+        self._plan_next_sync(None, self.next_sync_trigger)
+
+    def _forgive(self) -> None:
+        self.failed_jobs, self.last_failed_at, self.rejected_at = 0, None, None
+        self.save(update_fields=["failed_jobs", "last_failed_at", "rejected_at"])
+
+    def _plan_next_sync(self, moment: datetime | None, trigger: str) -> None:
+        self.next_sync_at, self.next_sync_trigger = moment, trigger
         self.save(update_fields=["next_sync_at", "next_sync_trigger"])
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -22,7 +23,7 @@ from integrations.connectors.base import (
 )
 from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
-from provisioning import accounts, applying, drafting, history, superseding
+from provisioning import accounts, applying, drafting, history, quarantine, superseding
 from provisioning.matching import match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
 from provisioning.policy import Rule
@@ -53,17 +54,27 @@ def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
         log.info("%s was cancelled or taken over.", job)
     except (ReadIncomplete, RemoteUnreachable, RateLimited) as error:
         refusal = {"code": str(Code.READ_INCOMPLETE), "detail": str(error)}
-        job.finish(State.INCONCLUSIVE, now=timezone.now(), refusal=refusal)
+        _end(job, State.INCONCLUSIVE, refusal=refusal)
     except (ConnectorError, CredentialMissing, DecryptionError) as error:
-        job.finish(State.FAILED, now=timezone.now(), error=_failure(error))
+        _end(job, State.FAILED, error=_failure(error))
     except Exception as error:
         # A defect of ours. Its text may hold anything, so only its name is kept where people can read it.
         log.exception("%s failed.", job)
-        job.finish(State.FAILED, now=timezone.now(), error=_failure(error))
+        _end(job, State.FAILED, error=_failure(error))
     except BaseException:
         # Ctrl-C or a shutdown: the next worker goes on at once, without waiting for the lease to run out.
         job.give_back()
         raise
+
+
+def _end(job: ProvisioningJob, state: str, **outcome: Any) -> None:
+    """End the job; what its end says about the integration decides when the next one comes."""
+    code = (outcome.get("error") or {}).get("code")
+    seen_at = timezone.now()
+    rejected = code == "credential_rejected" and quarantine.is_rejected(job.integration)
+    with transaction.atomic():
+        if job.finish(state, now=timezone.now(), **outcome):
+            quarantine.learn(job, rejected_at=seen_at if rejected else None, now=timezone.now())
 
 
 def _failure(error: Exception) -> dict[str, str]:
@@ -87,18 +98,18 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     integration = job.integration
     if not integration.enabled:
         reason = f"{integration.name} was disabled before the job began."
-        job.finish(State.FAILED, now=timezone.now(), error={"code": "not_enabled", "detail": reason})
+        _end(job, State.FAILED, error={"code": "not_enabled", "detail": reason})
         return
     connector = integration.connector(progress=keep_alive)
     resumed = job.planned_at is not None
     if not resumed:
         make_plan(job, connector, keep_alive)
     if job.refusal or job.preview:
-        job.finish(State.REFUSED if job.refusal else State.SUCCEEDED, now=timezone.now())
+        _end(job, State.REFUSED if job.refusal else State.SUCCEEDED)
         return
     if resumed and history.digest_of(job) != job.digest:
         altered = {"code": "plan_altered", "detail": "The stored plan is not the one that was made."}
-        job.finish(State.FAILED, now=timezone.now(), error=altered)
+        _end(job, State.FAILED, error=altered)
         return
     if resumed and job.has_expired(now=timezone.now()):
         _leave_undone(job, connector, keep_alive)
@@ -110,7 +121,7 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     trouble = applying.apply(job, connector, keep_alive, resumed=resumed)
     job.enter("verifying")
     unseen = applying.verify(job, connector, keep_alive)
-    job.finish(_outcome(job, trouble or unseen), now=timezone.now(), error=trouble or unseen)
+    _end(job, _outcome(job, trouble or unseen), error=trouble or unseen)
 
 
 def _leave_undone(job: ProvisioningJob, connector: Connector, keep_alive: "KeepAlive") -> None:
@@ -118,7 +129,7 @@ def _leave_undone(job: ProvisioningJob, connector: Connector, keep_alive: "KeepA
     job.enter("verifying")
     applying.verify(job, connector, keep_alive)
     expiry = job.expiry()
-    job.finish(State.CANCELLED, now=timezone.now(), error=expiry, cancel_reason=expiry["detail"])
+    _end(job, State.CANCELLED, error=expiry, cancel_reason=expiry["detail"])
 
 
 class KeepAlive:

@@ -100,10 +100,9 @@ def end_expired_plans(now: datetime) -> None:
 
 
 def directory_changed() -> None:
-    """Make every enabled integration due now, and wake a worker when the change is committed."""
-    Integration.objects.enabled().update(
-        next_sync_at=timezone.now(), next_sync_trigger=ProvisioningJob.Trigger.DIRECTORY
-    )
+    """Let every enabled integration await a sync, and wake a worker when the change is committed."""
+    for integration in Integration.objects.enabled():
+        integration.await_change(now=timezone.now())
     _wake(tasks.start_due_syncs)
 
 

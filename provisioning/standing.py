@@ -2,25 +2,31 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from cryptography.fernet import InvalidToken
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
+from django.utils import timezone
+from django.utils.formats import date_format
 
 from integrations.encryption import fernet
 from integrations.models import Credential, Integration, IntegrationQuerySet
 from provisioning.actions import Situation
-from provisioning.models import Action, ProvisioningJob
+from provisioning.idleness import is_forgotten, is_idle
+from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
 
 State = ProvisioningJob.State
 
 TROUBLE = {
-    State.FAILED: "The last job failed.",
-    State.REFUSED: "The last job was refused, and nothing was changed.",
-    State.INCONCLUSIVE: "The last read could not be proven complete, and nothing was changed.",
-    State.PARTIAL: "The last job did only a part of its plan.",
+    State.FAILED: "The last {job} failed.",
+    State.REFUSED: "The last {job} was refused, and nothing was changed.",
+    State.INCONCLUSIVE: "The read of the last {job} could not be proven complete, and nothing was changed.",
+    State.PARTIAL: "The last {job} did only a part of its plan.",
 }
+
+READ_TO_THE_END = (State.SUCCEEDED, State.PARTIAL, State.AWAITING_APPROVAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,7 @@ class Standing:
     credential: Credential | None
     last_job: ProvisioningJob | None
     last_complete: ProvisioningJob | None
+    live: ProvisioningJob | None
     awaiting: tuple[ProvisioningJob, ...]
     problems: tuple[str, ...]
     accounts: int
@@ -51,10 +58,6 @@ class Standing:
             return ""
         return "success" if self.integration.mode == Integration.Mode.MANAGE else "info"
 
-    @property
-    def live(self) -> ProvisioningJob | None:
-        return self.last_job if self.last_job and self.last_job.state in ProvisioningJob.LIVE else None
-
 
 def standings(integrations: Iterable[Integration] | None = None) -> list[Standing]:
     """Every integration, or these, in the order of their names: six queries, however many there are."""
@@ -62,9 +65,7 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
     if integrations is not None:
         wanted = wanted.filter(pk__in=[integration.pk for integration in integrations])
     rows = list(_with_landmarks(wanted).order_by("name"))
-    jobs = ProvisioningJob.objects.in_bulk(
-        {pk for row in rows for pk in (row.last_job_id, row.last_ended_id, row.last_complete_id) if pk}
-    )
+    jobs = ProvisioningJob.objects.in_bulk({pk for row in rows for pk in _landmarks(row) if pk})
     credentials = {
         credential.integration_id: credential
         for credential in Credential.objects.defer("secret").filter(integration__in=rows)
@@ -72,20 +73,21 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
     unreadable = _unreadable(rows)
     rule_problems = _rule_problems([row.last_ended_id for row in rows if row.last_ended_id])
     awaiting = list(awaiting_approval(rows))
+    now = timezone.now()
     return [
         Standing(
             integration=row,
             credential=credentials.get(row.pk),
             last_job=jobs.get(row.last_job_id),
             last_complete=jobs.get(row.last_complete_id),
+            live=jobs.get(row.live_id),
             awaiting=tuple(job for job in awaiting if job.integration_id == row.pk),
-            problems=tuple(
-                _problems(
-                    row.pk in credentials,
-                    row.pk in unreadable,
-                    jobs.get(row.last_ended_id),
-                    rule_problems.get(row.last_ended_id, 0),
-                )
+            problems=(
+                *_credential_problems(row.pk in credentials, row.pk in unreadable),
+                *_schedule_problems(row),
+                *_job_problems(row, jobs.get(row.last_ended_id), jobs.get(row.last_sync_id)),
+                *_idleness_problems(row, jobs.get(row.live_id), jobs.get(row.last_whole_id), now),
+                *_rule_sentences(rule_problems.get(row.last_ended_id, 0)),
             ),
             accounts=row.present_accounts,
         )
@@ -105,17 +107,29 @@ def awaiting_approval(integrations: Iterable[Integration] | None = None) -> Iter
 
 
 def _with_landmarks(integrations: IntegrationQuerySet) -> QuerySet[Any]:
+    """The jobs that say most. A sync is a job about everyone that was more than a preview."""
     jobs = ProvisioningJob.objects.filter(integration=OuterRef("pk")).order_by("-pk")
+    ended = jobs.exclude(state__in=(*ProvisioningJob.LIVE, State.CANCELLED))
+    complete = jobs.filter(state__in=READ_TO_THE_END)
+    sync = {"preview": False, "person": None}
     return integrations.annotate(
-        last_job_id=Subquery(jobs.values("pk")[:1]),
-        last_ended_id=Subquery(
-            jobs.exclude(state__in=(*ProvisioningJob.LIVE, State.CANCELLED)).values("pk")[:1]
-        ),
-        last_complete_id=Subquery(
-            jobs.filter(state__in=(State.SUCCEEDED, State.PARTIAL, State.AWAITING_APPROVAL)).values("pk")[:1]
-        ),
+        last_job_id=_newest(jobs),
+        live_id=_newest(jobs.live()),
+        last_ended_id=_newest(ended),
+        last_sync_id=_newest(ended.filter(**sync)),
+        last_complete_id=_newest(complete),
+        last_whole_id=_newest(complete.filter(**sync)),
         present_accounts=Count("accounts", filter=Q(accounts__gone_at=None)),
     )
+
+
+def _newest(jobs: ProvisioningJobQuerySet) -> Subquery:
+    return Subquery(jobs.values("pk")[:1])
+
+
+def _landmarks(row: Any) -> Iterable[int | None]:
+    yield from (row.last_job_id, row.live_id, row.last_ended_id)
+    yield from (row.last_sync_id, row.last_complete_id, row.last_whole_id)
 
 
 def _unreadable(integrations: Sequence[Integration]) -> set[int]:
@@ -139,9 +153,7 @@ def _rule_problems(job_ids: Sequence[int]) -> dict[int, int]:
     return dict(found.values_list("job_id").annotate(number=Count("pk")))
 
 
-def _problems(
-    has_credential: bool, unreadable: bool, ended: ProvisioningJob | None, rule_problems: int
-) -> Iterable[str]:
+def _credential_problems(has_credential: bool, unreadable: bool) -> Iterable[str]:
     if not has_credential:
         yield "It has no credential. Enter one with Replace credential."
     if unreadable:
@@ -149,10 +161,90 @@ def _problems(
             "Its credential cannot be decrypted with the present FERNET_KEYS. "
             "Restore the key that wrote it, or enter the credential again."
         )
+
+
+def _schedule_problems(integration: Integration) -> Iterable[str]:
+    if not integration.enabled:
+        return
+    if integration.rejected_at:
+        yield (
+            f"Paused since {_at(integration.rejected_at)}: its key is rejected, and was so when it was tried "
+            "once more. No sync starts by itself until another is entered with Replace credential."
+        )
+    elif integration.slowed and integration.next_sync_at:
+        yield (
+            f"Slowed down: {integration.failed_jobs} jobs in a row failed, the next try is at "
+            f"{_at(integration.next_sync_at)}. One good job brings back its own interval."
+        )
+
+
+def _job_problems(
+    integration: Integration, ended: ProvisioningJob | None, sync: ProvisioningJob | None
+) -> Iterable[str]:
+    """What the last job ran into; what the last sync did, where a preview or one person's job came after it
+    and went well, which mends nothing. A key that has been entered since may.
+    """
     if ended and ended.state in TROUBLE:
-        said = ended.error or ended.refusal or {}
-        yield f"{TROUBLE[State(ended.state)]} {said.get('detail', '')}".strip()
+        yield _told(ended, "job")
+    elif sync and sync.state in TROUBLE and not _before(sync.finished_at, integration.watched_since):
+        yield _told(sync, "sync")
+
+
+def _told(job: ProvisioningJob, called: str) -> str:
+    said = job.error or job.refusal or {}
+    return f"{TROUBLE[State(job.state)].format(job=called)} {said.get('detail', '')}".strip()
+
+
+def _before(moment: datetime | None, other: datetime | None) -> bool:
+    return moment is not None and other is not None and moment < other
+
+
+def _idleness_problems(
+    integration: Integration, live: ProvisioningJob | None, whole: ProvisioningJob | None, now: datetime
+) -> Iterable[str]:
+    """`whole`: the last sync that read everything. What it left undone is told elsewhere."""
+    if not integration.enabled:
+        return
+    expected = integration.watched_since or integration.created_at
+    ended = whole.finished_at if whole and whole.finished_at else None
+    since = max(expected, ended) if ended else expected
+    if is_idle(since=since, interval=integration.interval, took=_took(whole), now=now):
+        last = f"The last one ended at {_at(ended)}." if ended else "There has been none yet."
+        often = integration.sync_every_minutes
+        every = f"every {often} minutes" if often > 1 else "every minute"
+        yield f"No sync has read everything for more than twice its interval ({every}). {last}"
+    yield from _clock_problems(integration, live, now)
+
+
+def _took(job: ProvisioningJob | None) -> timedelta:
+    """How long a job was at work. One that waited for an approver in between does not tell."""
+    if job is None or job.approved_at or not job.started_at or not job.finished_at:
+        return timedelta()
+    return job.finished_at - job.started_at
+
+
+def _clock_problems(integration: Integration, live: ProvisioningJob | None, now: datetime) -> Iterable[str]:
+    if live is None:
+        due = None if integration.paused else integration.next_sync_at
+        if due and is_forgotten(due, now=now):
+            yield f"A sync was due at {_at(due)} and has not begun. Is the clock (Celery beat) running?"
+    elif live.state == State.QUEUED:
+        asked = live.approved_at or live.requested_at
+        if is_forgotten(asked, now=now):
+            yield f"{live} has waited for a worker since {_at(asked)}. Is a worker running?"
+    elif live.lease_expires_at and is_forgotten(live.lease_expires_at, now=now):
+        yield (
+            f"The worker of {live} has been silent since before {_at(live.lease_expires_at)}, and nobody has "
+            "taken the job over. Are the clock (Celery beat) and a worker running?"
+        )
+
+
+def _rule_sentences(rule_problems: int) -> Iterable[str]:
     if rule_problems == 1:
         yield "An access rule names something that cannot be managed."
     elif rule_problems:
         yield f"{rule_problems} times an access rule names something that cannot be managed."
+
+
+def _at(moment: datetime) -> str:
+    return date_format(timezone.localtime(moment), "DATETIME_FORMAT")

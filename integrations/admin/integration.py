@@ -188,6 +188,8 @@ class IntegrationAdmin(ModelAdmin):
 
     @display(description="Next sync", ordering="next_sync_at")
     def next_sync(self, integration: Integration) -> str:
+        if integration.enabled and integration.paused:
+            return "Paused"
         if not integration.enabled or integration.next_sync_at is None:
             return "Not enabled"
         now = timezone.now()

@@ -87,12 +87,16 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class CheckReport:
-    """What the live remote said to a credential. `problem` says plainly why it does not work."""
+    """What the live remote said to a credential. `problem` says plainly why it does not work.
+
+    `rejected`: every answer was that it is no valid credential.
+    """
 
     checks: tuple[Check, ...]
     problem: str | None = None
     credential_owner: str | None = None
     simulated: bool = False
+    rejected: bool = False
 
     @property
     def works(self) -> bool:

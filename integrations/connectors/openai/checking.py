@@ -40,7 +40,14 @@ def check(client: OpenAIClient, is_ours: Callable[[str], bool]) -> CheckReport:
     if not errors:
         with suppress(ConnectorError):
             owner = key_owner(client, is_ours)
-    return CheckReport(tuple(checks), _problem(errors, refused), owner, client.simulated)
+    rejections = [error for error in errors if isinstance(error, CredentialRejected)]
+    return CheckReport(
+        tuple(checks),
+        _problem(errors, refused),
+        owner,
+        simulated=client.simulated,
+        rejected=len(rejections) == len(LISTS),
+    )
 
 
 def _problem(errors: list[ConnectorError], refused: list[str]) -> str | None:

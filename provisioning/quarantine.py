@@ -1,0 +1,39 @@
+"""What an integration's schedule learns from a job: to slow down, to pause for another key, to recover."""
+
+from datetime import datetime
+
+from integrations.connectors.base import CredentialRejected
+from integrations.encryption import DecryptionError
+from integrations.models import Credential, CredentialMissing, Integration
+from provisioning.lessons import Lesson, lesson_of
+from provisioning.models import ProvisioningJob
+
+
+def is_rejected(integration: Integration) -> bool:
+    """A second look after a 401, which may have been one bad answer among good ones: whether the remote now
+    says no to the stored key wherever it is asked. What cannot be asked is not rejected.
+    """
+    try:
+        return integration.connector().check().rejected
+    except CredentialRejected:
+        return True
+    except (CredentialMissing, DecryptionError):
+        return False
+
+
+def learn(job: ProvisioningJob, *, rejected_at: datetime | None, now: datetime) -> None:
+    """To be called with the end of the job, in one transaction. `rejected_at`: when its key was refused."""
+    integration = Integration.objects.select_for_update(no_key=True).get(pk=job.integration_id)
+    match lesson_of(job.state, job.error, preview=job.preview):
+        case Lesson.WORKS:
+            integration.record_success(now=now)
+        case Lesson.FAILS:
+            integration.record_failure(changed=job.trigger == ProvisioningJob.Trigger.DIRECTORY, now=now)
+    if rejected_at and not _has_another_key(integration, since=rejected_at):
+        integration.pause(now=now)
+
+
+def _has_another_key(integration: Integration, *, since: datetime) -> bool:
+    """Whether somebody entered a key, or tried the stored one with success, while the job was at work."""
+    newer = Credential.objects.filter(integration=integration)
+    return newer.filter(entered_at__gt=since).exists() or newer.filter(checked_at__gt=since).exists()
