@@ -11,6 +11,7 @@ from directory.models import Source
 from integrations.models import Integration
 from provisioning import actions
 from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
+from provisioning.recovering import in_words
 
 ROLLING_WINDOW = timedelta(hours=24)
 """Takings of this long count together against the removal limit."""
@@ -75,6 +76,8 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "started_at": _iso(job.started_at),
         "finished_at": _iso(job.finished_at),
         "expires_at": _iso(job.plan_expires_at()) if waits else None,
+        "lease": _lease(job),
+        "releases": job.releases,
         "read": {
             "complete": read.get("complete", False),
             "accounts": read.get("accounts"),
@@ -85,6 +88,17 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "refusal": job.refusal,
         "holds": job.holds,
         "error": job.error,
+    }
+
+
+def _lease(job: ProvisioningJob) -> dict[str, str | None] | None:
+    """Who is at work on it, since when, and how long that may be believed without a further sign."""
+    if job.state != ProvisioningJob.State.RUNNING:
+        return None
+    return {
+        "holder": in_words(job.holder),
+        "since": _iso(job.held_since),
+        "expires_at": _iso(job.lease_expires_at),
     }
 
 

@@ -221,6 +221,7 @@ class ProvisioningJob(models.Model):
         FIRST = "first", _("Just connected")
 
     LIVE = (State.QUEUED, State.RUNNING)
+    FREE: Mapping[str, Any] = {"holder": "", "held_since": None, "lease_expires_at": None}
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="jobs")
@@ -245,6 +246,7 @@ class ProvisioningJob(models.Model):
     verified_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     holder = models.CharField(max_length=200, blank=True)
+    held_since = models.DateTimeField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     phase = models.CharField(max_length=20, blank=True)
     progress = models.CharField(max_length=200, blank=True)
@@ -255,6 +257,9 @@ class ProvisioningJob(models.Model):
     refusal = models.JSONField(null=True, blank=True)
     holds = models.JSONField(default=list, blank=True)
     error = models.JSONField(null=True, blank=True)
+    releases = models.JSONField(
+        default=list, blank=True, help_text=_("By whom it was taken from which worker, when and why.")
+    )
 
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -300,6 +305,7 @@ class ProvisioningJob(models.Model):
         taken = queued.update(
             state=self.State.RUNNING,
             holder=holder,
+            held_since=now,
             started_at=Coalesce("started_at", models.Value(now)),
             lease_expires_at=now + LEASE,
         )
@@ -357,8 +363,7 @@ class ProvisioningJob(models.Model):
                 finished_at=now,
                 phase="",
                 progress="",
-                holder="",
-                lease_expires_at=None,
+                **self.FREE,
                 **outcome,
             )
             if ended and not self.preview:
@@ -379,14 +384,14 @@ class ProvisioningJob(models.Model):
     def give_back(self) -> bool:
         """Queue the job again, because this worker is told to stop."""
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
-        return mine.update(state=self.State.QUEUED, holder="", lease_expires_at=None) == 1
+        return mine.update(state=self.State.QUEUED, **self.FREE) == 1
 
-    def requeue(self) -> bool:
+    def requeue(self, **written: Any) -> bool:
         """Give up a silent worker's job, so that another takes it. Its `started` actions stay questions."""
         silent = ProvisioningJob.objects.filter(
             pk=self.pk, state=self.State.RUNNING, holder=self.holder, lease_expires_at=self.lease_expires_at
         )
-        return silent.update(state=self.State.QUEUED, holder="", lease_expires_at=None) == 1
+        return silent.update(state=self.State.QUEUED, **self.FREE, **written) == 1
 
 
 class ActionQuerySet(models.QuerySet["Action"]):

@@ -14,6 +14,14 @@ def worker_name() -> str:
     return f"{_place()}/{os.getpid()}/{secrets.token_hex(4)}"
 
 
+def in_words(holder: str) -> str:
+    """A worker's name for people: `process 4711 on box`."""
+    place, _, rest = holder.partition("/")
+    number = rest.partition("/")[0]
+    machine = place.partition(" pid:[")[0]
+    return f"process {number} on {machine}" if number.isdecimal() else holder
+
+
 def _place() -> str:
     """This machine, and on Linux the container: process numbers mean nothing outside."""
     with suppress(OSError):
@@ -30,8 +38,15 @@ def lost_jobs(*, now: datetime, undelivered_after: timedelta) -> list[Provisioni
 
 def take_back(job: ProvisioningJob, *, now: datetime) -> bool:
     """Queue a running job again if its worker has been silent for longer than its lease, or is no more."""
+    return is_abandoned(job, now=now) and job.requeue()
+
+
+def is_abandoned(job: ProvisioningJob, *, now: datetime) -> bool:
+    """Whether a running job's lease has run out, or its worker is known to be no more."""
+    if job.state != ProvisioningJob.State.RUNNING:
+        return False
     silent = job.lease_expires_at is not None and job.lease_expires_at < now
-    return (silent or _is_gone(job.holder)) and job.requeue()
+    return silent or _is_gone(job.holder)
 
 
 def _is_gone(holder: str) -> bool:

@@ -11,7 +11,7 @@ from kombu.exceptions import OperationalError
 from cakewalk.models import User
 from directory.models import Person
 from integrations.models import Integration
-from provisioning import accounts, history, tasks
+from provisioning import accounts, history, recovering, tasks
 from provisioning.models import Action, ProvisioningJob
 
 log = logging.getLogger(__name__)
@@ -166,6 +166,41 @@ def _other_approvers(by: User) -> bool:
         "provisioning.approve_job", backend="django.contrib.auth.backends.ModelBackend"
     )
     return others.exclude(pk=by.pk).exists()
+
+
+def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True) -> None:
+    """Take a job from a worker that is silent or dead, and queue it again. Raises Refused.
+
+    The clock does so by itself; this is for when it is not heard of either. Should the worker wake up, it
+    finds that the job is no longer its own.
+    """
+    if not by.is_active or not by.has_perm("provisioning.run_job"):
+        raise Refused(f"{by.get_username()} may not release jobs.")
+    _check_reason(reason, of="A release")
+    if job.state != ProvisioningJob.State.RUNNING:
+        raise Refused(f"{job} is {job.get_state_display().lower()}; no worker holds it.")
+    now = timezone.now()
+    worker = recovering.in_words(job.holder)
+    if not recovering.is_abandoned(job, now=now):
+        raise Refused(
+            f"{job} is at work: {worker} holds it until {_moment(job.lease_expires_at)}, and renews that "
+            "while it lives. Only a job whose worker is silent or dead is released; it can be cancelled."
+        )
+    released = {
+        "from": worker,
+        "by": by.get_username(),
+        "at": now.isoformat(),
+        "reason": reason.strip(),
+    }
+    if not job.requeue(releases=[*job.releases, released]):
+        raise Refused(f"{job} is no longer held as it was shown; look again.")
+    job.refresh_from_db()
+    if deliver:
+        _wake(tasks.run_job, job_id=job.pk)
+
+
+def _moment(at: datetime | None) -> str:
+    return f"{timezone.localtime(at):%H:%M:%S %Z}" if at else "an unknown time"
 
 
 def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> None:

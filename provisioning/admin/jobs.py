@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -31,7 +32,7 @@ from cakewalk.theme import (
     RelatedDropdownFilter,
     display,
 )
-from provisioning import requesting, wording
+from provisioning import recovering, requesting, wording
 from provisioning.actions import Kind
 from provisioning.admin.history import RecordAdmin, label
 from provisioning.models import Action, ProvisioningJob
@@ -175,7 +176,12 @@ class ProvisioningJobAdmin(RecordAdmin):
                 name=f"provisioning_provisioningjob_{name}",
             )
 
-        return [button("approve", self.approve), button("cancel", self.cancel), *super().get_urls()]
+        return [
+            button("approve", self.approve),
+            button("cancel", self.cancel),
+            button("release", self.release),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -205,6 +211,7 @@ class ProvisioningJobAdmin(RecordAdmin):
             "lines": [_line(row) for row in page],
             "timeline": _timeline(job),
             "listings": job.read.get("listings", []),
+            "holder": recovering.in_words(job.holder) if job.state == State.RUNNING else "",
             "expired": _expired(job),
             "expires_at": job.plan_expires_at() if job.state == State.AWAITING_APPROVAL else None,
             **self._decisions(request, job),
@@ -225,12 +232,15 @@ class ProvisioningJobAdmin(RecordAdmin):
         """What the person who looks may decide about the job, and what they must see for it."""
         waits = job.state == State.AWAITING_APPROVAL
         expired = _expired(job)
+        abandoned = recovering.is_abandoned(job, now=timezone.now())
         shown = job.preview and job.state == State.SUCCEEDED
         held = job.actions.filter(state=Action.State.HELD).order_by("seq")
         return {
             "may_approve": waits and not expired and request.user.has_perm("provisioning.approve_job"),
             "may_cancel": (waits or job.state in ProvisioningJob.LIVE)
             and request.user.has_perm("provisioning.run_job"),
+            "abandoned": abandoned,
+            "may_release": abandoned and request.user.has_perm("provisioning.run_job"),
             "may_sync": (shown or expired)
             and job.integration.enabled
             and request.user.has_perm("provisioning.run_job"),
@@ -258,6 +268,17 @@ class ProvisioningJobAdmin(RecordAdmin):
             messages.error(request, f"Not cancelled. {refusal}")
         else:
             messages.success(request, f"{job} is cancelled. What was done before stays done.")
+        return redirect("admin:provisioning_provisioningjob_change", job.pk)
+
+    def release(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job = self._allowed(request, pk, "provisioning.run_job")
+        worker = recovering.in_words(job.holder)
+        try:
+            requesting.release(job, by=signed_in(request), reason=request.POST.get("reason", ""))
+        except requesting.Refused as refusal:
+            messages.error(request, f"Not released. {refusal}")
+        else:
+            messages.success(request, f"{job} is taken from {worker} and queued again.")
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
 
     def _allowed(self, request: HttpRequest, pk: int, permission: str) -> ProvisioningJob:
@@ -331,8 +352,16 @@ def _timeline(job: ProvisioningJob) -> list[dict[str, Any]]:
         ("Verified", job.verified_at, ""),
         (ended, job.finished_at, cancelled if job.state == State.CANCELLED else ""),
     ]
+    steps += [
+        (f"Released from {release['from']}", datetime.fromisoformat(release["at"]), _by(release))
+        for release in job.releases
+    ]
     happened = [{"name": name, "at": at, "note": note} for name, at, note in steps if at]
     return sorted(happened, key=lambda step: step["at"])
+
+
+def _by(decision: Mapping[str, str]) -> str:
+    return f"by {decision['by']}: {decision['reason']}"
 
 
 class KindFilter(DropdownFilter):

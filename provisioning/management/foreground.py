@@ -100,6 +100,8 @@ def print_job(job: ProvisioningJob, out: OutputWrapper, *, as_json: bool) -> Non
         print_json(document, out)
         return
     out.write(headline(document))
+    if lease := document["lease"]:
+        out.write(f"  held by {lease['holder']} since {lease['since']}, until {lease['expires_at']}")
     for reason in [document["refusal"], document["error"], *document["holds"]]:
         if reason:
             out.write(f"  {reason['code']}: {reason['detail']}")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -128,6 +129,14 @@ def logged(by: User, row: Model, times: int) -> None:
     LogEntry.objects.log_actions(by.pk, [row] * times, CHANGE, "Changed by hand.")
 
 
+def of_state(state: str) -> dict[str, Any]:
+    """What makes the job of a state worth to look at. The worker of the running one is silent."""
+    if state == State.RUNNING:
+        an_hour_ago = timezone.now() - timedelta(hours=1)
+        return {"holder": "box pid:[1]/4711/ab", "held_since": an_hour_ago, "lease_expires_at": an_hour_ago}
+    return {"preview": True} if state == State.SUCCEEDED else {}
+
+
 @dataclass
 class Company:
     """Something on every page. `rows`: the row whose own pages are looked at, by `app_model`."""
@@ -145,8 +154,7 @@ class Company:
         for state in State:
             # An integration has one live job at most, and Acme shall be free for the next.
             of = integration(f"Busy, {state}") if state in ProvisioningJob.LIVE else self.acme
-            held = {"preview": True} if state == State.SUCCEEDED else {}
-            made = job(of, state, requested_by=chief, error=PROBLEM, refusal=PROBLEM, **held)
+            made = job(of, state, requested_by=chief, error=PROBLEM, refusal=PROBLEM, **of_state(state))
             for place, kind in enumerate(ACTIONS):
                 action(made, kind, list(Action.State)[place % len(Action.State)])
         self.waiting = awaiting(self.acme, by=chief)
@@ -158,6 +166,7 @@ class Company:
         role = Role.objects.create(name="Visitor")
         role.permissions.add(Permission.objects.get(codename="view_person"))
         self.rows = {
+            "abandoned job": ProvisioningJob.objects.get(state=State.RUNNING),
             "draft rule": rule(self.acme, "Draft"),
             "idle integration": idle,
             "spare group": Group.objects.create(name="spare"),

@@ -182,6 +182,13 @@ DEEDS = (
         OPERATORS,
         lambda company, sender: {"reason": "Not now."},
     ),
+    Deed(
+        "release a job",
+        "admin:provisioning_provisioningjob_release",
+        OPERATORS,
+        lambda company, sender: {"reason": "That machine is gone."},
+        row="abandoned job",
+    ),
     Deed("write a job", "admin:provisioning_provisioningjob_add", NONE, _confirmed),
     Deed("delete a job", "admin:provisioning_provisioningjob_delete", NONE, _confirmed),
     Deed("write an action", "admin:provisioning_action_add", NONE, _confirmed),

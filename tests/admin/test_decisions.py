@@ -1,5 +1,6 @@
-"""Approving and cancelling a job through its page."""
+"""Approving, cancelling and releasing a job through its page."""
 
+import re
 from datetime import timedelta
 
 import pytest
@@ -339,3 +340,77 @@ def test_a_plan_that_the_clock_has_ended_still_offers_a_new_one(
     assert "Its plan waited too long for an approver." in answer.content.decode()
     assert sync_button(waiting) in forms(answer)
     assert button("cancel", waiting) not in forms(answer)
+
+
+# -- the lease of a running job
+
+
+def at_work(of: ProvisioningJob, *, minutes_left: int) -> ProvisioningJob:
+    now = timezone.now()
+    return job(
+        of.integration,
+        State.RUNNING,
+        holder="box pid:[1]/4711/ab",
+        held_since=now - timedelta(minutes=5),
+        lease_expires_at=now + timedelta(minutes=minutes_left),
+    )
+
+
+def test_the_page_of_a_running_job_says_who_holds_it_and_until_when(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    running = at_work(waiting, minutes_left=2)
+
+    answer = clients["superuser"].get(page(running))
+
+    html = re.sub(r"<[^>]+>", "", answer.content.decode())
+    assert "Held by process 4711 on box since" in html
+    until = timezone.localtime(running.lease_expires_at).strftime("%H:%M:%S")
+    assert f"the lease runs out at {until}" in html
+    assert button("release", running) not in forms(answer)
+
+
+def test_a_job_whose_worker_is_alive_is_not_released(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    running = at_work(waiting, minutes_left=2)
+    before = everything()
+
+    [told] = press(clients["operator"], "release", running, reason="Hurry.")
+
+    assert told.startswith(f"Not released. {running} is at work: process 4711 on box holds it until ")
+    assert everything() == before
+
+
+def test_a_job_whose_lease_has_run_out_is_released_and_its_page_tells_by_whom(
+    waiting: ProvisioningJob,
+    clients: dict[str, Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    running = at_work(waiting, minutes_left=-1)
+    typed = as_shown(clients["operator"], page(running), button("release", running), reason="Box is gone.")
+    assert button("release", running) not in forms(clients["approver"].get(page(running)))
+
+    with django_capture_on_commit_callbacks() as woken:
+        told = press(clients["operator"], "release", running, **typed)
+
+    running.refresh_from_db()
+    html = clients["auditor"].get(page(running)).content.decode()
+    assert told == [f"{running} is taken from process 4711 on box and queued again."]
+    assert (running.state, running.holder, len(woken)) == (State.QUEUED, "", 1)
+    assert "Released from process 4711 on box" in html
+    assert "by operator: Box is gone." in html
+    assert "Held by" not in html
+
+
+@pytest.mark.parametrize("reason", ["", " \n "])
+def test_a_release_without_a_reason_is_none(
+    waiting: ProvisioningJob, clients: dict[str, Client], reason: str
+) -> None:
+    running = at_work(waiting, minutes_left=-1)
+    before = everything()
+
+    assert press(clients["operator"], "release", running, reason=reason) == [
+        "Not released. A release needs a reason."
+    ]
+    assert everything() == before
