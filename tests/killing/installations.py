@@ -263,7 +263,7 @@ class OnPostgreSQL(Killable):
         time.sleep(0.5)
 
     def _ended(self) -> bool:
-        return bool(self.rows(f"SELECT 1 FROM {JOBS} AND finished_at IS NOT NULL"))
+        return bool(self.rows(f"SELECT 1 FROM {JOBS} AND finished_at IS NOT NULL"))  # noqa: S608
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.settings["DATABASE_URL"]) as database:

@@ -84,9 +84,8 @@ def results(installation: Killable, say: Callable[[str], None]) -> dict[str, lis
             started = time.monotonic()
             found[moment.step] = problems(installation, moment, expected)
             outcome = " ".join(found[moment.step]) or "nothing lost, nothing twice"
-            say(
-                f"{type(installation).__name__}: {moment.step}: {outcome} ({time.monotonic() - started:.1f} s)"
-            )
+            seconds = time.monotonic() - started
+            say(f"{type(installation).__name__}: {moment.step}: {outcome} ({seconds:.1f} s)")
         return found
     finally:
         installation.stop()

@@ -10,6 +10,7 @@ from directory.models import Person, Source
 from integrations.connectors.openai.simulator import Fault, Kind, Simulator
 from provisioning import reconciliation, requesting
 from provisioning.models import Action, ProvisioningJob
+from tests.effort import seeds
 from tests.provisioning.world import BOSS, World, staffed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -100,7 +101,7 @@ class Chaos:
         return set(Person.objects.filter(active=True).values_list("email", flat=True))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", seeds(4, 40))
 def test_whatever_goes_wrong_nobody_entitled_loses_and_nobody_is_left_over(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:

@@ -5,7 +5,7 @@ innocent, and once it is done there is nothing more to plan.
 import contextlib
 from dataclasses import replace
 
-from hypothesis import HealthCheck, assume, settings
+from hypothesis import assume
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
@@ -19,6 +19,7 @@ from provisioning.matching import Linked, Links, Match, Orphan, match
 from provisioning.planning import Left, Planner
 from provisioning.policy import Mark, Policy, Rule, RuleGrant, Target, resolve
 from provisioning.safety import Decision, Facts, Limits, assess
+from tests.effort import cases
 from tests.provisioning.builders import VOCABULARY
 from tests.provisioning.directly import Remote
 
@@ -245,6 +246,4 @@ class Company(RuleBasedStateMachine):
 
 
 TestCompany = Company.TestCase
-TestCompany.settings = settings(
-    max_examples=100, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestCompany.settings = cases(100, 5_000, stateful_step_count=30)

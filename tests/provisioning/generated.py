@@ -1,0 +1,171 @@
+"""Random directories, organizations and policies, as plain values that need not have come about by rules."""
+
+from dataclasses import dataclass
+
+from hypothesis import strategies as st
+
+from directory.snapshot import Person
+from integrations.connectors.base import Account, AccountState, Grant
+from provisioning.actions import Action
+from provisioning.drafting import Line, draft
+from provisioning.matching import Links, Match, match
+from provisioning.planning import Left, Planner
+from provisioning.policy import Mark, Policy, Rule, RuleGrant, resolve
+from provisioning.safety import Facts, Limits
+from tests.provisioning.builders import PLATFORM, SEARCH, VOCABULARY, VOICE
+
+ENTITLEMENTS = (SEARCH, VOICE, PLATFORM)
+addresses = st.sampled_from([f"{name}@x.org" for name in "abcdefg"] + ["guest@y.org"])
+groups = st.frozensets(st.sampled_from([1, 2, 3]), max_size=2)
+roles = st.sampled_from(["reader", "owner"])
+remote_roles = st.sampled_from(["reader", "reader", "owner", "auditor", None])
+grants = st.lists(
+    st.builds(
+        lambda held, role: Grant(held.kind, held.id, role),
+        st.sampled_from(ENTITLEMENTS),
+        st.sampled_from(["member", "owner", "viewer"]),
+    ),
+    max_size=2,
+    unique_by=lambda one: one.id,
+).map(lambda some: tuple(sorted(some)))
+rule_grants = st.builds(
+    lambda held, role: RuleGrant(held.kind, held.name, role if held.kind == "project" else "member"),
+    st.sampled_from(ENTITLEMENTS),
+    st.sampled_from(["member", "owner"]),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """Everything that a plan is made from."""
+
+    people: tuple[Person, ...]
+    accounts: tuple[Account, ...]
+    policy: Policy
+    links: Links
+    left: dict[str, Left]
+
+    @property
+    def matches(self) -> list[Match]:
+        return match(self.people, self.accounts, self.links)
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        return draft(Planner(self.policy, self.left), None, self.matches, None).decided
+
+    @property
+    def writes(self) -> list[Action]:
+        return [action for action, _ in self.lines if action.writes]
+
+
+@st.composite
+def people(draw: st.DrawFn) -> tuple[Person, ...]:
+    """Every address belongs to one person at most, as the directory sees to."""
+    free = draw(st.lists(addresses, unique=True, max_size=7))
+    found = []
+    for number, email in enumerate(free[: draw(st.integers(0, 5))], start=1):
+        alias = tuple(free[-number:][:1]) if draw(st.booleans()) and number < len(free) // 2 else ()
+        keys = tuple(dict.fromkeys((email, *alias)))
+        found.append(Person(number, email, keys, active=draw(st.booleans()), groups=draw(groups)))
+    return tuple(found)
+
+
+@st.composite
+def accounts(draw: st.DrawFn) -> tuple[Account, ...]:
+    drawn = draw(
+        st.lists(
+            st.tuples(st.sampled_from(AccountState), addresses | st.none(), remote_roles, grants, groups),
+            max_size=6,
+        )
+    )
+    return tuple(
+        Account(
+            f"account-{place}",
+            state,
+            email.upper() if email and 3 in more else email,
+            role,
+            grants=held,
+            is_service=more == {1},
+            managed_elsewhere=more == {2},
+        )
+        for place, (state, email, role, held, more) in enumerate(drawn)
+    )
+
+
+rules = st.lists(
+    st.builds(
+        Rule,
+        name=st.sampled_from(["Q", "R", "S"]),
+        group=st.sampled_from([None, 1, 2]),
+        role=roles,
+        grants=st.lists(rule_grants, max_size=2).map(tuple),
+    ),
+    max_size=3,
+    unique_by=lambda one: one.name,
+).map(tuple)
+marks = st.dictionaries(
+    addresses, st.builds(Mark, st.sampled_from(["protected", "ignored"]), st.just("agreed")), max_size=2
+)
+numbers = st.dictionaries(
+    st.integers(0, 5).map(lambda place: f"account-{place}"), st.integers(1, 5), max_size=3
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    access, there = draw(rules), draw(st.lists(st.sampled_from(ENTITLEMENTS), unique=True))
+    policy = Policy(
+        rules=access,
+        vocabulary=VOCABULARY,
+        resolved=resolve(access, there),
+        names={(held.kind, held.id): held.name for held in there},
+        marks=draw(marks),
+        managed_domains=draw(st.sampled_from([frozenset(), frozenset({"x.org"})])),
+        remove_orphans=draw(st.booleans()),
+        renew_invites=draw(st.booleans()),
+    )
+    links = Links(found=draw(numbers), by_hand=draw(numbers))
+    some = draw(accounts())
+    left = {
+        account.id: Left(account.role, frozenset(account.grants)) for account in some if draw(st.booleans())
+    }
+    return Case(draw(people()), some, policy, links, left)
+
+
+def owners_of(case: Case) -> frozenset[str]:
+    return frozenset(
+        account.id
+        for account in case.accounts
+        if account.state is AccountState.ACTIVE and account.role == "owner" and not account.is_service
+    )
+
+
+@st.composite
+def facts(draw: st.DrawFn, case: Case) -> Facts:
+    owner = draw(st.none() | st.sampled_from([account.id for account in case.accounts] or [None]))
+    before = draw(st.dictionaries(st.sampled_from(["hr", "it"]), st.integers(0, 12)))
+    return Facts(
+        active_people=draw(st.sampled_from([0, 1, 5, 5, 5])),
+        accounts=draw(st.sampled_from([len(case.accounts), 40, 100])),
+        owners=owners_of(case),
+        credential_owner=owner,
+        protected=frozenset(key for key, mark in case.policy.marks.items() if mark.kind == "protected"),
+        sources_before=before,
+        sources_now=draw(st.dictionaries(st.sampled_from(["hr", "it"]), st.integers(0, 12))),
+        taken_recently=draw(st.frozensets(st.sampled_from(["account-0", "account-9", "gone@x.org"]))),
+        first_applying=draw(st.booleans()),
+        members_before=draw(st.integers(0, 12)),
+        members_vanished=draw(st.integers(0, 12)),
+    )
+
+
+limits = st.builds(
+    Limits,
+    mode=st.sampled_from(["observe", "extend", "manage", "manage", "manage"]),
+    removal_limit_count=st.integers(0, 3),
+    removal_limit_percent=st.sampled_from([0, 10, 100]),
+    hold_everything_over_limit=st.booleans(),
+    hold_first_removals=st.booleans(),
+    minimum_owners=st.integers(1, 2),
+    vanished_percent=st.sampled_from([0, 20, 100]),
+)
