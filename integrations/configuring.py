@@ -52,6 +52,20 @@ def settings_of(integration: Integration) -> dict[str, Any]:
     return {name: getattr(integration, name) for name in SETTINGS}
 
 
+def schedule_of(integration: Integration) -> dict[str, Any]:
+    """When the next sync is due, and what keeps it from being due sooner."""
+    return {
+        "next_sync_at": _iso(integration.next_sync_at),
+        "failed_jobs": integration.failed_jobs,
+        "slowed": integration.slowed,
+        "paused_since": _iso(integration.rejected_at),
+    }
+
+
+def _iso(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
 def as_text(value: Any) -> str:
     """A setting's value in the form in which it is set."""
     return str(value).lower() if isinstance(value, bool) else " ".join(str(value).split())

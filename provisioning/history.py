@@ -16,6 +16,9 @@ from provisioning.recovering import in_words
 ROLLING_WINDOW = timedelta(hours=24)
 """Takings of this long count together against the removal limit."""
 
+READS_COMPARED = 3
+"""With so many earlier reads a new one is compared. The least of them counts: one change is told once."""
+
 PLAN_FIELDS = (
     "kind",
     "situation",
@@ -83,6 +86,7 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
             "accounts": read.get("accounts"),
             "pages": read.get("pages"),
             "calls": read.get("calls"),
+            "doubts": read.get("doubts", []),
         },
         "counts": dict(counted),
         "refusal": job.refusal,
@@ -187,6 +191,14 @@ def sources_before(integration: Integration) -> dict[str, int]:
         if not accepted:
             before[source.name if source else name] = active
     return before
+
+
+def reads_before(job: ProvisioningJob) -> list[dict[str, Any]]:
+    """The last complete reads before this job's, of previews as well: they read the same."""
+    complete = ProvisioningJob.objects.filter(
+        integration=job.integration_id, pk__lt=job.pk, planned_at__isnull=False
+    )
+    return list(complete.order_by("-pk").values_list("read", flat=True)[:READS_COMPARED])
 
 
 def plans_awaiting_approval(integration: Integration) -> list[ProvisioningJob]:

@@ -25,31 +25,26 @@ def _too_little(read: Read, earlier: Sequence[Read]) -> Iterable[str]:
     for name, items in _items(read).items():
         before = [counted[name] for counted in map(_items, earlier) if name in counted]
         if before and min(before) >= LEAST_ITEMS and items * 2 < min(before):
-            yield (
-                f"The list of {name} had {items} items, and {_at_least(before)} "
-                "when it was last read to the end."
-            )
+            yield f"The list of {name} had {items} items; {_of_late(before)} {min(before)}."
 
 
 def _items(read: Read) -> dict[str, int]:
-    """How long each list was. A list that was not asked for is not compared."""
+    """How long each list was. One that an earlier read did not ask for is not compared with it."""
     return {listing["name"]: listing["items"] for listing in read.get("listings", [])}
 
 
-def _at_least(before: Sequence[int]) -> str:
-    return f"at least {min(before)}" if len(before) > 1 else str(before[0])
+def _of_late(before: Sequence[object]) -> str:
+    several = f"the last {len(before)} complete reads had at least"
+    return several if len(before) > 1 else "the last complete read had"
 
 
 def _too_fast(read: Read, earlier: Sequence[Read]) -> Iterable[str]:
-    paces = [pace for pace in map(_seconds_per_page, earlier) if pace is not None]
-    slow = [each for each in earlier if each.get("seconds", 0) >= LEAST_SECONDS]
-    pace = _seconds_per_page(read)
-    if pace is not None and paces and len(slow) == len(earlier) and pace * FASTER < min(paces):
-        yield (
-            f"It was read in {read['seconds']:.2f} seconds, more than {FASTER} times as fast, page by page, "
-            "as ever of late."
-        )
+    if not earlier or min(each.get("seconds", 0) for each in earlier) < LEAST_SECONDS:
+        return
+    pace, usual = _seconds_per_page(read), min(map(_seconds_per_page, earlier))
+    if pace * FASTER < usual:
+        yield f"A page took {pace:.3f} s to read, and {usual:.3f} s or more in the last complete reads."
 
 
-def _seconds_per_page(read: Read) -> float | None:
-    return read["seconds"] / read["pages"] if read.get("pages") else None
+def _seconds_per_page(read: Read) -> float:
+    return float(read["seconds"]) / max(int(read["pages"]), 1)

@@ -9,6 +9,7 @@ from directory.snapshot import Directory
 from provisioning import actions, history
 from provisioning.drafting import Draft
 from provisioning.models import Action, ProvisioningJob
+from provisioning.plausibility import doubts
 from provisioning.reading import Reading
 from provisioning.safety import Verdict
 
@@ -19,7 +20,8 @@ def store(
     now = timezone.now()
     Action.objects.bulk_create(_rows(job, plan, verdict), batch_size=500)
     job.mode = job.integration.mode
-    job.read = reading.as_json()
+    read = reading.as_json()
+    job.read = read | {"doubts": doubts(read, history.reads_before(job))}
     job.directory = {
         "people": len(directory.people),
         "active": directory.active,

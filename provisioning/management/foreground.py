@@ -105,6 +105,8 @@ def print_job(job: ProvisioningJob, out: OutputWrapper, *, as_json: bool) -> Non
     for reason in [document["refusal"], document["error"], *document["holds"]]:
         if reason:
             out.write(f"  {reason['code']}: {reason['detail']}")
+    for doubt in document["read"]["doubts"]:
+        out.write(f"  doubt: {doubt}")
     for action in document["actions"]:
         out.write(f"  {_line(action)}")
 

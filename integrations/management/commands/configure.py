@@ -6,7 +6,15 @@ from typing import Any
 from django.core.management.base import BaseCommand
 from django.utils import timezone
 
-from integrations.configuring import SETTINGS, BadSettings, as_text, configure, read_settings, settings_of
+from integrations.configuring import (
+    SETTINGS,
+    BadSettings,
+    as_text,
+    configure,
+    read_settings,
+    schedule_of,
+    settings_of,
+)
 from integrations.management.raised_mode import queue_preview
 from provisioning.management.foreground import integration_named, print_json, wrong_usage
 
@@ -43,6 +51,7 @@ class Command(BaseCommand):
             document = {
                 "integration": integration.name,
                 "settings": settings,
+                "schedule": schedule_of(done.integration),
                 "changed": done.changed,
                 "preview": preview,
             }
