@@ -9,7 +9,7 @@ from django.db.models import Count, Q
 
 from directory.models import Source
 from integrations.models import Integration
-from provisioning import actions
+from provisioning import actions, wording
 from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.recovering import in_words
 
@@ -136,6 +136,25 @@ def counts_by_job(jobs: Sequence[ProvisioningJob]) -> dict[int, dict[str, int]]:
         }
         for job_id, counted in states.items()
     }
+
+
+ENDINGS = ("cancelled", "expired", "superseded")
+"""Codes of actions that were skipped because their job was ended before them."""
+
+
+def what_was_done(job: ProvisioningJob) -> str:
+    """How far a job came that was stopped, in a sentence."""
+    if job.preview:
+        return "It was a preview: nothing was changed."
+    if job.planned_at is None:
+        return "No plan had been made yet: nothing was changed."
+    counted = counts(job)
+    if not counted["planned"]:
+        return "There was nothing to do."
+    skipped = job.actions.filter(state=Action.State.SKIPPED, error__code__in=ENDINGS).count()
+    return wording.left_off(
+        planned=counted["planned"], done=counted["done"], skipped=skipped, under_way=counted["started"]
+    )
 
 
 def line_of(row: Action) -> dict[str, Any]:

@@ -203,21 +203,31 @@ def _moment(at: datetime | None) -> str:
     return f"{timezone.localtime(at):%H:%M:%S %Z}" if at else "an unknown time"
 
 
-def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> None:
-    """Stop a job that has not ended. What was done stays done, and the job's actions say so."""
+def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> str:
+    """Stop a job that has not ended. Returns what was done before, which stays done, in a sentence.
+
+    A worker that has the job notices before its next call. Raises Refused.
+    """
+    if by and not (by.is_active and by.has_perm("provisioning.run_job")):
+        raise Refused(f"{by.get_username()} may not cancel jobs.")
     _check_reason(reason, of="A cancellation")
     open_states = (*ProvisioningJob.LIVE, ProvisioningJob.State.AWAITING_APPROVAL)
+    now = timezone.now()
     with transaction.atomic():
         taken = ProvisioningJob.objects.filter(pk=job.pk, state__in=open_states).update(
             state=ProvisioningJob.State.CANCELLED,
             cancelled_by=by,
             cancel_reason=reason.strip(),
-            finished_at=timezone.now(),
+            finished_at=now,
+            phase="",
+            progress="",
         )
-        if not taken:
-            raise Refused(f"{job} has already ended.")
-        waiting = job.actions.filter(state__in=(Action.State.PLANNED, Action.State.HELD))
-        waiting.update(
-            state=Action.State.SKIPPED, error={"code": "cancelled", "detail": f"Cancelled: {reason.strip()}"}
-        )
+        if taken:
+            waiting = job.actions.filter(state__in=(Action.State.PLANNED, Action.State.HELD))
+            cancelled = {"code": "cancelled", "detail": f"Cancelled: {reason.strip()}"}
+            waiting.update(state=Action.State.SKIPPED, error=cancelled, finished_at=now)
     job.refresh_from_db()
+    if not taken:
+        ended = f"{job} has already ended: it is {job.get_state_display().lower()}."
+        raise Refused(f"{ended} {history.what_was_done(job)}")
+    return history.what_was_done(job)

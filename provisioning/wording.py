@@ -98,6 +98,25 @@ def _named(entitlement: Mapping[str, str] | None) -> str:
     return f"the {entitlement.get('kind', 'grant')} {entitlement.get('name') or entitlement.get('id')}"
 
 
+def left_off(*, planned: int, done: int, skipped: int, under_way: int) -> str:
+    """How far a stopped job came: `3 of 12 actions were done before and stay done; 9 are skipped.`"""
+    parts = ["Nothing was done before"]
+    if done:
+        verbs = "was done before and stays" if done == 1 else "were done before and stay"
+        parts = [f"{done} of {_actions(planned)} {verbs} done"]
+    if skipped:
+        subject = str(skipped) if done else _actions(skipped)
+        parts.append(f"{subject} {'is' if skipped == 1 else 'are'} skipped")
+    if under_way:
+        verbs = "is under way: its outcome is" if under_way == 1 else "are under way: their outcome is"
+        parts.append(f"{under_way} {verbs} written down when the reply comes, or found by the next sync")
+    return f"{'; '.join(parts)}."
+
+
+def _actions(number: int) -> str:
+    return f"{number} action{'' if number == 1 else 's'}"
+
+
 def picture(state: Mapping[str, Any] | None) -> str:
     """A `before` or `after` on one line: `invited, reader, Search (member)`."""
     if not state:

@@ -32,7 +32,7 @@ from cakewalk.theme import (
     RelatedDropdownFilter,
     display,
 )
-from provisioning import recovering, requesting, wording
+from provisioning import history, recovering, requesting, wording
 from provisioning.actions import Kind
 from provisioning.admin.history import RecordAdmin, label
 from provisioning.models import Action, ProvisioningJob
@@ -50,7 +50,7 @@ SAYS = {
     State.REFUSED: "The plan was refused. Nothing was changed.",
     State.FAILED: "It went wrong.",
     State.INCONCLUSIVE: "The organization could not be proven to be read completely. Nothing was changed.",
-    State.CANCELLED: "It was cancelled. What was done before stays done.",
+    State.CANCELLED: "It was cancelled.",
 }
 
 TRIGGERS = {
@@ -263,11 +263,11 @@ class ProvisioningJobAdmin(RecordAdmin):
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.run_job")
         try:
-            requesting.cancel(job, by=signed_in(request), reason=request.POST.get("reason", ""))
+            done = requesting.cancel(job, by=signed_in(request), reason=request.POST.get("reason", ""))
         except requesting.Refused as refusal:
             messages.error(request, f"Not cancelled. {refusal}")
         else:
-            messages.success(request, f"{job} is cancelled. What was done before stays done.")
+            messages.success(request, f"{job} is cancelled. {done}")
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
 
     def release(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -303,7 +303,9 @@ def _unbroken(text: str) -> SafeString:
 
 def _says(job: ProvisioningJob, tally: Tally) -> str:
     if _expired(job):
-        return "Its plan waited too long for an approver. What was done before stays done."
+        return f"Its plan waited too long for an approver. {history.what_was_done(job)}"
+    if job.state == State.CANCELLED:
+        return f"{SAYS[State.CANCELLED]} {history.what_was_done(job)}"
     if job.preview and job.state == State.SUCCEEDED:
         return "This is a preview: nothing was changed."
     if job.state == State.SUCCEEDED and not planned(tally):

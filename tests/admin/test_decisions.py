@@ -216,11 +216,14 @@ def test_no_approval_while_another_job_of_the_integration_runs(
 def test_a_live_job_is_cancelled(waiting: ProvisioningJob, clients: dict[str, Client], state: str) -> None:
     live = job(waiting.integration, state)
     done, planned = action(live, "invite", "done"), action(live, "remove", "planned")
+    action(live, "report", "done")
 
     told = press(clients["operator"], "cancel", live, reason="Wrong file.")
 
     live.refresh_from_db()
-    assert told == [f"{live} is cancelled. What was done before stays done."]
+    says = "1 of 2 actions was done before and stays done; 1 is skipped."
+    assert told == [f"{live} is cancelled. {says}"]
+    assert f"It was cancelled. {says}" in clients["auditor"].get(page(live)).content.decode()
     assert (live.state, live.cancelled_by.username, live.cancel_reason) == (
         State.CANCELLED,
         "operator",
@@ -234,8 +237,9 @@ def test_cancelling_a_job_that_waits_leaves_what_is_held_undone(
 ) -> None:
     typed = as_shown(clients["operator"], page(waiting), button("cancel", waiting), reason="They come back.")
 
-    press(clients["operator"], "cancel", waiting, **typed)
+    told = press(clients["operator"], "cancel", waiting, **typed)
 
+    assert told == [f"{waiting} is cancelled. 1 of 4 actions was done before and stays done; 3 are skipped."]
     held = waiting.actions.filter(kind="remove")
     assert {(row.state, row.error["detail"]) for row in held} == {("skipped", "Cancelled: They come back.")}
     assert waiting.actions.get(kind="invite").state == Action.State.DONE
@@ -259,7 +263,10 @@ def test_a_job_is_cancelled_once(waiting: ProvisioningJob, clients: dict[str, Cl
 
     told = press(clients["superuser"], "cancel", waiting, reason="Indeed.")
 
-    assert told == [f"Not cancelled. {waiting} has already ended."]
+    assert told == [
+        f"Not cancelled. {waiting} has already ended: it is cancelled. "
+        "1 of 4 actions was done before and stays done; 3 are skipped."
+    ]
     assert everything() == before
 
 

@@ -10,7 +10,7 @@ from provisioning.management.foreground import job_numbered, print_job, user_nam
 
 
 class Command(BaseCommand):
-    help = "Cancel a queued, running or waiting job. What was done stays done."
+    help = "Cancel a queued, running or waiting job, and say what was done before: that stays done."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job", type=int)
@@ -21,7 +21,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         job = job_numbered(options["job"])
         try:
-            requesting.cancel(job, by=user_named(options["by"]), reason=options["reason"])
+            done = requesting.cancel(job, by=user_named(options["by"]), reason=options["reason"])
         except requesting.Refused as error:
             raise wrong_usage(str(error)) from error
+        self.stderr.write(f"{job} is cancelled. {done}")
         print_job(job, self.stdout, as_json=options["json"])
