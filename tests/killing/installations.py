@@ -68,6 +68,22 @@ def newsroom() -> Organization:
     return organization
 
 
+SETUP = """\
+migrate --verbosity 0
+connect openai --name Newsroom --key-env KEY --base-url {} --mode manage
+configure Newsroom --set first_removals=allow
+import_people people.csv
+import_rules rules.toml --integration Newsroom
+sync Newsroom --preview"""
+IN_ONE_PROCESS = """
+import json, os, sys
+os.environ["DJANGO_SETTINGS_MODULE"] = "cakewalk.settings"
+import django
+django.setup()
+from django.core.management import call_command
+for words in json.load(sys.stdin):
+    call_command(*words)
+"""
 JOBS = "provisioning_provisioningjob WHERE NOT preview"
 
 
@@ -85,17 +101,17 @@ class Killable(Installation):
     def start(self) -> None:
         """A database as it is before the sync, kept to begin with again and again."""
         self._serve()
-        self.run("migrate", "--verbosity", "0")
-        words = ("connect", "openai", "--name", NAME, "--key-stdin", "--base-url", self.simulator.base_url)
-        self.run(*words, "--mode", "manage", stdin=self.simulator.organization.admin_key)
-        self.run("configure", NAME, "--set", "first_removals=allow")
-        for name, content, *command in (
-            ("people.csv", PEOPLE, "import_people"),
-            ("rules.toml", RULES, "import_rules", "--integration", NAME),
-        ):
+        for name, content in (("people.csv", PEOPLE), ("rules.toml", RULES)):
             (self.folder / name).write_text(content)
-            self.run(*command, str(self.folder / name))
-        self.run("sync", NAME, "--preview")
+        subprocess.run(
+            [sys.executable, "-c", IN_ONE_PROCESS],
+            cwd=self.folder,
+            env=self._environment | {"KEY": self.simulator.organization.admin_key},
+            input=json.dumps([words.split() for words in SETUP.format(self.simulator.base_url).splitlines()]),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         self.keep()
 
     def begin_again(self) -> None:
@@ -168,6 +184,7 @@ class OnSQLite(Killable):
 
     def __init__(self, folder: Path) -> None:
         self.file = folder / "killable.sqlite3"
+        self._synced: dict[str, Any] = {}
         super().__init__(folder, DATABASE_URL=f"sqlite:///{self.file}")
 
     def keep(self) -> None:
@@ -191,7 +208,11 @@ class OnSQLite(Killable):
         return self.has_struck() and died.returncode == -signal.SIGKILL
 
     def come_to_an_end(self) -> None:
-        self.run("sync", NAME)
+        self._synced = self.document("sync", NAME)
+
+    def next_sync(self) -> dict[str, Any]:
+        """The process that took over has synced once more by itself."""
+        return self._synced
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         with sqlite3.connect(self.file) as database:
