@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from integrations.connectors.base import CredentialRejected
+from integrations.connectors.base import ConnectorError, CredentialRejected
 from integrations.encryption import DecryptionError
 from integrations.models import Credential, CredentialMissing, Integration
 from provisioning.lessons import Lesson, lesson_of
@@ -17,7 +17,7 @@ def is_rejected(integration: Integration) -> bool:
         return integration.connector().check().rejected
     except CredentialRejected:
         return True
-    except (CredentialMissing, DecryptionError):
+    except (ConnectorError, CredentialMissing, DecryptionError):
         return False
 
 

@@ -83,10 +83,12 @@ def request_due_jobs(now: datetime) -> list[ProvisioningJob]:
     jobs = []
     for integration in Integration.objects.due(now):
         try:
-            job = request_job(integration, trigger=integration.next_sync_trigger)
+            # Together, so that a job which fails at once has the last word on when the next one is due.
+            with transaction.atomic():
+                job = request_job(integration, trigger=integration.next_sync_trigger)
+                integration.schedule_next_sync(now=now)
         except AlreadyRunning:
             continue
-        integration.schedule_next_sync(now=now)
         jobs.append(job)
     return jobs
 

@@ -85,7 +85,7 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
             problems=(
                 *_credential_problems(row.pk in credentials, row.pk in unreadable),
                 *_schedule_problems(row),
-                *_job_problems(row, jobs.get(row.last_ended_id), jobs.get(row.last_sync_id)),
+                *_job_problems(jobs.get(row.last_ended_id), jobs.get(row.last_sync_id)),
                 *_idleness_problems(row, jobs.get(row.live_id), jobs.get(row.last_whole_id), now),
                 *_rule_sentences(rule_problems.get(row.last_ended_id, 0)),
             ),
@@ -169,7 +169,8 @@ def _schedule_problems(integration: Integration) -> Iterable[str]:
     if integration.rejected_at:
         yield (
             f"Paused since {_at(integration.rejected_at)}: its key is rejected, and was so when it was tried "
-            "once more. No sync starts by itself until another is entered with Replace credential."
+            "once more. No sync starts by itself until another key is entered with Replace credential, or a "
+            "sync on demand goes well."
         )
     elif integration.slowed and integration.next_sync_at:
         yield (
@@ -178,25 +179,19 @@ def _schedule_problems(integration: Integration) -> Iterable[str]:
         )
 
 
-def _job_problems(
-    integration: Integration, ended: ProvisioningJob | None, sync: ProvisioningJob | None
-) -> Iterable[str]:
-    """What the last job ran into; what the last sync did, where a preview or one person's job came after it
-    and went well, which mends nothing. A key that has been entered since may.
+def _job_problems(ended: ProvisioningJob | None, sync: ProvisioningJob | None) -> Iterable[str]:
+    """What the last job ran into, and what the last sync left undone of its plan: a preview or one person's
+    job that went well after it has proven that the remote answers, and has not carried that plan out.
     """
     if ended and ended.state in TROUBLE:
         yield _told(ended, "job")
-    elif sync and sync.state in TROUBLE and not _before(sync.finished_at, integration.watched_since):
+    elif sync and sync.planned_at and sync.state in (State.FAILED, State.PARTIAL):
         yield _told(sync, "sync")
 
 
 def _told(job: ProvisioningJob, called: str) -> str:
     said = job.error or job.refusal or {}
     return f"{TROUBLE[State(job.state)].format(job=called)} {said.get('detail', '')}".strip()
-
-
-def _before(moment: datetime | None, other: datetime | None) -> bool:
-    return moment is not None and other is not None and moment < other
 
 
 def _idleness_problems(

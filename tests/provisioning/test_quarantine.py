@@ -17,12 +17,12 @@ from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Integration
 from integrations.pacing import wait_after
-from provisioning import reconciliation, requesting
+from provisioning import reconciliation, requesting, tasks
 from provisioning.lessons import Lesson, lesson_of
 from provisioning.models import ProvisioningJob
 from provisioning.standing import standing_of
 from tests.admin.builders import staff
-from tests.provisioning.world import World, command, staffed
+from tests.provisioning.world import BOSS, World, command, staffed
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -261,7 +261,7 @@ def test_a_revoked_key_pauses_the_schedule_at_once_and_asks_for_another(world: W
     assert (document["state"], document["error"]["code"]) == ("failed", "credential_rejected")
     assert (acme.paused, acme.next_sync_at) == (True, None)
     assert "Paused since " in problems(world)
-    assert "entered with Replace credential" in problems(world)
+    assert "another key is entered with Replace credential" in problems(world)
     assert run_what_is_due(world, timedelta(days=2)) == []
 
 
@@ -352,6 +352,7 @@ def test_a_change_of_the_directory_during_the_pause_is_made_good_when_a_key_work
     world.sync()
     world.dismiss("p0@example.org")
     requesting.directory_changed()
+    assert Integration.objects.get().next_sync_at is None
     assert run_what_is_due(world, timedelta(days=1)) == []
     entry = Entry("openai", "Acme", world.simulator.base_url, fresh, Integration.objects.get())
 
@@ -387,6 +388,30 @@ def test_changed_settings_do_not_wake_a_paused_integration(world: World) -> None
     world.sync()
     command("configure", "Acme", "--set", "sync_every_minutes=5")
     assert Integration.objects.get().next_sync_at is None
+
+
+def test_a_job_on_demand_that_goes_well_ends_the_pause(world: World) -> None:
+    """The key was right after all, or is so again: its owner had lost the role and has got it back."""
+    boss = world.organization.find_user(BOSS)
+    world.organization.add_member("other@example.org", "owner")
+    boss.role = "reader"
+    assert world.sync()["state"] == "failed"
+    assert Integration.objects.get().paused
+    boss.role = "owner"
+
+    assert world.preview()["state"] == "succeeded"
+
+    assert (Integration.objects.get().paused, next_sync_in(world)) == (False, HALF_HOUR)
+
+
+def test_a_job_that_fails_before_the_clock_has_looked_up_keeps_its_word(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker may be quicker than whoever queued the job, and what it learned is not written over."""
+    revoke_key(world)
+    monkeypatch.setattr(tasks.run_job, "delay", reconciliation.run)
+    assert len(requesting.request_due_jobs(timezone.now() + HALF_HOUR)) == 1
+    assert (Integration.objects.get().paused, Integration.objects.get().next_sync_at) == (True, None)
 
 
 # -- where staff see it
