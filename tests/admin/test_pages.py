@@ -93,7 +93,7 @@ def test_what_people_and_remotes_write_is_text_and_never_markup(
     Account.objects.update(name=evil, email=evil, role=evil)
     Action.objects.update(email=evil, detail=evil, rule=evil, error=told, request_id=evil, account_id=evil)
     ProvisioningJob.objects.update(
-        holds=[told], error=told, refusal=told, progress=evil, phase=evil, approval_reason=evil, digest=evil
+        holds=[told], error=told, refusal=told, progress=evil, approval_reason=evil, digest=evil
     )
     LogEntry.objects.update(change_message=evil, object_repr=evil)
 
