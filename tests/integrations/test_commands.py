@@ -353,7 +353,19 @@ def test_what_is_printed_can_be_set_again(acme):
 
 
 def test_the_settings_as_a_document(acme):
-    assert configured() == {"integration": "Acme", "settings": DEFAULTS, "changed": [], "preview": None}
+    assert acme.next_sync_at is not None
+    assert configured() == {
+        "integration": "Acme",
+        "settings": DEFAULTS,
+        "changed": [],
+        "preview": None,
+        "schedule": {
+            "next_sync_at": acme.next_sync_at.isoformat(),
+            "failed_jobs": 0,
+            "slowed": False,
+            "paused_since": None,
+        },
+    }
     assert tuple(DEFAULTS) == SETTINGS
 
 
