@@ -57,6 +57,7 @@ def job_document(job: ProvisioningJob) -> dict[str, Any]:
                 "detail": row.detail or None,
                 "state": row.state,
                 "error": row.error,
+                "holds": row.holds,
                 "request_id": row.request_id,
             }
             for row in job.actions.order_by("seq")
@@ -91,6 +92,7 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "counts": dict(counted),
         "refusal": job.refusal,
         "holds": job.holds,
+        "overrides": job.overrides,
         "error": job.error,
     }
 

@@ -256,6 +256,9 @@ class ProvisioningJob(models.Model):
     digest = models.CharField(max_length=64, blank=True)
     refusal = models.JSONField(null=True, blank=True)
     holds = models.JSONField(default=list, blank=True)
+    overrides = models.JSONField(
+        default=list, blank=True, help_text=_("By whom which hold was overridden, when and why.")
+    )
     error = models.JSONField(null=True, blank=True)
     releases = models.JSONField(
         default=list, blank=True, help_text=_("By whom it was taken from which worker, when and why.")
@@ -321,6 +324,11 @@ class ProvisioningJob(models.Model):
     def enter(self, phase: str) -> None:
         self.phase = phase
         self.save(update_fields=["phase"])
+
+    def remaining_holds(self) -> list[dict[str, str]]:
+        """What nobody has overridden yet."""
+        overridden = {override["code"] for override in self.overrides}
+        return [hold for hold in self.holds if hold["code"] not in overridden]
 
     def plan_expires_at(self) -> datetime | None:
         """Until when the plan may be carried out: counted from its making, and anew from its approval."""
@@ -453,6 +461,9 @@ class Action(models.Model):
     )
     state = models.CharField(max_length=10, choices=State.choices, default=State.PLANNED, db_index=True)
     error = models.JSONField(null=True, blank=True)
+    holds = models.JSONField(
+        default=list, blank=True, help_text=_("Codes of the job's holds that all must be overridden first.")
+    )
     request_id = models.CharField(max_length=200, null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True, db_index=True)

@@ -1,6 +1,7 @@
 """Ask for jobs, approve them, cancel them. Pages, commands and the clock all come through here."""
 
 import logging
+from collections.abc import Collection
 from datetime import datetime
 
 from celery import Task
@@ -109,36 +110,82 @@ def directory_changed() -> None:
 
 
 def approve(
-    job: ProvisioningJob, *, by: User, reason: str, digest: str | None = None, deliver: bool = True
+    job: ProvisioningJob,
+    *,
+    by: User,
+    reason: str,
+    digest: str | None = None,
+    only: Collection[str] | None = None,
+    deliver: bool = True,
 ) -> None:
-    """Release the held actions of exactly this plan. `digest`: the plan the approver looked at.
+    """Override what holds exactly this plan: everything, or `only` these codes.
 
-    Raises Refused, with nothing changed.
+    `digest`: the plan the approver looked at. The plan is queued when nothing holds it any more; until then
+    nothing of what is held is done. Raises Refused, with nothing changed.
     """
     _may_approve(job, by, reason)
     if history.digest_of(job) != job.digest or (digest is not None and digest != job.digest):
         raise Refused(f"The plan of {job} is not the one that was shown; make a new one.")
-    now = timezone.now()
     try:
         with transaction.atomic():
-            taken = ProvisioningJob.objects.filter(
-                pk=job.pk, state=ProvisioningJob.State.AWAITING_APPROVAL
-            ).update(
-                state=ProvisioningJob.State.QUEUED,
-                approved_by=by,
-                approved_at=now,
-                approval_reason=reason.strip(),
-                finished_at=None,
-            )
-            if not taken:
-                raise Refused(f"{job} no longer awaits approval.")
-            job.actions.filter(state=Action.State.HELD).update(state=Action.State.PLANNED, error=None)
-            accounts.accept_absences(job, now=now)
+            _override(job, by, reason.strip(), only, now=timezone.now())
     except IntegrityError as error:
         raise AlreadyRunning(job.integration.jobs.live().first()) from error
     job.refresh_from_db()
-    if deliver:
+    if deliver and job.state == ProvisioningJob.State.QUEUED:
         _wake(tasks.run_job, job_id=job.pk)
+
+
+def _override(
+    job: ProvisioningJob, by: User, reason: str, only: Collection[str] | None, *, now: datetime
+) -> None:
+    """Add to what others have overridden meanwhile; the last one releases the plan."""
+    current = ProvisioningJob.objects.select_for_update().get(pk=job.pk)
+    if current.state != ProvisioningJob.State.AWAITING_APPROVAL:
+        raise Refused(f"{job} no longer awaits approval.")
+    codes = [hold["code"] for hold in current.remaining_holds()]
+    if only is not None:
+        codes = _chosen(current, only)
+    decided = {"by": by.get_username(), "at": now.isoformat(), "reason": reason}
+    current.overrides += [{"code": code, **decided} for code in codes]
+    if current.remaining_holds():
+        current.save(update_fields=["overrides"])
+        _tell_what_still_holds(current)
+        return
+    current.state = ProvisioningJob.State.QUEUED
+    current.approved_by, current.approved_at, current.approval_reason = by, now, reason
+    current.finished_at = None
+    approval = ("approved_by", "approved_at", "approval_reason")
+    current.save(update_fields=["overrides", "state", "finished_at", *approval])
+    current.actions.filter(state=Action.State.HELD).update(state=Action.State.PLANNED, error=None)
+    accounts.accept_absences(current, now=now)
+
+
+def _chosen(job: ProvisioningJob, only: Collection[str]) -> list[str]:
+    known = [hold["code"] for hold in job.holds]
+    if not only:
+        raise Refused(f"Choose what is to be overridden: {', '.join(known)}.")
+    for code in only:
+        if code not in known:
+            raise Refused(f"{code!r} does not hold {job}. What does: {', '.join(known)}.")
+    before = {override["code"]: override for override in job.overrides}
+    for code in only:
+        if override := before.get(code):
+            raise Refused(f"{override['by']} has overridden {code} already.")
+    return [code for code in known if code in only]
+
+
+def _tell_what_still_holds(job: ProvisioningJob) -> None:
+    """Each held action says what it still waits for, itself or with the rest of the plan."""
+    remaining = {hold["code"]: hold for hold in job.remaining_holds()}
+    with_the_rest = {
+        "code": "awaiting_approval",
+        "detail": "What held it is overridden; it waits with the rest of the plan.",
+    }
+    held = job.actions.filter(state=Action.State.HELD)
+    for holds in list(held.order_by().values_list("holds", flat=True).distinct()):
+        why = next((remaining[code] for code in holds if code in remaining), with_the_rest)
+        held.filter(holds=holds).update(error=why)
 
 
 def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:

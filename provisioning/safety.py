@@ -76,19 +76,26 @@ class Facts:
     members_vanished: int = 0
 
 
+Decided = tuple[Decision, tuple[Reason, ...]]
+"""A decision, with its reason. An action may be held for several, and waits until all are overridden."""
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`refusal` stops the job. Otherwise each action, by its place, has a decision and a reason."""
+    """`refusal` stops the job. Otherwise each action, by its place, is decided on.
+
+    `holds`: what a person must override, one by one.
+    """
 
     refusal: Reason | None
     holds: tuple[Reason, ...]
-    decisions: tuple[tuple[Decision, Reason | None], ...]
+    decisions: tuple[Decided, ...]
 
 
 def assess(plan: Sequence[tuple[Action, int | None]], facts: Facts, limits: Limits) -> Verdict:
     """Judge a plan: pairs of an action and the place of the action it needs."""
     if refusal := refuse_job(facts, limits):
-        return Verdict(refusal, (), tuple((Decision.SKIPPED, refusal) for _ in plan))
+        return Verdict(refusal, (), tuple((Decision.SKIPPED, (refusal,)) for _ in plan))
     decisions = _judge_one_by_one([action for action, _ in plan], facts, limits)
     _follow_needs(plan, decisions)
     holds = hold_reasons(
@@ -117,19 +124,17 @@ def refuse_job(facts: Facts, limits: Limits) -> Reason | None:
     return None
 
 
-def _judge_one_by_one(
-    actions: Sequence[Action], facts: Facts, limits: Limits
-) -> list[tuple[Decision, Reason | None]]:
+def _judge_one_by_one(actions: Sequence[Action], facts: Facts, limits: Limits) -> list[Decided]:
     owners = set(facts.owners)
-    decisions: list[tuple[Decision, Reason | None]] = []
+    decisions: list[Decided] = []
     for action in actions:
         reason = refuse_action(action, facts, limits, owners)
         if reason:
-            decisions.append((Decision.REFUSED, reason))
+            decisions.append((Decision.REFUSED, (reason,)))
         elif action.writes and (reason := beyond_mode(limits.mode, taking=action.taking)):
-            decisions.append((Decision.SKIPPED, reason))
+            decisions.append((Decision.SKIPPED, (reason,)))
         else:
-            decisions.append((Decision.PLANNED, None))
+            decisions.append((Decision.PLANNED, ()))
             if unseats(action):
                 owners.discard(action.account_id or "")
     return decisions
@@ -235,31 +240,32 @@ def vanished_in_numbers(facts: Facts, limits: Limits) -> Reason | None:
 
 def _hold(
     plan: Sequence[tuple[Action, int | None]],
-    decisions: list[tuple[Decision, Reason | None]],
+    decisions: list[Decided],
     holds: Sequence[Reason],
     limits: Limits,
 ) -> None:
-    for reason in reversed(holds):
-        everything = reason.code is Code.ACCOUNTS_VANISHED or (
-            reason.code is Code.REMOVAL_LIMIT and limits.hold_everything_over_limit
-        )
-        for place, (action, _) in enumerate(plan):
-            waits = action.writes and (everything or action.taking)
-            if waits and decisions[place][0] in (Decision.PLANNED, Decision.HELD):
-                decisions[place] = (Decision.HELD, reason)
+    for place, (action, _) in enumerate(plan):
+        mine = tuple(reason for reason in holds if action.taking or _holds_everything(reason, limits))
+        if mine and action.writes and decisions[place][0] is Decision.PLANNED:
+            decisions[place] = (Decision.HELD, mine)
 
 
-def _follow_needs(
-    plan: Sequence[tuple[Action, int | None]], decisions: list[tuple[Decision, Reason | None]]
-) -> None:
+def _holds_everything(reason: Reason, limits: Limits) -> bool:
+    if reason.code is Code.REMOVAL_LIMIT:
+        return limits.hold_everything_over_limit
+    return reason.code is Code.ACCOUNTS_VANISHED
+
+
+def _follow_needs(plan: Sequence[tuple[Action, int | None]], decisions: list[Decided]) -> None:
     """An action whose first step is held, refused or skipped shares its fate."""
     for place, (_, needs) in enumerate(plan):
-        if needs is None or decisions[place][0] is not Decision.PLANNED:
+        own, held_for = decisions[place]
+        if needs is None or own not in (Decision.PLANNED, Decision.HELD):
             continue
-        decision, reason = decisions[needs]
+        decision, reasons = decisions[needs]
         if decision is Decision.HELD:
-            decisions[place] = (Decision.HELD, reason)
+            decisions[place] = (Decision.HELD, tuple(dict.fromkeys((*reasons, *held_for))))
         elif decision is not Decision.PLANNED:
-            because = f" {reason.detail}" if reason else ""
+            because = f" {reasons[0].detail}" if reasons else ""
             explained = Reason(Code.NEEDS_ANOTHER, f"It needs an action that is not done.{because}")
-            decisions[place] = (Decision.SKIPPED, explained)
+            decisions[place] = (Decision.SKIPPED, (explained,))

@@ -11,7 +11,7 @@ from provisioning.drafting import Draft
 from provisioning.models import Action, ProvisioningJob
 from provisioning.plausibility import doubts
 from provisioning.reading import Reading
-from provisioning.safety import Verdict
+from provisioning.safety import Decision, Verdict
 
 
 def store(
@@ -38,12 +38,13 @@ def store(
 def _rows(job: ProvisioningJob, plan: Draft, verdict: Verdict) -> Sequence[Action]:
     now = timezone.now()
     rows = []
-    for place, ((action, needs), (decision, reason)) in enumerate(
+    for place, ((action, needs), (decision, reasons)) in enumerate(
         zip(plan.decided, verdict.decisions, strict=True)
     ):
         needed = None if needs is None else needs + 1
         row = Action(job=job, seq=place + 1, person_id=action.person_id, state=str(decision))
-        row.error = reason.as_json() if reason else None
+        row.error = reasons[0].as_json() if reasons else None
+        row.holds = [str(reason.code) for reason in reasons] if decision is Decision.HELD else []
         _fill(row, actions.plan_line(action, needs=needed))
         if not action.writes:
             row.state = Action.State.DONE

@@ -31,7 +31,16 @@ def _asks_the_same(job: ProvisioningJob, earlier: ProvisioningJob) -> bool:
     if job.trigger == ProvisioningJob.Trigger.MANUAL and job.person_id is None:
         return False
     asked, waiting = _held(job), _held(earlier)
-    return bool(asked) and (asked <= waiting if job.person_id else asked == waiting)
+    return (
+        bool(asked)
+        and (asked <= waiting if job.person_id else asked == waiting)
+        and _codes(job) <= _codes(earlier)
+    )
+
+
+def _codes(job: ProvisioningJob) -> set[str]:
+    """What holds it. A limit that is exceeded only now is a question that nobody was asked yet."""
+    return {hold["code"] for hold in job.holds}
 
 
 def _held(job: ProvisioningJob) -> set[str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from provisioning.actions import Kind, Situation
+from provisioning.safety import Code
 
 SITUATIONS: Mapping[str, str] = {
     Situation.JOINER: "Joiner",
@@ -45,6 +46,13 @@ WHY: Mapping[str, str] = {
 }
 
 
+HOLDS: Mapping[str, str] = {
+    Code.FIRST_REMOVALS: "First removals",
+    Code.REMOVAL_LIMIT: "Limit of takings",
+    Code.ACCOUNTS_VANISHED: "Vanished accounts",
+}
+
+
 class Told(Protocol):
     """The parts of an action that wording looks at."""
 
@@ -62,6 +70,10 @@ def situation(code: str) -> str:
 
 def kind(code: str) -> str:
     return KINDS.get(code) or code.replace("_", " ").capitalize()
+
+
+def hold(code: str) -> str:
+    return HOLDS.get(code) or code.replace("_", " ").capitalize()
 
 
 def why(code: str) -> str:

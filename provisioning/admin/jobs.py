@@ -231,6 +231,7 @@ class ProvisioningJobAdmin(RecordAdmin):
     def _decisions(self, request: HttpRequest, job: ProvisioningJob) -> dict[str, Any]:
         """What the person who looks may decide about the job, and what they must see for it."""
         waits = job.state == State.AWAITING_APPROVAL
+        holds = _holds(job)
         expired = _expired(job)
         abandoned = recovering.is_abandoned(job, now=timezone.now())
         shown = job.preview and job.state == State.SUCCEEDED
@@ -244,6 +245,8 @@ class ProvisioningJobAdmin(RecordAdmin):
             "may_sync": (shown or expired)
             and job.integration.enabled
             and request.user.has_perm("provisioning.run_job"),
+            "holds": holds,
+            "to_override": [hold for hold in holds if not hold["override"]] if waits else [],
             "held_lines": [_line(row) for row in held[:TAKINGS_SHOWN]] if waits else [],
         }
 
@@ -252,13 +255,27 @@ class ProvisioningJobAdmin(RecordAdmin):
     def approve(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.approve_job")
         reason, digest = request.POST.get("reason", ""), request.POST.get("digest", "")
+        chosen = request.POST.getlist("override")
         try:
-            requesting.approve(job, by=signed_in(request), reason=reason, digest=digest)
+            requesting.approve(job, by=signed_in(request), reason=reason, digest=digest, only=chosen)
         except requesting.Refused as refusal:
             messages.error(request, f"Not approved. {refusal}")
         else:
-            messages.success(request, f"{job} is approved and queued; a worker carries it out.")
+            self._tell_approved(request, job, chosen)
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
+
+    def _tell_approved(self, request: HttpRequest, job: ProvisioningJob, chosen: Sequence[str]) -> None:
+        remaining = job.remaining_holds()
+        if not remaining:
+            messages.success(request, f"{job} is approved and queued; a worker carries it out.")
+            return
+        done, left = (
+            ", ".join(wording.hold(code).lower() for code in codes)
+            for codes in (chosen, [hold["code"] for hold in remaining])
+        )
+        messages.warning(
+            request, f"Overridden: {done}. {job} still waits, and nothing is applied yet: {left}."
+        )
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.run_job")
@@ -288,6 +305,25 @@ class ProvisioningJobAdmin(RecordAdmin):
         if job is None:
             raise Http404
         return job
+
+
+def _holds(job: ProvisioningJob) -> list[dict[str, Any]]:
+    """What holds the job: its sentence, how many actions it holds, and who has overridden it."""
+    overrides = {override["code"]: override for override in job.overrides}
+    numbers: Counter[str] = Counter()
+    if job.state == State.AWAITING_APPROVAL:
+        held = job.actions.filter(state=Action.State.HELD).order_by().values_list("holds")
+        for codes, number in held.annotate(number=Count("pk")):
+            numbers.update(dict.fromkeys(codes, number))
+    return [
+        {
+            **hold,
+            "name": wording.hold(hold["code"]),
+            "number": numbers[hold["code"]],
+            "override": overrides.get(hold["code"]),
+        }
+        for hold in job.holds
+    ]
 
 
 def _expired(job: ProvisioningJob) -> bool:
@@ -335,6 +371,7 @@ def _line(row: Action) -> dict[str, Any]:
         "why": wording.why(row.situation),
         "before": wording.picture(row.before),
         "after": wording.picture(row.after),
+        "holds": [wording.hold(code) for code in row.holds],
         "group": group,
         "state": {"reported": "Reported", "proposed": "Proposed"}.get(group, row.get_state_display()),
     }
@@ -357,6 +394,14 @@ def _timeline(job: ProvisioningJob) -> list[dict[str, Any]]:
     steps += [
         (f"Released from {release['from']}", datetime.fromisoformat(release["at"]), _by(release))
         for release in job.releases
+    ]
+    steps += [
+        (
+            f"Overridden: {wording.hold(override['code']).lower()}",
+            datetime.fromisoformat(override["at"]),
+            _by(override),
+        )
+        for override in job.overrides
     ]
     happened = [{"name": name, "at": at, "note": note} for name, at, note in steps if at]
     return sorted(happened, key=lambda step: step["at"])
@@ -417,6 +462,7 @@ class ActionAdmin(RecordAdmin):
         "before_text",
         "after_text",
         "problem",
+        "held_for",
         "account_id",
         "request_id",
         "started_at",
@@ -484,3 +530,7 @@ class ActionAdmin(RecordAdmin):
     @display(description="What went wrong")
     def problem(self, action: Action) -> str:
         return f"{action.error['detail']} ({action.error['code']})" if action.error else "-"
+
+    @display(description="Held for")
+    def held_for(self, action: Action) -> str:
+        return ", ".join(wording.hold(code) for code in action.holds) or "-"

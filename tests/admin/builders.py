@@ -1,6 +1,6 @@
 """Staff with their roles, and an installation that has something on every page."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -97,12 +97,15 @@ def actions(of: ProvisioningJob, kinds: Iterable[str], state: str, **values: Any
     return made
 
 
-def awaiting(of: Integration, *, by: User | None = None, held: int = 1) -> ProvisioningJob:
+def awaiting(
+    of: Integration, *, by: User | None = None, held: int = 1, holds: Sequence[dict[str, str]] = (PROBLEM,)
+) -> ProvisioningJob:
     """A job that has given what it had to give, and waits for an approver with the rest."""
-    made = job(of, State.AWAITING_APPROVAL, requested_by=by, holds=[PROBLEM])
+    made = job(of, State.AWAITING_APPROVAL, requested_by=by, holds=[*holds])
     action(made, "invite", "done")
+    codes = [hold["code"] for hold in holds]
     for place in range(held):
-        action(made, "remove", "held", email=f"gone{place}@example.org", error=PROBLEM)
+        action(made, "remove", "held", email=f"gone{place}@example.org", error=holds[0], holds=codes)
     return made
 
 

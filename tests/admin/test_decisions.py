@@ -11,7 +11,7 @@ from pytest_django import DjangoCaptureOnCommitCallbacks
 
 from provisioning.models import Action, ProvisioningJob
 from tests.admin.browser import Typed, as_shown, forms, said
-from tests.admin.builders import action, awaiting, integration, job, staff
+from tests.admin.builders import PROBLEM, action, awaiting, integration, job, staff
 from tests.admin.deeds import everything
 
 State = ProvisioningJob.State
@@ -421,3 +421,88 @@ def test_a_release_without_a_reason_is_none(
         "Not released. A release needs a reason."
     ]
     assert everything() == before
+
+
+# -- one limit at a time
+
+FIRST = {"code": "first_removals", "detail": "3 of 20 accounts would lose access in the first sync"}
+
+
+@pytest.fixture
+def twice_held(db: None) -> ProvisioningJob:
+    return awaiting(integration("Acme"), by=staff("olga", "Operator"), held=3, holds=(FIRST, PROBLEM))
+
+
+def test_the_only_limit_is_shown_with_its_sentence_and_overridden_by_the_approval(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    typed = approval(clients["approver"], waiting)
+
+    assert typed["override"] == ["removal_limit"]
+    press(clients["approver"], "approve", waiting, **typed)
+    waiting.refresh_from_db()
+    [decided] = waiting.overrides
+    assert (decided["code"], decided["by"], decided["reason"]) == ("removal_limit", "approver", "They left.")
+
+
+def test_of_several_limits_none_is_ticked_and_each_says_how_many_actions_it_holds(
+    twice_held: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    html = clients["approver"].get(page(twice_held)).content.decode()
+    dialog = re.sub(r"<[^>]+>", "", html[html.index('id="approve-dialog"') :])
+
+    assert "override" not in approval(clients["approver"], twice_held)
+    assert html.count('name="override"') == 2
+    for hold in (FIRST, PROBLEM):
+        assert f"{hold['detail']}. It holds 3 actions." in dialog
+    assert "Held for: First removals, Limit of takings." in dialog
+
+
+def test_an_approval_that_ticks_nothing_is_none(
+    twice_held: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    typed = approval(clients["approver"], twice_held)
+    before = everything()
+
+    told = press(clients["approver"], "approve", twice_held, **typed)
+
+    assert told == ["Not approved. Choose what is to be overridden: first_removals, removal_limit."]
+    assert everything() == before
+
+
+def test_one_limit_is_overridden_and_the_plan_still_waits_for_the_other(
+    twice_held: ProvisioningJob,
+    clients: dict[str, Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    typed = approval(clients["approver"], twice_held, "Looked at each.") | {"override": "first_removals"}
+
+    with django_capture_on_commit_callbacks() as woken:
+        told = press(clients["approver"], "approve", twice_held, **typed)
+
+    twice_held.refresh_from_db()
+    html = clients["auditor"].get(page(twice_held)).content.decode()
+    assert told == [
+        f"Overridden: first removals. {twice_held} still waits, and nothing is applied yet: limit of takings."
+    ]
+    assert (twice_held.state, twice_held.approved_by, woken) == (State.AWAITING_APPROVAL, None, [])
+    assert set(twice_held.actions.filter(kind="remove").values_list("state", flat=True)) == {"held"}
+    assert "Overridden: first removals" in html
+    assert html.count("by approver: Looked at each.") == 2  # in the timeline, and beside the limit
+    assert "override" not in approval(clients["approver"], twice_held)
+
+
+def test_the_other_limit_is_overridden_by_another_approver_and_the_plan_is_queued(
+    twice_held: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    first = approval(clients["approver"], twice_held) | {"override": "first_removals"}
+    press(clients["approver"], "approve", twice_held, **first)
+    other = approval(clients["superuser"], twice_held, "Right.") | {"override": "removal_limit"}
+
+    told = press(clients["superuser"], "approve", twice_held, **other)
+
+    twice_held.refresh_from_db()
+    assert told == [f"{twice_held} is approved and queued; a worker carries it out."]
+    assert (twice_held.state, twice_held.approved_by.username) == (State.QUEUED, "superuser")
+    assert [one["by"] for one in twice_held.overrides] == ["approver", "superuser"]
+    assert set(twice_held.actions.filter(kind="remove").values_list("state", flat=True)) == {"planned"}

@@ -92,6 +92,8 @@ def test_what_people_and_remotes_write_is_text_and_never_markup(
     Mark.objects.update(reason=evil)
     Account.objects.update(name=evil, email=evil, role=evil)
     Action.objects.update(email=evil, detail=evil, rule=evil, error=told, request_id=evil, account_id=evil)
+    decided = {"code": evil, "by": evil, "from": evil, "at": timezone.now().isoformat(), "reason": evil}
+    ProvisioningJob.objects.update(overrides=[decided], releases=[decided])
     ProvisioningJob.objects.update(
         holds=[told], error=told, refusal=told, progress=evil, approval_reason=evil, digest=evil
     )

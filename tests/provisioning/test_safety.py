@@ -140,7 +140,7 @@ def test_accounts_that_vanished_in_numbers_hold_the_whole_job():
 def test_the_last_owner_stays():
     verdict = judged([removal(1)], facts(owners=frozenset({"user-1"})))
     assert verdict.decisions[0][0] is Decision.REFUSED
-    assert verdict.decisions[0][1].code is Code.LAST_OWNER
+    assert verdict.decisions[0][1][0].code is Code.LAST_OWNER
 
 
 def test_owners_may_go_only_down_to_the_minimum():
@@ -153,7 +153,7 @@ def test_owners_may_go_only_down_to_the_minimum():
 def test_the_owner_of_the_key_in_use_is_never_touched():
     for action in (removal(1), demotion(1)):
         verdict = judged([action], facts(credential_owner="user-1", owners=frozenset({"user-1", "user-2"})))
-        assert verdict.decisions[0][1].code is Code.CREDENTIAL_OWNER
+        assert verdict.decisions[0][1][0].code is Code.CREDENTIAL_OWNER
 
 
 def test_no_owner_is_touched_while_the_keys_owner_is_unknown():
@@ -165,12 +165,12 @@ def test_no_owner_is_touched_while_the_keys_owner_is_unknown():
 def test_an_orphaned_owner_is_refused_by_name():
     orphan = Action(Kind.REMOVE, Situation.ORPHAN, "eve@x.org", account_id="user-9", taking=True)
     verdict = judged([orphan], facts(owners=frozenset({"user-9", "user-2"})))
-    assert verdict.decisions[0][1].code is Code.ORPHANED_OWNER
+    assert verdict.decisions[0][1][0].code is Code.ORPHANED_OWNER
 
 
 def test_a_protected_account_is_refused_even_if_a_plan_names_it():
     verdict = judged([removal(1)], facts(protected=frozenset({"p1@x.org"})))
-    assert verdict.decisions[0][1].code is Code.PROTECTED
+    assert verdict.decisions[0][1][0].code is Code.PROTECTED
 
 
 def test_a_refused_action_does_not_stop_the_others_and_does_not_count_against_the_limit():
@@ -193,7 +193,7 @@ def test_an_action_shares_the_fate_of_the_one_it_needs():
     assert decisions(held) == ["held", "held"]
     extending = assess(plan, facts(), Limits(mode="extend"))
     assert decisions(extending) == ["skipped", "skipped"]
-    assert extending.decisions[1][1].code is Code.NEEDS_ANOTHER
+    assert extending.decisions[1][1][0].code is Code.NEEDS_ANOTHER
 
 
 def test_reports_are_never_held_or_refused():
@@ -202,3 +202,23 @@ def test_reports_are_never_held_or_refused():
         first_applying=True, protected=frozenset({"eve@x.org"}), members_before=9, members_vanished=9
     )
     assert decisions(judged([report], known, mode="observe")) == ["planned"]
+
+
+def reasons(verdict) -> list[list[str]]:
+    return [[str(reason.code) for reason in held_for] for _, held_for in verdict.decisions]
+
+
+def test_an_action_is_held_for_every_reason_that_there_is():
+    known = facts(first_applying=True, members_before=20, members_vanished=5)
+    plan = [invitation(9), *(removal(place) for place in range(4))]
+    every = ["accounts_vanished", "first_removals", "removal_limit"]
+    assert reasons(judged(plan, known)) == [["accounts_vanished"], *[every] * 4]
+    over = judged(plan, known, hold_everything_over_limit=True)
+    assert reasons(over) == [["accounts_vanished", "removal_limit"], *[every] * 4]
+
+
+def test_what_needs_a_held_action_is_held_for_its_reasons_as_well():
+    withdraw = Action(Kind.WITHDRAW_INVITE, Situation.INVITE_CHANGED, "a@x.org", account_id="i", taking=True)
+    plan = [(withdraw, None), (invitation(1), 0)]
+    known = facts(first_applying=True, members_before=20, members_vanished=5)
+    assert reasons(assess(plan, known, Limits())) == [["accounts_vanished", "first_removals"]] * 2

@@ -10,13 +10,22 @@ from provisioning.management.foreground import end_with, job_numbered, run_here,
 
 
 class Command(BaseCommand):
-    help = "Approve exactly the plan of a job that awaits approval, and apply it."
+    help = (
+        "Approve exactly the plan of a job that awaits approval, and apply it. Everything that holds it is "
+        "overridden; with --only just what is named, and the plan is applied once nothing holds it."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("job", type=int)
         parser.add_argument("--by", required=True, metavar="USER", help="the approver's user name")
         parser.add_argument("--reason", required=True, metavar="TEXT")
         parser.add_argument("--digest", help="the plan that was looked at; another one is not approved")
+        parser.add_argument(
+            "--only",
+            action="append",
+            metavar="CODE",
+            help="override just this hold, such as first_removals; may be repeated",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -24,9 +33,16 @@ class Command(BaseCommand):
         approver = user_named(options["by"])
         try:
             requesting.approve(
-                job, by=approver, reason=options["reason"], digest=options["digest"], deliver=False
+                job,
+                by=approver,
+                reason=options["reason"],
+                digest=options["digest"],
+                only=options["only"],
+                deliver=False,
             )
         except requesting.Refused as error:
             raise wrong_usage(str(error)) from error
+        for hold in job.remaining_holds():
+            self.stderr.write(f"Nothing is applied yet. Still held: {hold['code']}: {hold['detail']}.")
         run_here(job, self.stderr)
         end_with(job, self.stdout, as_json=options["json"])
