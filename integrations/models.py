@@ -15,7 +15,7 @@ from django.views.decorators.debug import sensitive_variables
 from integrations.catalog import connector_class
 from integrations.connectors.base import CheckReport, Connector
 from integrations.encryption import EncryptedTextField, Secret
-from integrations.pacing import wait_after
+from integrations.pacing import REPEATED, wait_after, wait_with_change
 
 
 class CredentialMissing(Exception):
@@ -175,7 +175,7 @@ class Integration(models.Model):
         """With a key that was found to work: what slowed it down or paused it is over."""
         self.enabled = True
         self.watched_since = now
-        catches_up = (self.slowed or self.paused) and self.change_waits
+        catches_up = (self.failing or self.paused) and self.change_waits
         self._forgive()
         self.schedule_next_sync(now=now)
         if catches_up:
@@ -211,6 +211,10 @@ class Integration(models.Model):
         return timedelta(minutes=self.sync_every_minutes)
 
     @property
+    def failing(self) -> bool:
+        return self.failed_jobs >= REPEATED
+
+    @property
     def slowed(self) -> bool:
         return wait_after(self.failed_jobs, self.interval) > self.interval
 
@@ -227,30 +231,31 @@ class Integration(models.Model):
         self._plan_next_sync(now + wait_after(self.failed_jobs, self.interval), "schedule")
 
     def await_change(self, *, now: datetime) -> None:
-        """The directory or a rule changed: a sync at once. While slowed down no sooner than an interval after
-        the last failure, so that many changes make no storm; while paused, as soon as a key works.
+        """The directory or a rule changed: a sync at once. While jobs fail, some time after the last failure,
+        so that many changes make no storm; while paused, as soon as a key works.
         """
-        soonest = self.last_failed_at + self.interval if self.slowed and self.last_failed_at else now
+        failed_at = self.last_failed_at if self.failing else None
+        soonest = failed_at + wait_with_change(self.interval) if failed_at else now
         self._plan_next_sync(None if self.paused else max(soonest, now), "directory")
 
     def record_failure(self, *, changed: bool, now: datetime) -> None:
         """One more job in a row went wrong. `changed`: it was for a change of the directory, still waiting.
 
-        A change is tried again after an interval, however slow the schedule: a leaver does not wait a day.
+        A change is tried again soon, however slow the schedule: a leaver does not wait a day.
         """
         self.failed_jobs += 1
         self.last_failed_at = now
         self.save(update_fields=["failed_jobs", "last_failed_at"])
-        if self.paused or not self.enabled or not (self.slowed or changed):
+        if self.paused or not self.enabled or not (self.failing or changed):
             return
         if changed or self.change_waits:
-            self._plan_next_sync(now + self.interval, "directory")
+            self._plan_next_sync(now + wait_with_change(self.interval), "directory")
         else:
             self.schedule_next_sync(now=now)
 
     def record_success(self, *, now: datetime) -> None:
         """One good job is enough: from here on it is as if nothing had been."""
-        was_held_back = self.enabled and (self.slowed or self.paused)
+        was_held_back = self.enabled and (self.failing or self.paused)
         if self.failed_jobs or self.paused:
             self._forgive()
         if was_held_back and self.change_waits:

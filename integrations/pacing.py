@@ -2,9 +2,12 @@
 
 from datetime import timedelta
 
+REPEATED = 2
+"""So many failures in a row are more than an accident."""
 SLOWEST = timedelta(days=1)
 MOST_DOUBLINGS = 11
 """From a minute to more than a day."""
+SLOWEST_FOR_A_CHANGE = timedelta(hours=1)
 
 
 def wait_after(failures: int, interval: timedelta) -> timedelta:
@@ -14,3 +17,8 @@ def wait_after(failures: int, interval: timedelta) -> timedelta:
     """
     doublings = min(max(failures - 1, 0), MOST_DOUBLINGS)
     return max(interval, min(interval * (1 << doublings), SLOWEST))
+
+
+def wait_with_change(interval: timedelta) -> timedelta:
+    """How long a change of the directory waits after a failure: it may be somebody's leaving."""
+    return min(interval, SLOWEST_FOR_A_CHANGE)

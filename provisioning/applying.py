@@ -12,6 +12,7 @@ from integrations.connectors.base import (
     CredentialRejected,
     Grant,
     OutcomeUnknown,
+    PermissionMissing,
     RateLimited,
     Receipt,
     RemoteUnreachable,
@@ -156,6 +157,7 @@ def _code(error: ConnectorError) -> str:
     names = {
         ActionRejected: "rejected",
         CredentialRejected: "credential_rejected",
+        PermissionMissing: "permission_missing",
         RateLimited: "rate_limited",
         RemoteUnreachable: "unreachable",
     }

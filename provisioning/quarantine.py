@@ -6,7 +6,7 @@ from integrations.connectors.base import ConnectorError, CredentialRejected
 from integrations.encryption import DecryptionError
 from integrations.models import Credential, CredentialMissing, Integration
 from provisioning.lessons import Lesson, lesson_of
-from provisioning.models import ProvisioningJob
+from provisioning.models import Action, ProvisioningJob
 
 
 def is_rejected(integration: Integration) -> bool:
@@ -24,13 +24,21 @@ def is_rejected(integration: Integration) -> bool:
 def learn(job: ProvisioningJob, *, rejected_at: datetime | None, now: datetime) -> None:
     """To be called with the end of the job, in one transaction. `rejected_at`: when its key was refused."""
     integration = Integration.objects.select_for_update(no_key=True).get(pk=job.integration_id)
-    match lesson_of(job.state, job.error, preview=job.preview):
+    match lesson_of(job.state, job.error, preview=job.preview, lacks_rights=_lacks_rights(job)):
         case Lesson.WORKS:
             integration.record_success(now=now)
         case Lesson.FAILS:
             integration.record_failure(changed=job.trigger == ProvisioningJob.Trigger.DIRECTORY, now=now)
     if rejected_at and not _has_another_key(integration, since=rejected_at):
         integration.pause(now=now)
+
+
+def _lacks_rights(job: ProvisioningJob) -> bool:
+    """Whether nothing was done, and whatever was tried lacked permission: a key that may only read."""
+    if job.state != ProvisioningJob.State.FAILED:
+        return False
+    failed = job.actions.filter(state=Action.State.FAILED)
+    return set(failed.values_list("error__code", flat=True)) == {"permission_missing"}
 
 
 def _has_another_key(integration: Integration, *, since: datetime) -> bool:

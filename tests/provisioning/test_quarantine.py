@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from integrations.connecting import Entry, save_and_enable
-from integrations.connectors.base import Receipt
+from integrations.connectors.base import ActionRejected, Receipt
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Integration
@@ -217,18 +217,47 @@ def test_a_change_that_came_while_a_failing_job_ran_is_not_forgotten(world: Worl
         assert (acme.next_sync_trigger, next_sync_in(world)) == ("directory", HALF_HOUR)
 
 
-def test_an_action_that_openai_rejects_slows_nobody_down(world: World) -> None:
+def test_with_a_long_interval_a_leaver_waits_for_no_more_than_an_hour(world: World) -> None:
+    command("configure", "Acme", "--set", "sync_every_minutes=10080")
+    with outage(world, jobs=4):
+        for _ in range(3):
+            world.sync()
+        requesting.directory_changed()
+        assert next_sync_in(world) == timedelta(hours=1)
+        [job] = run_what_is_due(world, timedelta(minutes=61))
+        assert (job.trigger, next_sync_in(world)) == ("directory", timedelta(hours=1))
+    assert "Slowed down" not in problems(world)  # it never was, for its own interval is slower than that
+
+
+def test_an_action_that_openai_rejects_slows_nobody_down(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     staffed(world, 2)
-    world.sync()
     world.hire("new@example.org", "staff")
-    fault = Fault(Kind.FORBIDDEN, method="POST", path="/organization/invites", every=True)
-    world.simulator.inject(fault)
+
+    def rejected(*_: object) -> Receipt:
+        raise ActionRejected("OpenAI refused this: No such domain.")
+
+    monkeypatch.setattr(OpenAIConnector, "invite", rejected)
 
     for _ in range(3):
         assert world.sync()["state"] == "failed"
 
-    assert fault in world.simulator.fired
     assert Integration.objects.get().failed_jobs == 0
+
+
+def test_a_key_that_may_only_read_slows_the_schedule(world: World) -> None:
+    staffed(world, 2)
+    world.hire("new@example.org", "staff")
+    world.integration.store_credential(world.organization.read_only_key, now=timezone.now())
+
+    for _ in range(3):
+        document = world.sync()
+        assert document["state"] == "failed"
+        assert [action["error"]["code"] for action in document["actions"]] == ["permission_missing"]
+
+    assert Integration.objects.get().failed_jobs == 3
+    assert "Slowed down: 3 jobs in a row failed" in problems(world)
 
 
 def test_a_refused_plan_slows_nobody_down(world: World) -> None:
