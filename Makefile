@@ -1,5 +1,5 @@
 # `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
-.PHONY: help run test check format lock password clean
+.PHONY: help run test check soak killmatrix format lock password clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -17,6 +17,12 @@ run: $(RUNTIME) .env  ## serve Cakewalk on PORT (8000), with worker and beat in 
 
 test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis or Chromium are skipped without them
 	@$(BIN)/python -m pytest -n 2
+
+soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers killed at every step; about 15 minutes
+	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED))
+
+killmatrix: $(DEVELOPMENT)  ## kill a worker at every step of a job, on SQLite and on PostgreSQL with Redis
+	@$(BIN)/python -m tests.killing.matrix
 
 check: $(DEVELOPMENT) .env  ## format, lint (code and templates), types, architecture, Django's checks, missing migrations
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format."; exit 1; }

@@ -3,6 +3,8 @@
 `python -m tests.killing.matrix` writes the table into docs/safety.md.
 """
 
+# ruff: noqa: T201 - a command, which talks to whoever runs it
+
 import argparse
 import secrets
 import sys
@@ -13,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import safety_page
 from tests.killing.installations import JOBS, Killable, OnPostgreSQL, OnSQLite
 from tests.killing.moments import MOMENTS, Moment
 from tests.machine import Services
@@ -100,8 +103,6 @@ def table(sqlite: dict[str, list[str]], postgresql: dict[str, list[str]]) -> str
 
 
 def main() -> int:
-    from tests import safety_page  # noqa: PLC0415
-
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=["sqlite", "postgresql"], help="print, and write nothing")
     only = parser.parse_args().only
@@ -124,7 +125,7 @@ def main() -> int:
             found = {name: result.result() for name, result in running.items()}
     wrong = sum(bool(sentences) for one in found.values() for sentences in one.values())
     kills = sum(len(moment.kills) for moment in MOMENTS) * len(found)
-    print(f"{kills} workers killed at {len(MOMENTS)} moments on {len(found)} stores: {wrong} times wrong.")  # noqa: T201
+    print(f"{kills} workers killed at {len(MOMENTS)} moments on {len(found)} stores: {wrong} times wrong.")
     if only is None:
         safety_page.write("kill matrix", table(found["sqlite"], found["postgresql"]))
     return 1 if wrong else 0
@@ -137,7 +138,7 @@ def _inside(folder: str, name: str) -> Path:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)  # noqa: T201
+    print(line, flush=True)
 
 
 if __name__ == "__main__":

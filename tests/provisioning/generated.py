@@ -62,10 +62,10 @@ class Case:
 def people(draw: st.DrawFn) -> tuple[Person, ...]:
     """Every address belongs to one person at most, as the directory sees to."""
     free = draw(st.lists(addresses, unique=True, max_size=7))
+    primary, aliases = free[:4], iter(free[4:])
     found = []
-    for number, email in enumerate(free[: draw(st.integers(0, 5))], start=1):
-        alias = tuple(free[-number:][:1]) if draw(st.booleans()) and number < len(free) // 2 else ()
-        keys = tuple(dict.fromkeys((email, *alias)))
+    for number, email in enumerate(primary, start=1):
+        keys = (email, *([next(aliases)] if number <= len(free) - 4 else []))
         found.append(Person(number, email, keys, active=draw(st.booleans()), groups=draw(groups)))
     return tuple(found)
 

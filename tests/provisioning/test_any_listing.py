@@ -157,7 +157,7 @@ def test_without_a_fault_there_is_nothing_to_do_and_nothing_to_doubt(company: Co
     assert harms(company, reading) == []
 
 
-@so_many(60, 12_000)
+@so_many(60, 6_000)
 @given(some=st.lists(faults, min_size=1, max_size=3))
 def test_whatever_is_wrong_with_the_listings_nobody_loses_by_it(company: Company, some: list[Fault]) -> None:
     company.simulator.suffer(some)

@@ -247,4 +247,4 @@ class Company(RuleBasedStateMachine):
 
 
 TestCompany = Company.TestCase
-TestCompany.settings = cases(100, 5_000, stateful_step_count=30)
+TestCompany.settings = cases(100, 3_000, stateful_step_count=30)
