@@ -274,7 +274,7 @@ class ProvisioningJobAdmin(RecordAdmin):
             for codes in (chosen, [hold["code"] for hold in remaining])
         )
         messages.warning(
-            request, f"Overridden: {done}. {job} still waits, and nothing is applied yet: {left}."
+            request, f"Overridden: {done}. {job} still waits, with nothing of it applied, for: {left}."
         )
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -448,14 +448,15 @@ def test_the_only_limit_is_shown_with_its_sentence_and_overridden_by_the_approva
 def test_of_several_limits_none_is_ticked_and_each_says_how_many_actions_it_holds(
     twice_held: ProvisioningJob, clients: dict[str, Client]
 ) -> None:
+    action(twice_held, "invite", "held", holds=["first_removals"])
     html = clients["approver"].get(page(twice_held)).content.decode()
     dialog = re.sub(r"<[^>]+>", "", html[html.index('id="approve-dialog"') :])
 
     assert "override" not in approval(clients["approver"], twice_held)
     assert html.count('name="override"') == 2
-    for hold in (FIRST, PROBLEM):
-        assert f"{hold['detail']}. It holds 3 actions." in dialog
-    assert "Held for: First removals, Limit of takings." in dialog
+    assert f"{FIRST['detail']}. It holds 4 actions." in dialog
+    assert f"{PROBLEM['detail']}. It holds 3 actions." in dialog
+    assert re.findall(r"Held for: ([^.]+)\.", dialog) == ["First removals"]  # of the one that not all hold
 
 
 def test_an_approval_that_ticks_nothing_is_none(
@@ -483,7 +484,8 @@ def test_one_limit_is_overridden_and_the_plan_still_waits_for_the_other(
     twice_held.refresh_from_db()
     html = clients["auditor"].get(page(twice_held)).content.decode()
     assert told == [
-        f"Overridden: first removals. {twice_held} still waits, and nothing is applied yet: limit of takings."
+        f"Overridden: first removals. {twice_held} still waits, with nothing of it applied, for: "
+        "limit of takings."
     ]
     assert (twice_held.state, twice_held.approved_by, woken) == (State.AWAITING_APPROVAL, None, [])
     assert set(twice_held.actions.filter(kind="remove").values_list("state", flat=True)) == {"held"}
