@@ -222,3 +222,10 @@ def test_what_needs_a_held_action_is_held_for_its_reasons_as_well():
     plan = [(withdraw, None), (invitation(1), 0)]
     known = facts(first_applying=True, members_before=20, members_vanished=5)
     assert reasons(assess(plan, known, Limits())) == [["accounts_vanished", "first_removals"]] * 2
+
+
+def test_a_taking_that_needs_what_gives_keeps_its_own_reasons():
+    grant = Action(Kind.GRANT, Situation.MOVER, "p1@x.org", account_id="user-1", person_id=1)
+    known = facts(first_applying=True, members_before=20, members_vanished=5)
+    judged_together = assess([(grant, None), (removal(1), 0)], known, Limits())
+    assert reasons(judged_together) == [["accounts_vanished"], ["accounts_vanished", "first_removals"]]
