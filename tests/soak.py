@@ -63,7 +63,7 @@ def kill() -> tuple[bool, str]:
 def figures(seed: int, cases: Mapping[str, int], killed: str, seconds: float) -> str:
     said = (
         f"On {datetime.now(UTC):%Y-%m-%d}, with seed {seed}, in {seconds / 60:.0f} minutes: "
-        f"{sum(cases.values()):,} generated cases and {LIVES} lives in chaos with 25 syncs each; nothing found."
+        f"{sum(cases.values()):,} generated cases and {LIVES} lives in chaos of 25 syncs each; nothing found."
     )
     lines = [f"| `{test}` | {number:,} |" for test, number in sorted(cases.items())]
     return "\n".join([f"{said} {killed}", "", "| test | cases |", "|---|---|", *lines])
