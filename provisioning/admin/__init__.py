@@ -1,7 +1,8 @@
 """Staff pages of provisioning: jobs and their actions, accounts, access rules, marks."""
 
 from provisioning.admin.accounts import AccountAdmin, MarkAdmin
-from provisioning.admin.jobs import ActionAdmin, ProvisioningJobAdmin
+from provisioning.admin.actions import ActionAdmin
+from provisioning.admin.jobs import ProvisioningJobAdmin
 from provisioning.admin.rules import AccessRuleAdmin
 
 __all__ = ["AccessRuleAdmin", "AccountAdmin", "ActionAdmin", "MarkAdmin", "ProvisioningJobAdmin"]

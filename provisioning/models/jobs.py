@@ -1,22 +1,18 @@
-"""What was decided and done: access rules, accounts as last seen, marks, jobs and their actions."""
+"""Jobs and the actions of their plans: what was decided, and what became of it."""
 
 import uuid
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext_lazy as _
 
-from directory.models import Group, Person
-from integrations.catalog import connector_class
-from integrations.connectors.base import AccountState
+from directory.models import Person
 from integrations.models import Integration
-from provisioning import policy
 
 LEASE = timedelta(minutes=3)
 """How long a worker may be silent before its job is taken over. Longer than one call with its retries."""
@@ -24,170 +20,6 @@ LEASE = timedelta(minutes=3)
 
 class JobLost(Exception):
     """The job was cancelled or taken over; this worker must stop at once and touch nothing more."""
-
-
-class AccessRuleQuerySet(models.QuerySet["AccessRule"]):
-    def planned(self) -> "AccessRuleQuerySet":
-        """Rules that a plan looks at: active ones, and proposed ones, which are shown and never applied."""
-        return self.exclude(state=AccessRule.State.DRAFT)
-
-    def as_values(self) -> tuple[policy.Rule, ...]:
-        """The rules as planning sees them, in the order of their names."""
-        return tuple(rule.as_value() for rule in self.prefetch_related("grants").order_by("name"))
-
-
-class AccessRule(models.Model):
-    """Directory group → organization role and grants. Without a group it speaks of every active person."""
-
-    class State(models.TextChoices):
-        DRAFT = "draft", _("Draft")
-        PROPOSED = "proposed", _("Proposed: planned and shown, never applied")
-        ACTIVE = "active", _("Active")
-
-    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="rules")
-    name = models.CharField(max_length=200)
-    group = models.ForeignKey(
-        Group,
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="rules",
-        help_text=_("Leave empty for every active person."),
-    )
-    role = models.CharField(max_length=100, help_text=_("Organization role."))
-    state = models.CharField(max_length=10, choices=State.choices, default=State.DRAFT)
-
-    objects = AccessRuleQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint("integration", Lower("name"), name="rule_name_unique_in_integration"),
-            models.CheckConstraint(condition=~Q(role=""), name="rule_role_not_empty"),
-        ]
-
-    def __str__(self) -> str:
-        return self.name
-
-    def as_value(self) -> policy.Rule:
-        return policy.Rule(
-            name=self.name,
-            group=self.group_id,
-            role=self.role,
-            grants=tuple(policy.RuleGrant(grant.kind, grant.name, grant.role) for grant in self.grants.all()),
-            proposed=self.state == self.State.PROPOSED,
-        )
-
-    def clean(self) -> None:
-        if self.integration_id is None or not self.role:
-            return
-        roles = connector_class(self.integration.kind).vocabulary.roles
-        if self.role not in roles:
-            raise ValidationError(
-                {
-                    "role": _("There is no role %(role)s here; choose one of: %(roles)s.")
-                    % {"role": self.role, "roles": ", ".join(roles)}
-                }
-            )
-
-
-class RuleGrant(models.Model):
-    """One thing that a rule gives besides the organization role: a project or a group, by its name there."""
-
-    rule = models.ForeignKey(AccessRule, on_delete=models.CASCADE, related_name="grants")
-    kind = models.CharField(max_length=30, default="project")
-    name = models.CharField(max_length=255, help_text=_("As it is called in the remote."))
-    role = models.CharField(max_length=100, default="member")
-
-    class Meta:
-        constraints = [models.UniqueConstraint("rule", "kind", Lower("name"), name="rule_grant_once")]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.name} as {self.role}"
-
-    def clean(self) -> None:
-        if self.rule_id is None or self.rule.integration_id is None:
-            return
-        kinds = connector_class(self.rule.integration.kind).vocabulary.entitlement_roles
-        if self.kind not in kinds:
-            raise ValidationError({"kind": _("Choose one of: %s.") % ", ".join(kinds)})
-        if self.role not in kinds[self.kind]:
-            raise ValidationError({"role": _("Choose one of: %s.") % ", ".join(kinds[self.kind])})
-
-
-class MarkQuerySet(models.QuerySet["Mark"]):
-    def in_force(self, day: date) -> Mapping[str, policy.Mark]:
-        """The marks of the day as values, by e-mail key."""
-        lasting = self.filter(Q(until__isnull=True) | Q(until__gte=day))
-        return {mark.key: policy.Mark(mark.kind, mark.reason) for mark in lasting}
-
-
-class Mark(models.Model):
-    """An account set apart by a person: protected (never touched) or ignored (not ours to manage)."""
-
-    class Kind(models.TextChoices):
-        PROTECTED = "protected", _("Protected: never touched")
-        IGNORED = "ignored", _("Ignored: not ours to manage")
-
-    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="marks")
-    email = models.EmailField()
-    key = models.CharField(max_length=254, editable=False)
-    kind = models.CharField(max_length=10, choices=Kind.choices)
-    reason = models.CharField(max_length=500)
-    until = models.DateField(
-        null=True, blank=True, help_text=_("The last day of the mark. Empty: until unmarked.")
-    )
-    made_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, editable=False
-    )
-    made_at = models.DateTimeField(auto_now_add=True)
-
-    objects = MarkQuerySet.as_manager()
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["integration", "key"], name="one_mark_per_account")]
-
-    def __str__(self) -> str:
-        return f"{self.email} {self.kind}"
-
-
-class Account(models.Model):
-    """An account as the last complete read saw it, and whose it is."""
-
-    class Match(models.TextChoices):
-        NONE = "", _("Nobody's")
-        EMAIL = "email", _("By e-mail")
-        MANUAL = "manual", _("Linked by hand")
-
-    class State(models.TextChoices):
-        ACTIVE = AccountState.ACTIVE, _("Active")
-        INVITED = AccountState.INVITED, _("Invited")
-        EXPIRED = AccountState.EXPIRED, _("Expired invite")
-
-    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="accounts")
-    remote_id = models.CharField(max_length=200)
-    email = models.CharField(max_length=320, blank=True)
-    name = models.CharField(max_length=300, blank=True)
-    role = models.CharField(max_length=100, blank=True)
-    state = models.CharField(max_length=10, choices=State.choices)
-    grants = models.JSONField(default=list, blank=True)
-    left = models.JSONField(
-        null=True, blank=True, help_text=_("Role and grants when we last left it as it should be.")
-    )
-    person = models.ForeignKey(
-        Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="accounts"
-    )
-    match = models.CharField(max_length=10, choices=Match.choices, default=Match.NONE, blank=True)
-    situation = models.CharField(max_length=30, blank=True)
-    first_seen_at = models.DateTimeField()
-    last_seen_at = models.DateTimeField()
-    gone_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=["integration", "remote_id"], name="account_once")]
-        indexes = [models.Index(fields=["integration", "gone_at"])]
-
-    def __str__(self) -> str:
-        return self.email or self.remote_id
 
 
 class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):

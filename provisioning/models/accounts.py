@@ -1,0 +1,48 @@
+"""Accounts as the last complete read saw them."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from directory.models import Person
+from integrations.connectors.base import AccountState
+from integrations.models import Integration
+
+
+class Account(models.Model):
+    """An account as the last complete read saw it, and whose it is."""
+
+    class Match(models.TextChoices):
+        NONE = "", _("Nobody's")
+        EMAIL = "email", _("By e-mail")
+        MANUAL = "manual", _("Linked by hand")
+
+    class State(models.TextChoices):
+        ACTIVE = AccountState.ACTIVE, _("Active")
+        INVITED = AccountState.INVITED, _("Invited")
+        EXPIRED = AccountState.EXPIRED, _("Expired invite")
+
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="accounts")
+    remote_id = models.CharField(max_length=200)
+    email = models.CharField(max_length=320, blank=True)
+    name = models.CharField(max_length=300, blank=True)
+    role = models.CharField(max_length=100, blank=True)
+    state = models.CharField(max_length=10, choices=State.choices)
+    grants = models.JSONField(default=list, blank=True)
+    left = models.JSONField(
+        null=True, blank=True, help_text=_("Role and grants when we last left it as it should be.")
+    )
+    person = models.ForeignKey(
+        Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="accounts"
+    )
+    match = models.CharField(max_length=10, choices=Match.choices, default=Match.NONE, blank=True)
+    situation = models.CharField(max_length=30, blank=True)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["integration", "remote_id"], name="account_once")]
+        indexes = [models.Index(fields=["integration", "gone_at"])]
+
+    def __str__(self) -> str:
+        return self.email or self.remote_id
