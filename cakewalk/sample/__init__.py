@@ -43,11 +43,8 @@ def _made() -> Organization:
     acme.add_member("viktor.petrov@example.org", name="Viktor Petrov")
     acme.add_to_project("Search", "viktor.petrov@example.org")
     acme.add_invite("laila.rahman@example.org")
-    # Made an owner in OpenAI's console, and one who is in a project that no rule gives him.
+    # Made an owner in OpenAI's console.
     acme.add_member("mei.tanaka@example.org", "owner", name="Mei Tanaka")
-    acme.add_member("soren.larsen@example.org", name="Søren Larsen")
-    acme.add_to_project("Assistants", "soren.larsen@example.org")
-    acme.add_to_project("Search", "soren.larsen@example.org")
     # Known there by a former address; without the project of her team; with an invite that has lapsed.
     acme.add_member("countess@example.org", name="Ada Byron")
     acme.add_to_project("Search", "countess@example.org")
@@ -65,6 +62,7 @@ def _add_who_is_as_the_rules_say(acme: Organization) -> None:
         ("grace.hopper@example.org", "Grace Hopper", "Assistants", "Search"),
         ("kwame.nwosu@example.org", "Kwame Nwosu", "Assistants", "Search"),
         ("priya.kumar@example.org", "Priya Kumar", "Assistants", "Search"),
+        ("soren.larsen@example.org", "Søren Larsen", "Assistants"),
         ("zuzana.novak@example.org", "Zuzana Novák", "Assistants"),
     ):
         acme.add_member(email, name=name)
