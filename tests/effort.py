@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, settings
 SOAK = os.environ.get("HYPOTHESIS_PROFILE") == "soak"
 PERCENT = int(os.environ.get("SOAK_PERCENT", "100"))
 """Of the cases of a soak, for those in a hurry."""
-LIVES = 40 * PERCENT // 100
+LIVES = 30 * PERCENT // 100
 """Lives in chaos of a soak."""
 FIRST_SEED = int(os.environ.get("SOAK_SEED", "0"))
 

@@ -30,7 +30,7 @@ def ends(case: Case) -> list[Action]:
     ]
 
 
-@so_many(100, 20_000)
+@so_many(100, 8_000)
 @given(cases())
 def test_whom_the_rules_give_access_nobody_removes(case: Case) -> None:
     for action in ends(case):
@@ -45,7 +45,7 @@ def test_whom_the_rules_give_access_nobody_removes(case: Case) -> None:
     assert not [action for action in ends(case) if action.person_id is None and action.account_id in owned]
 
 
-@so_many(100, 10_000)
+@so_many(100, 6_000)
 @given(cases())
 def test_what_the_rules_give_nobody_revokes(case: Case) -> None:
     for action in case.writes:
@@ -57,7 +57,7 @@ def test_what_the_rules_give_nobody_revokes(case: Case) -> None:
             assert key not in target.grants
 
 
-@so_many(100, 15_000)
+@so_many(100, 8_000)
 @given(cases())
 def test_who_is_set_apart_is_in_no_action_that_writes(case: Case) -> None:
     accounts = {account.id: account for account in case.accounts}
@@ -71,7 +71,7 @@ def test_who_is_set_apart_is_in_no_action_that_writes(case: Case) -> None:
         assert account is None or not (account.is_service or account.managed_elsewhere)
 
 
-@so_many(100, 10_000)
+@so_many(100, 5_000)
 @given(cases())
 def test_every_account_is_ended_once_and_nobody_is_invited_twice(case: Case) -> None:
     ended = [action.account_id for action in case.writes if action.kind in ENDING]
@@ -79,7 +79,7 @@ def test_every_account_is_ended_once_and_nobody_is_invited_twice(case: Case) -> 
     assert (len(set(ended)), len(set(invited))) == (len(ended), len(invited))
 
 
-@so_many(100, 10_000)
+@so_many(100, 8_000)
 @given(cases(), st.integers(0, 2**32))
 def test_the_order_of_people_and_accounts_does_not_change_the_plan(case: Case, seed: int) -> None:
     shuffled = random.Random(seed)
@@ -115,7 +115,7 @@ def will_happen(case: Case, verdict: Verdict) -> list[Action]:
     ]
 
 
-@so_many(100, 10_000)
+@so_many(100, 5_000)
 @given(judged())
 def test_enough_owners_remain_and_the_keys_owner_loses_nothing(
     judgement: tuple[Case, Facts, Limits, Verdict],

@@ -83,7 +83,7 @@ def test_a_member_whose_person_left_the_directory_for_good_is_an_orphan():
 addresses = st.sampled_from([f"{name}@x.org" for name in "abcdef"])
 
 
-@cases(100, 15_000)
+@cases(100, 20_000)
 @given(
     st.lists(st.lists(addresses, min_size=1, max_size=2, unique=True), max_size=5),
     st.lists(st.tuples(addresses, st.booleans()), max_size=6),

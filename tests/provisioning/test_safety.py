@@ -1,9 +1,12 @@
 """What is refused, held and let through, judged on the whole plan."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provisioning.actions import Action, Kind, Situation
 from provisioning.safety import Code, Decision, Facts, Limits, assess
+from tests.effort import cases
 
 
 def removal(place: int, **more) -> Action:
@@ -229,3 +232,42 @@ def test_a_taking_that_needs_what_gives_keeps_its_own_reasons():
     known = facts(first_applying=True, members_before=20, members_vanished=5)
     judged_together = assess([(grant, None), (removal(1), 0)], known, Limits())
     assert reasons(judged_together) == [["accounts_vanished"], ["accounts_vanished", "first_removals"]]
+
+
+places = st.integers(1, 4)
+owners = st.frozensets(places.map(lambda place: f"user-{place}"), min_size=1)
+takings = st.lists(
+    st.builds(lambda act, place: act(place), st.sampled_from([removal, demotion]), places), max_size=6
+)
+
+
+@cases(100, 20_000)
+@given(takings, owners, places, st.integers(1, 3), st.booleans())
+def test_enough_owners_remain_whatever_a_plan_asks_for(plan, owners, key, minimum, first):
+    """After everything that is done at once or after an approval."""
+    known = facts(owners=owners, credential_owner=f"user-{key}", first_applying=first)
+    verdict = judged(plan, known, minimum_owners=minimum)
+    possible = zip(plan, decisions(verdict), strict=True)
+    unseated = {action.account_id for action, decision in possible if decision in ("planned", "held")}
+    assert f"user-{key}" not in unseated
+    assert not unseated & owners or len(owners - unseated) >= minimum
+
+
+@cases(100, 20_000)
+@given(
+    st.lists(st.tuples(st.sampled_from([removal, demotion, invitation]), places, st.booleans()), max_size=6),
+    st.sampled_from(["observe", "extend", "manage"]),
+    st.booleans(),
+    st.integers(0, 3),
+)
+def test_no_action_goes_ahead_of_the_one_that_it_needs(some, mode, first, limit):
+    plan = []
+    for act, place, needs_the_last in some:
+        free = needs_the_last and plan and plan[-1][1] is None
+        plan.append((act(place), len(plan) - 1 if free else None))
+    known = facts(first_applying=first, protected=frozenset({"p2@x.org"}))
+    verdict = assess(plan, known, Limits(mode=mode, removal_limit_count=limit, removal_limit_percent=0))
+    became = decisions(verdict)
+    for (_, needs), decision in zip(plan, became, strict=True):
+        assert needs is None or decision != "planned" or became[needs] == "planned"
+        assert needs is None or decision != "held" or became[needs] in ("planned", "held")
