@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 from hypothesis import HealthCheck, settings
 
@@ -17,7 +18,7 @@ for name in ("quick", "soak"):
 settings.load_profile("soak" if SOAK else "quick")
 
 
-def cases(quick: int, soak: int, **more: int) -> settings:
+def cases(quick: int, soak: int, **more: Any) -> settings:
     """So many generated cases; `more`: other settings of hypothesis."""
     return settings(max_examples=soak * PERCENT // 100 if SOAK else quick, **more)
 

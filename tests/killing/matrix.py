@@ -77,8 +77,9 @@ def _difference(sent: Sequence[str], expected: Sequence[str]) -> str:
     return ", ".join(sorted(once_more + never + unasked))
 
 
-def results(installation: Killable, say: Callable[[str], None]) -> dict[str, list[str]]:
+def results(make: Callable[[], Killable], say: Callable[[str], None]) -> dict[str, list[str]]:
     """What was wrong, by step; nothing, it is to be hoped."""
+    installation = make()
     try:
         installation.start()
         expected = undisturbed(installation)
@@ -118,7 +119,7 @@ def main() -> int:
         }
         with ThreadPoolExecutor() as both:
             running = {
-                name: both.submit(lambda make=make: results(make(), _say))
+                name: both.submit(results, make, _say)
                 for name, make in stores.items()
                 if only in (None, name)
             }

@@ -261,7 +261,7 @@ def test_enough_owners_remain_whatever_a_plan_asks_for(plan, owners, key, minimu
     st.integers(0, 3),
 )
 def test_no_action_goes_ahead_of_the_one_that_it_needs(some, mode, first, limit):
-    plan = []
+    plan: list[tuple[Action, int | None]] = []
     for act, place, needs_the_last in some:
         free = needs_the_last and plan and plan[-1][1] is None
         plan.append((act(place), len(plan) - 1 if free else None))

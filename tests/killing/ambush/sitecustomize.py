@@ -34,7 +34,7 @@ class Ambush(importlib.abc.MetaPathFinder):
             really(module)
             self.lay(module)
 
-        spec.loader.exec_module = exec_module
+        setattr(spec.loader, "exec_module", exec_module)  # noqa: B010 - as a plain assignment, mypy minds it
         return spec
 
     def lay(self, module):
