@@ -249,6 +249,14 @@ class Planner:
     def _replace_invite(
         self, person: Person, account: Account, target: Target, situation: Situation, *, taking: bool
     ) -> Chain:
+        if not self.policy.manages(person.email):
+            return self._report(
+                account,
+                Situation.OUTSIDE_DOMAINS,
+                "The invite is not as it should be, and a new one would go to an address outside the "
+                f"managed domains: {person.email}.",
+                person,
+            )
         withdraw = Action(
             Kind.WITHDRAW_INVITE,
             situation,

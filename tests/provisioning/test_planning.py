@@ -1,5 +1,7 @@
 """What is done about each person and account, and why."""
 
+import pytest
+
 from integrations.connectors.base import Account, AccountState, Entitlement
 from provisioning.actions import Kind, Situation
 from provisioning.matching import Links, match
@@ -243,6 +245,15 @@ def test_addresses_outside_the_managed_domains_are_said_and_not_touched():
         ("report", "outside_domains", "guest@y.org", None, None),
         ("report", "outside_domains", "old@y.org", None, None),
     ]
+
+
+@pytest.mark.parametrize("there", [invite("ada@x.org", "owner"), lapsed("ada@x.org")])
+def test_an_invite_inside_the_managed_domains_is_not_replaced_by_one_outside(there):
+    ada = person("ada@private.org", "ada@x.org")
+    inside = policy(managed_domains=frozenset({"x.org"}))
+    assert plan_of([ada], [there], inside) == [("report", "outside_domains", "ada@x.org", None, None)]
+    gone = person("ada@private.org", "ada@x.org", active=False)
+    assert plan_of([gone], [there], inside) == [("withdraw_invite", "leaver", "ada@x.org", None, None)]
 
 
 def test_two_accounts_of_one_person_are_reported_and_nothing_is_done():
