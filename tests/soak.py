@@ -19,9 +19,8 @@ from tests import safety_page
 from tests.effort import LIVES, PERCENT
 from tests.machine import Services
 
-TESTS = [
-    f"tests/provisioning/test_{name}.py" for name in ("any_plan", "any_listing", "convergence", "matching")
-]
+SUBJECTS = ("any_plan", "any_listing", "convergence", "matching", "safety")
+TESTS = [f"tests/provisioning/test_{subject}.py" for subject in SUBJECTS]
 CHAOS = "tests/provisioning/test_chaos.py"
 LEAST_CASES = 100_000 * PERCENT // 100
 LONGEST_SECONDS = 45 * 60

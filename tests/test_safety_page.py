@@ -4,6 +4,7 @@ import ast
 import re
 
 from tests import safety_page
+from tests.killing.moments import MOMENTS
 from tests.stack.installation import ROOT
 
 
@@ -28,3 +29,9 @@ def test_every_failure_of_the_field_has_its_line() -> None:
     lines = re.findall(r"^\| (\d+) \| .+ \| (.+) \|$", safety_page.PAGE.read_text(), re.MULTILINE)
     assert [int(number) for number, _ in lines] == list(range(1, 60))
     assert all("`test_" in answer or "later work" in answer for _, answer in lines)
+
+
+def test_the_matrix_shows_every_moment_and_nothing_went_wrong() -> None:
+    """Whoever adds a moment makes the table anew: make killmatrix."""
+    rows = safety_page.part("kill matrix").splitlines()[2:]
+    assert rows == [f"| {moment.step} | ✓ | ✓ |" for moment in MOMENTS]
