@@ -35,3 +35,11 @@ def test_the_matrix_shows_every_moment_and_nothing_went_wrong() -> None:
     """Whoever adds a moment makes the table anew: make killmatrix."""
     rows = safety_page.part("kill matrix").splitlines()[2:]
     assert rows == [f"| {moment.step} | ✓ | ✓ |" for moment in MOMENTS]
+
+
+def test_the_last_soak_had_cases_enough() -> None:
+    figures = safety_page.part("soak")
+    cases = re.search(r"([\d,]+) generated cases", figures)
+    assert cases
+    assert int(cases[1].replace(",", "")) >= 100_000
+    assert "nothing found" in figures
