@@ -16,8 +16,7 @@ def worker_name() -> str:
 
 def in_words(holder: str) -> str:
     """A worker's name for people: `process 4711 on box`."""
-    place, _, rest = holder.partition("/")
-    number = rest.partition("/")[0]
+    place, number = _place_and_process(holder)
     machine = place.partition(" pid:[")[0]
     return f"process {number} on {machine}" if number.isdecimal() else holder
 
@@ -27,6 +26,12 @@ def _place() -> str:
     with suppress(OSError):
         return f"{socket.gethostname()} {os.readlink('/proc/self/ns/pid')}"
     return socket.gethostname()
+
+
+def _place_and_process(holder: str) -> tuple[str, str]:
+    """What `worker_name` put together."""
+    place, _, rest = holder.partition("/")
+    return place, rest.partition("/")[0]
 
 
 def lost_jobs(*, now: datetime, undelivered_after: timedelta) -> list[ProvisioningJob]:
@@ -51,14 +56,11 @@ def is_abandoned(job: ProvisioningJob, *, now: datetime) -> bool:
 
 def _is_gone(holder: str) -> bool:
     """Whether the worker was a process here that has ended. Where that cannot be told, its lease decides."""
-    place, _, rest = holder.partition("/")
-    number = rest.partition("/")[0]
+    place, number = _place_and_process(holder)
     if place != _place() or not number.isdecimal():
         return False
     try:
         os.kill(int(number), 0)  # sends nothing; says whether there is such a process
-    except ProcessLookupError:
-        return True
-    except OSError:
-        return False
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
     return False

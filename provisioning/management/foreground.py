@@ -70,8 +70,7 @@ def run_here(job: ProvisioningJob, err: OutputWrapper) -> None:
     """Carry the job out in this process, or wait for the worker that has it; take over from one that died."""
     job.refresh_from_db()
     while job.state in ProvisioningJob.LIVE:
-        if job.state == State.RUNNING:
-            recovering.take_back(job, now=timezone.now())
+        recovering.take_back(job, now=timezone.now())
         reconciliation.run(job.pk, say=err.write)
         job.refresh_from_db()
         if job.state in ProvisioningJob.LIVE:
