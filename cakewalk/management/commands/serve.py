@@ -1,7 +1,7 @@
 """`make run`: Cakewalk in one process, with a simulated organization where there is no real one."""
 
 import signal
-import threading
+import time
 from typing import Any
 
 from django.conf import settings
@@ -18,9 +18,10 @@ class Command(BaseCommand):
     help = "Serve Cakewalk on PORT with its worker and clock in the same process, until Ctrl-C."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = threading.Event()
+        # Not an Event: a handler that sets one waits for ever when it interrupts the thread that looks at it.
+        asked_to_stop: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda number, _: asked_to_stop.append(number))
         process = _bound()
         call_command("migrate", verbosity=0, interactive=False)
         username, password = first_start.first_user()
@@ -33,8 +34,8 @@ class Command(BaseCommand):
         except first_start.NotConnected as problem:
             raise CommandError(f"The organization was not connected. {problem}") from problem
         self._say(_welcome(username, password, simulator))
-        while not stop.wait(1) and not process.stopped:
-            pass
+        while not asked_to_stop and not process.stopped:
+            time.sleep(0.2)
         self._say("Stopping; a job in hand is finished first, or taken up at the next start.")
         broken = process.stopped
         process.stop()

@@ -5,7 +5,7 @@ import importlib.util
 import json
 import pkgutil
 import signal
-import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +30,18 @@ class Command(BaseCommand):
     def handle(self, *, kind: str, **options: Any) -> None:
         given = {name: options[name] for name in ("port", "people", "projects", "seed", "state", "faults")}
         package = importlib.import_module(f"{connectors.__name__}.{kind}.simulator")
-        stop = threading.Event()
+        # Not an Event: a handler that sets one waits for ever when it interrupts the thread that looks at it.
+        asked_to_stop: list[int] = []
         for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda number, _: asked_to_stop.append(number))
         try:
             simulator = package.serve(**given)
         except (OSError, ValueError, OverflowError) as problem:
             raise CommandError(f"The simulator of {kind} cannot start: {problem}") from problem
         self.stdout.write(json.dumps(simulator.announcement))
         self.stdout.flush()
-        stop.wait()
+        while not asked_to_stop:
+            time.sleep(0.1)
         simulator.stop()
 
 
