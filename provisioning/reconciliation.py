@@ -48,6 +48,7 @@ def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
     job = ProvisioningJob.objects.select_related("integration", "person").get(pk=job_id)
     if not job.claim(holder=worker_name(), now=timezone.now()):
         return
+    line = connection.connection
     try:
         _carry_out(job, KeepAlive(job, say))
     except JobLost:
@@ -58,6 +59,9 @@ def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
     except (ConnectorError, CredentialMissing, DecryptionError) as error:
         _end(job, State.FAILED, error=_failure(error))
     except Exception as error:
+        if _is_lost(line):
+            log.warning("%s lost the database; it is taken up again when its lease has run out.", job)
+            raise
         # A defect of ours. Its text may hold anything, so only its name is kept where people can read it.
         log.exception("%s failed.", job)
         _end(job, State.FAILED, error=_failure(error))
@@ -65,6 +69,13 @@ def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
         # Ctrl-C or a shutdown: the next worker goes on at once, without waiting for the lease to run out.
         job.give_back()
         raise
+
+
+def _is_lost(line: object) -> bool:
+    """Whether this connection to the database is no more. Django may have made another one already; what was
+    under way is lost all the same, and says nothing of how the job went.
+    """
+    return connection.connection is not line or not connection.is_usable()
 
 
 def _end(job: ProvisioningJob, state: str, **outcome: Any) -> None:
