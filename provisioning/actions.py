@@ -37,6 +37,7 @@ class Situation(StrEnum):
     SERVICE_ACCOUNT = "service_account"
     OUTSIDE_DOMAINS = "outside_domains"
     RULE_PROBLEM = "rule_problem"
+    RESTORED = "restored"
 
 
 @dataclass(frozen=True, slots=True)

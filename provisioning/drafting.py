@@ -14,6 +14,7 @@ from provisioning.matching import Ambiguous, Leftover, Linked, Match, Orphan, Un
 from provisioning.planning import Planner
 from provisioning.policy import Mark, Policy, Rule, resolve
 from provisioning.reading import Reading
+from provisioning.restoring import Loss, Restorer
 from provisioning.safety import Facts, Limits
 
 Line = tuple[Action, int | None]
@@ -55,6 +56,20 @@ def draft(
     more = with_proposed.plan(matches) if person is None else _plan_for(person, with_proposed, matches)
     added = [chain for chain in more if _identity(chain) not in known]
     return Draft(_flat(active), _flat(added), to_change)
+
+
+def draft_restore(
+    ordinary: Draft,
+    policy: Policy,
+    lost: Sequence[Loss],
+    reading: Reading,
+    directory: Directory,
+    *,
+    job: int,
+) -> Draft:
+    """What gives back the takings of `job`. The ordinary plan tells which accounts are as they should be."""
+    restorer = Restorer.over(job, policy, lost, reading.accounts, reading.entitlements, directory.people)
+    return Draft(_flat(restorer.plan(lost)), (), ordinary.to_change)
 
 
 def _plan_for(person: int, planner: Planner, matches: Sequence[Match]) -> list[Chain]:
@@ -140,6 +155,7 @@ def facts(
     owners: frozenset[str],
     credential_owner: str | None,
     *,
+    restores: int | None,
     now: datetime,
 ) -> Facts:
     return Facts(
@@ -154,6 +170,7 @@ def facts(
         first_applying=history.is_first_applying(integration),
         members_before=len(accounts.known_members(integration)),
         members_vanished=len(reading.vanished),
+        restores=restores,
     )
 
 

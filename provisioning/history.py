@@ -10,7 +10,7 @@ from django.db.models import Count, Q
 from directory.models import Source
 from integrations.models import Integration
 from provisioning import actions, wording
-from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
+from provisioning.models import Action, ProvisioningJob
 from provisioning.recovering import in_words
 
 ROLLING_WINDOW = timedelta(hours=24)
@@ -74,6 +74,7 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "state": job.state,
         "preview": job.preview,
         "trigger": job.trigger,
+        "restores": job.restores_id,
         "mode": job.mode or None,
         "digest": job.digest or None,
         "requested_at": _iso(job.requested_at),
@@ -174,32 +175,25 @@ def taken_recently(integration: Integration, *, now: datetime) -> frozenset[str]
     sent = Action.objects.filter(
         job__integration=integration,
         job__approved_at=None,
-        taking=True,
         started_at__gte=now - ROLLING_WINDOW,
     )
-    unknown = Q(state=Action.State.FAILED, error__code="outcome_unknown")
-    done = sent.filter(Q(state__in=(Action.State.DONE, Action.State.STARTED)) | unknown)
-    return frozenset(account or email for account, email in done.values_list("account_id", "email"))
+    took = sent.that_took().values_list("account_id", "email")
+    return frozenset(account or email for account, email in took)
 
 
 def is_first_applying(integration: Integration) -> bool:
     """Whether no full job in mode `manage` has yet been carried out to its end, with all that it held."""
     ended = (ProvisioningJob.State.SUCCEEDED, ProvisioningJob.State.PARTIAL)
-    full = _full_syncs(integration).filter(mode=Integration.Mode.MANAGE, applied_at__isnull=False)
+    full = integration.jobs.syncs().filter(mode=Integration.Mode.MANAGE, applied_at__isnull=False)
     carried_out = full.filter(state__in=ended).filter(Q(holds=[]) | Q(approved_at__isnull=False))
     return not carried_out.exists()
-
-
-def _full_syncs(integration: Integration) -> ProvisioningJobQuerySet:
-    """Jobs about everyone that were more than previews. No other may lower a guard for the next."""
-    return integration.jobs.filter(preview=False, person=None)
 
 
 def sources_before(integration: Integration) -> dict[str, int]:
     """Active people by source at the last sync not refused, under the names that the sources have now.
     Sources whose drop was accepted are left out.
     """
-    planned = _full_syncs(integration).filter(planned_at__isnull=False, refusal__isnull=True)
+    planned = integration.jobs.syncs().filter(planned_at__isnull=False, refusal__isnull=True)
     last = planned.order_by("-planned_at").first()
     if last is None or last.planned_at is None:
         return {}

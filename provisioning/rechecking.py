@@ -39,7 +39,8 @@ def recheck(row: Action, connector: Connector, sight: Sight | None) -> None:
     integration = row.job.integration
     _check_mode(row, integration)
     _check_marks(row, integration)
-    _check_wanted(row, integration, connector.vocabulary)
+    if not row.job.restores_id:
+        _check_wanted(row, integration, connector.vocabulary)
     if row.taking:
         _check_subject(row, connector)
         _check_owners(row, integration, connector)
@@ -70,7 +71,9 @@ def _check_mode(row: Action, integration: Integration) -> None:
 def _check_marks(row: Action, integration: Integration) -> None:
     marks = Mark.objects.filter(integration=integration).in_force(timezone.localdate())
     for key in [email_key(row.email), *_addresses(row)]:
-        if mark := marks.get(key):
+        mark = marks.get(key)
+        # Who is ignored by syncs may be restored: that is how they keep what no rule gives.
+        if mark and not (row.job.restores_id and mark.kind == Mark.Kind.IGNORED):
             marked = f"{row.email} has been marked {mark.kind} since the plan was made."
             raise _refuse(Reason(Code.PROTECTED, marked))
 

@@ -29,6 +29,7 @@ from provisioning.models import Action, JobLost, Mark, ProvisioningJob
 from provisioning.policy import Rule
 from provisioning.reading import Reading, read
 from provisioning.recovering import worker_name
+from provisioning.restoring import as_rule, losses
 from provisioning.safety import Code, Verdict, assess, vanished_in_numbers
 from provisioning.storing import store
 
@@ -167,19 +168,29 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     integration = job.integration
     today = timezone.localdate()
     job.enter("reading")
-    rules, reading, directory = _look(integration, connector, today)
+    lost = losses(job.restores.actions.that_took().order_by("seq")) if job.restores else []
+    rules, reading, directory = _look(integration, connector, today, also=[as_rule(lost)])
 
     job.enter("planning")
     matches = match(directory.people, reading.accounts, accounts.known_links(integration))
     marks = Mark.objects.filter(integration=integration).in_force(today)
     planner, with_proposed = drafting.planners(integration, rules, reading, marks, connector.vocabulary)
     plan = drafting.draft(planner, with_proposed, matches, job.person_id)
+    if job.restores_id:
+        plan = drafting.draft_restore(plan, planner.policy, lost, reading, directory, job=job.restores_id)
 
     job.enter("checking")
     owners = drafting.owner_ids(reading, connector.vocabulary)
     credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
     facts = drafting.facts(
-        integration, directory, reading, marks, owners, credential_owner, now=timezone.now()
+        integration,
+        directory,
+        reading,
+        marks,
+        owners,
+        credential_owner,
+        restores=job.restores_id,
+        now=timezone.now(),
     )
     limits = drafting.limits(integration)
     verdict = assess(plan.decided, facts, limits)
@@ -202,13 +213,14 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
 
 def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:
     """Whether accounts that are missing now may be so for the next read too, a few of them at a time."""
-    return not (job.preview or job.person_id or verdict.refusal)
+    return not (job.preview or job.person_id or job.restores_id or verdict.refusal)
 
 
 def _look(
-    integration: Integration, connector: Connector, today: date
+    integration: Integration, connector: Connector, today: date, *, also: Sequence[Rule]
 ) -> tuple[Sequence[Rule], Reading, Directory]:
     """The remote, which takes a while, and then at one moment the directory, the rules and the settings.
+    `also`: what is to be read beside what the rules name.
 
     Read again when the rules have changed meanwhile: people in a new group, judged by rules that do not know
     it yet, would look like leavers.
@@ -216,7 +228,7 @@ def _look(
     known = accounts.known_members(integration), accounts.known_invites(integration)
     for _ in range(LOOKS):
         rules = integration.rules.planned().as_values()
-        reading = read(connector, rules, *known)
+        reading = read(connector, [*rules, *also], *known)
         with _one_moment():
             if integration.rules.planned().as_values() == rules:
                 integration.refresh_from_db()

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection
-from datetime import datetime
+from datetime import date, datetime
 
 from celery import Task
 from django.db import IntegrityError, transaction
@@ -13,7 +13,7 @@ from cakewalk.models import User
 from directory.models import Person
 from integrations.models import Integration
 from provisioning import accounts, history, recovering, tasks
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import Action, Mark, ProvisioningJob
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ def request_job(
     trigger: str = ProvisioningJob.Trigger.MANUAL,
     by: User | None = None,
     person: Person | None = None,
+    restores: ProvisioningJob | None = None,
+    reason: str = "",
     deliver: bool = True,
 ) -> ProvisioningJob:
     """Queue a job; with `deliver` a worker is woken on commit. Raises NotEnabled or AlreadyRunning."""
@@ -58,6 +60,8 @@ def request_job(
                 trigger=trigger,
                 requested_by=by,
                 person=person,
+                restores=restores,
+                request_reason=reason,
                 requested_at=timezone.now(),
             )
     except IntegrityError as error:
@@ -65,6 +69,39 @@ def request_job(
     if deliver:
         _wake(tasks.run_job, job_id=job.pk)
     return job
+
+
+def request_restore(
+    job: ProvisioningJob, *, by: User, reason: str, keep_until: date | None = None, deliver: bool = True
+) -> ProvisioningJob:
+    """Queue a job that gives back what `job` took, to whoever lacks it still. All of it awaits an approver.
+
+    `keep_until`: the last day on which syncs leave these accounts alone; without it the next sync takes again
+    what no rule gives. Raises Refused, with nothing changed.
+    """
+    _may_restore(job, by, reason, keep_until)
+    emails = {action.email for action in job.actions.that_took() if action.email}
+    if not emails:
+        raise Refused(f"{job} took nothing from anybody, so there is nothing to give back.")
+    why = reason.strip()
+    with transaction.atomic():
+        restore = request_job(job.integration, by=by, restores=job, reason=why, deliver=deliver)
+        if keep_until:
+            said = f"Restored from {job}: {why}"[:LONGEST_REASON]
+            Mark.objects.ignore(job.integration, emails, reason=said, until=keep_until, by=by)
+    return restore
+
+
+def _may_restore(job: ProvisioningJob, by: User, reason: str, keep_until: date | None) -> None:
+    if not by.is_active or not by.has_perm("provisioning.run_job"):
+        raise Refused(f"{by.get_username()} may not restore.")
+    if keep_until and not by.has_perm("provisioning.add_mark"):
+        raise Refused(f"{by.get_username()} may not keep accounts out of syncs.")
+    if keep_until and keep_until < timezone.localdate():
+        raise Refused(f"{keep_until} is over. Name a day that is still to come.")
+    _check_reason(reason, of="A restore")
+    if job.state in ProvisioningJob.LIVE:
+        raise Refused(f"{job} is {job.get_state_display().lower()}. Wait for its end, or cancel it first.")
 
 
 def _wake(task: Task, **ids: int) -> None:

@@ -19,6 +19,7 @@ class Code(StrEnum):
     REMOVAL_LIMIT = "removal_limit"
     FIRST_REMOVALS = "first_removals"
     ACCOUNTS_VANISHED = "accounts_vanished"
+    RESTORE = "restore"
     MODE = "mode"
     NEEDS_ANOTHER = "needs_another"
 
@@ -61,6 +62,7 @@ class Facts:
     """What is known beside the plan. `sources_before` and `sources_now`: active people by source;
     a source whose drop a person has accepted is left out of `sources_before`.
     `taken_recently`: accounts that lost something in the last 24 hours without an approval.
+    `restores`: the number of the job whose takings the plan gives back.
     """
 
     active_people: int
@@ -74,6 +76,7 @@ class Facts:
     first_applying: bool = False
     members_before: int = 0
     members_vanished: int = 0
+    restores: int | None = None
 
 
 Decided = tuple[Decision, tuple[Reason, ...]]
@@ -109,7 +112,9 @@ def assess(plan: Sequence[tuple[Action, int | None]], facts: Facts, limits: Limi
 
 
 def refuse_job(facts: Facts, limits: Limits) -> Reason | None:
-    """What no approval can override: a directory that cannot be the truth."""
+    """What no approval can override: a directory that cannot be the truth. A restore does not rest on it."""
+    if facts.restores:
+        return None
     if facts.active_people == 0:
         return Reason(Code.DIRECTORY_EMPTY, "Nobody in the directory is active; nobody would keep access.")
     for source, before in sorted(facts.sources_before.items()):
@@ -204,6 +209,8 @@ def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> lis
     vanished = vanished_in_numbers(facts, limits)
     if writes and vanished:
         reasons.append(vanished)
+    if writes and facts.restores:
+        reasons.append(beyond_rules(writes, facts.restores))
     if losers and facts.first_applying and limits.hold_first_removals:
         reasons.append(
             Reason(
@@ -224,6 +231,14 @@ def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> lis
             )
         )
     return reasons
+
+
+def beyond_rules(writes: Sequence[Action], job: int) -> Reason:
+    """A restore gives what no rule may give, so that somebody must answer for it."""
+    accounts = len({action.email for action in writes})
+    return Reason(
+        Code.RESTORE, f"{accounts} account{'s' if accounts != 1 else ''} would get back what job {job} took"
+    )
 
 
 def vanished_in_numbers(facts: Facts, limits: Limits) -> Reason | None:
@@ -253,7 +268,7 @@ def _hold(
 def _holds_everything(reason: Reason, limits: Limits) -> bool:
     if reason.code is Code.REMOVAL_LIMIT:
         return limits.hold_everything_over_limit
-    return reason.code is Code.ACCOUNTS_VANISHED
+    return reason.code in (Code.ACCOUNTS_VANISHED, Code.RESTORE)
 
 
 def _follow_needs(plan: Sequence[tuple[Action, int | None]], decisions: list[Decided]) -> None:

@@ -107,18 +107,17 @@ def awaiting_approval(integrations: Iterable[Integration] | None = None) -> Iter
 
 
 def _with_landmarks(integrations: IntegrationQuerySet) -> QuerySet[Any]:
-    """The jobs that say most. A sync is a job about everyone that was more than a preview."""
+    """The jobs that say most."""
     jobs = ProvisioningJob.objects.filter(integration=OuterRef("pk")).order_by("-pk")
     ended = jobs.exclude(state__in=(*ProvisioningJob.LIVE, State.CANCELLED))
     complete = jobs.filter(state__in=READ_TO_THE_END)
-    sync = {"preview": False, "person": None}
     return integrations.annotate(
         last_job_id=_newest(jobs),
         live_id=_newest(jobs.live()),
         last_ended_id=_newest(ended),
-        last_sync_id=_newest(ended.filter(**sync)),
+        last_sync_id=_newest(ended.syncs()),
         last_complete_id=_newest(complete),
-        last_whole_id=_newest(complete.filter(**sync)),
+        last_whole_id=_newest(complete.syncs()),
         present_accounts=Count("accounts", filter=Q(accounts__gone_at=None)),
     )
 

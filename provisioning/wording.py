@@ -21,6 +21,7 @@ SITUATIONS: Mapping[str, str] = {
     Situation.SERVICE_ACCOUNT: "Service account",
     Situation.OUTSIDE_DOMAINS: "Outside the domains",
     Situation.RULE_PROBLEM: "Rule problem",
+    Situation.RESTORED: "Restored",
 }
 
 KINDS: Mapping[str, str] = {
@@ -50,7 +51,18 @@ HOLDS: Mapping[str, str] = {
     Code.FIRST_REMOVALS: "First removals",
     Code.REMOVAL_LIMIT: "Limit of takings",
     Code.ACCOUNTS_VANISHED: "Vanished accounts",
+    Code.RESTORE: "Restore",
 }
+
+
+NOT_RESTORED = (
+    "The keys of who was removed stay dead; they must make new ones.",
+    "Who was removed, or whose invite was withdrawn, is invited again, and has nothing until that invite is "
+    "accepted.",
+    "What an invite cannot carry, groups for example, comes back when the same job is restored once more "
+    "after that.",
+)
+"""What a restore cannot bring back, or not at once."""
 
 
 class Told(Protocol):

@@ -19,7 +19,7 @@ from tests import safety_page
 from tests.effort import LIVES, PERCENT
 from tests.machine import Services
 
-SUBJECTS = ("any_plan", "any_listing", "convergence", "matching", "safety")
+SUBJECTS = ("any_plan", "any_listing", "any_restore", "convergence", "matching", "safety")
 TESTS = [f"tests/provisioning/test_{subject}.py" for subject in SUBJECTS]
 CHAOS = "tests/provisioning/test_chaos.py"
 LEAST_CASES = 100_000 * PERCENT // 100

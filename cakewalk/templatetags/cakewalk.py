@@ -71,7 +71,9 @@ def ago(then: datetime) -> str:
 
 @register.filter
 def what(job: ProvisioningJob) -> str:
-    """`First sync`, `Preview · on demand`."""
+    """`First sync`, `Preview · on demand`, `Restore of job 12`."""
+    if job.restores_id:
+        return f"Restore of job {job.restores_id}"
     kind = "preview" if job.preview else "sync"
     if job.trigger == ProvisioningJob.Trigger.FIRST:
         return f"First {kind}"

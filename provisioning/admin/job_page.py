@@ -67,6 +67,7 @@ def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> 
     return {
         "job": job,
         "live": job.state in ProvisioningJob.LIVE,
+        "restorations": list(job.restorations.order_by("pk")),
         "says": _says(job, tally),
         "tally": tally,
         "planned": planned(tally),
@@ -101,16 +102,25 @@ def what_may_be_decided(job: ProvisioningJob, may: Callable[[str], bool]) -> dic
     abandoned = recovering.is_abandoned(job, now=timezone.now())
     shown = job.preview and job.state == State.SUCCEEDED
     held = job.actions.filter(state=Action.State.HELD).order_by("seq")
+    took = 0 if job.state in ProvisioningJob.LIVE else _accounts_it_took_from(job)
     return {
         "may_approve": waits and not expired and may("provisioning.approve_job"),
         "may_cancel": (waits or job.state in ProvisioningJob.LIVE) and may("provisioning.run_job"),
         "abandoned": abandoned,
         "may_release": abandoned and may("provisioning.run_job"),
+        "may_restore": bool(took) and job.integration.enabled and may("provisioning.run_job"),
+        "may_keep": may("provisioning.add_mark"),
+        "took": took,
+        "not_restored": wording.NOT_RESTORED,
         "may_sync": (shown or expired) and job.integration.enabled and may("provisioning.run_job"),
         "holds": holds,
         "to_override": [hold for hold in holds if not hold["override"]] if waits else [],
         "held_lines": [line(row) for row in held[:TAKINGS_SHOWN]] if waits else [],
     }
+
+
+def _accounts_it_took_from(job: ProvisioningJob) -> int:
+    return job.actions.that_took().order_by().values("account_id").distinct().count()
 
 
 def _holds(job: ProvisioningJob) -> list[dict[str, Any]]:
@@ -181,11 +191,12 @@ def line(row: Action) -> dict[str, Any]:
 
 def _timeline(job: ProvisioningJob) -> list[dict[str, Any]]:
     by = f"by {job.requested_by}" if job.requested_by else TRIGGERS[Trigger(job.trigger)]
+    asked = f"{by}: {job.request_reason}" if job.request_reason else by
     approved = f"by {job.approved_by}: {job.approval_reason}"
     cancelled = f"{'by ' + str(job.cancelled_by) + ': ' if job.cancelled_by else ''}{job.cancel_reason}"
     ended = "Cancelled" if job.state == State.CANCELLED else "Finished"
     steps = [
-        ("Requested", job.requested_at, by),
+        ("Requested", job.requested_at, asked),
         ("Approved", job.approved_at, approved),
         ("Started", job.started_at, ""),
         ("Planned", job.planned_at, ""),

@@ -1,10 +1,11 @@
-"""Jobs: browse, approve, cancel, release."""
+"""Jobs: browse, approve, cancel, release, restore."""
 
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -126,6 +127,7 @@ class ProvisioningJobAdmin(RecordAdmin):
             button("approve", self.approve),
             button("cancel", self.cancel),
             button("release", self.release),
+            button("restore", self.restore),
             *super().get_urls(),
         ]
 
@@ -194,6 +196,24 @@ class ProvisioningJobAdmin(RecordAdmin):
         else:
             messages.success(request, f"{job} is taken from {worker} and queued again.")
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
+
+    def restore(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job = self._allowed(request, pk, "provisioning.run_job")
+        shown = job
+        try:
+            keep_until = forms.DateField(required=False).clean(request.POST.get("keep_until"))
+            shown = requesting.request_restore(
+                job, by=signed_in(request), reason=request.POST.get("reason", ""), keep_until=keep_until
+            )
+        except ValidationError:
+            messages.error(request, "Not restored. The last day must be a date, such as 2026-12-31.")
+        except requesting.Refused as refusal:
+            messages.error(request, f"Not restored. {refusal}")
+        else:
+            messages.success(
+                request, f"{shown} plans what gives back what {job} took. An approver must approve it."
+            )
+        return redirect("admin:provisioning_provisioningjob_change", shown.pk)
 
     def _allowed(self, request: HttpRequest, pk: int, permission: str) -> ProvisioningJob:
         if not request.user.has_perm(permission):

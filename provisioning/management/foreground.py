@@ -116,6 +116,8 @@ def print_json(document: Any, out: OutputWrapper) -> None:
 
 def headline(document: dict[str, Any]) -> str:
     what = "preview" if document["preview"] else "sync"
+    if document["restores"]:
+        what = f"restore of job {document['restores']}"
     counted = ", ".join(f"{number} {name}" for name, number in document["counts"].items() if number)
     state = document["state"].replace("_", " ")
     return (

@@ -1,6 +1,6 @@
 """Who should have what, and who is set apart: access rules with their grants, and marks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
 
 from django.conf import settings
@@ -10,6 +10,8 @@ from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.models import User
+from directory.emails import email_key
 from directory.models import Group
 from integrations.catalog import connector_class
 from integrations.models import Integration
@@ -109,6 +111,24 @@ class MarkQuerySet(models.QuerySet["Mark"]):
         """The marks of the day as values, by e-mail key."""
         lasting = self.filter(Q(until__isnull=True) | Q(until__gte=day))
         return {mark.key: policy.Mark(mark.kind, mark.reason) for mark in lasting}
+
+    def ignore(
+        self, integration: Integration, emails: Iterable[str], *, reason: str, until: date, by: User
+    ) -> None:
+        """Let syncs leave these accounts alone. A mark that one of them has already stays as it is."""
+        marks = [
+            Mark(
+                integration=integration,
+                email=email,
+                key=email_key(email),
+                kind=Mark.Kind.IGNORED,
+                reason=reason,
+                until=until,
+                made_by=by,
+            )
+            for email in emails
+        ]
+        self.bulk_create(marks, ignore_conflicts=True)
 
 
 class Mark(models.Model):

@@ -26,6 +26,12 @@ class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):
     def live(self) -> "ProvisioningJobQuerySet":
         return self.filter(state__in=ProvisioningJob.LIVE)
 
+    def syncs(self) -> "ProvisioningJobQuerySet":
+        """Jobs about everyone that were more than previews: they alone say how the directory stood, and that
+        everything was read and set right.
+        """
+        return self.filter(preview=False, person=None, restores=None)
+
     def undelivered(self, *, older_than: datetime) -> "ProvisioningJobQuerySet":
         """Queued jobs whose message to a worker may have been lost."""
         queued = self.filter(state=ProvisioningJob.State.QUEUED)
@@ -58,6 +64,14 @@ class ProvisioningJob(models.Model):
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="jobs")
     person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
+    restores = models.ForeignKey(
+        "self",
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="restorations",
+        help_text=_("The job whose takings this one gives back."),
+    )
     state = models.CharField(max_length=20, choices=State.choices, default=State.QUEUED, db_index=True)
     preview = models.BooleanField(default=False)
     trigger = models.CharField(max_length=10, choices=Trigger.choices, default=Trigger.MANUAL)
@@ -72,6 +86,7 @@ class ProvisioningJob(models.Model):
         related_name="requested_jobs",
     )
     requested_at = models.DateTimeField(db_index=True)
+    request_reason = models.CharField(max_length=500, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     planned_at = models.DateTimeField(null=True, blank=True)
     applied_at = models.DateTimeField(null=True, blank=True, help_text=_("When applying began."))
@@ -235,6 +250,11 @@ class ProvisioningJob(models.Model):
 
 
 class ActionQuerySet(models.QuerySet["Action"]):
+    def that_took(self) -> "ActionQuerySet":
+        """Takings that were done, or may have been."""
+        unknown = Q(state=Action.State.FAILED, error__code="outcome_unknown")
+        return self.filter(Q(state__in=(Action.State.DONE, Action.State.STARTED)) | unknown, taking=True)
+
     def writing(self) -> "ActionQuerySet":
         """Actions that change the remote; reports call nobody, and proposals are only shown."""
         return self.exclude(kind="report").exclude(proposed=True)

@@ -170,6 +170,7 @@ class Company:
         role.permissions.add(Permission.objects.get(codename="view_person"))
         self.rows = {
             "abandoned job": ProvisioningJob.objects.get(state=State.RUNNING),
+            "job that took": ProvisioningJob.objects.get(integration=self.acme, state=State.PARTIAL),
             "draft rule": rule(self.acme, "Draft"),
             "idle integration": idle,
             "spare group": Group.objects.create(name="spare"),

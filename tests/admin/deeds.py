@@ -189,6 +189,13 @@ DEEDS = (
         lambda company, sender: {"reason": "That machine is gone."},
         row="abandoned job",
     ),
+    Deed(
+        "restore a job",
+        "admin:provisioning_provisioningjob_restore",
+        OPERATORS,
+        lambda company, sender: {"reason": "A wrong file."},
+        row="job that took",
+    ),
     Deed("write a job", "admin:provisioning_provisioningjob_add", NONE, _confirmed),
     Deed("delete a job", "admin:provisioning_provisioningjob_delete", NONE, _confirmed),
     Deed("write an action", "admin:provisioning_action_add", NONE, _confirmed),

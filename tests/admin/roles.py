@@ -85,6 +85,7 @@ SHOWN_TO = {
     "admin:provisioning_provisioningjob_delete": NONE,
     "admin:provisioning_provisioningjob_history": READERS,
     "admin:provisioning_provisioningjob_release": NONE,
+    "admin:provisioning_provisioningjob_restore": NONE,
     "admin:search": STAFF,
     "admin:view_on_site": NONE,
     "integrations:catalog": READERS,

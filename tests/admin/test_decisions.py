@@ -1,15 +1,17 @@
-"""Approving, cancelling and releasing a job through its page."""
+"""Approving, cancelling, releasing and restoring a job through its page."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import escape
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import Action, Mark, ProvisioningJob
+from provisioning.wording import NOT_RESTORED
 from tests.admin.browser import Typed, as_shown, forms, said
 from tests.admin.builders import PROBLEM, action, awaiting, integration, job, staff
 from tests.admin.deeds import everything
@@ -508,3 +510,68 @@ def test_the_other_limit_is_overridden_by_another_approver_and_the_plan_is_queue
     assert (twice_held.state, twice_held.approved_by.username) == (State.QUEUED, "superuser")
     assert [one["by"] for one in twice_held.overrides] == ["approver", "superuser"]
     assert set(twice_held.actions.filter(kind="remove").values_list("state", flat=True)) == {"planned"}
+
+
+@pytest.fixture
+def took(db: None) -> ProvisioningJob:
+    """A job that removed two people and took a project from one of them."""
+    ended = job(integration("Acme"), State.SUCCEEDED)
+    action(ended, "remove", email="gone0@example.org", account_id="user-0")
+    action(ended, "revoke", email="gone0@example.org", account_id="user-0")
+    action(ended, "remove", email="gone1@example.org", account_id="user-1")
+    return ended
+
+
+def test_the_page_says_what_a_restore_cannot_bring_back_before_it_is_asked_for(
+    took: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    html = clients["operator"].get(page(took)).content.decode()
+    dialog = html[html.index('id="restore-dialog"') :]
+
+    assert "A new job plans it for 2 accounts" in dialog
+    assert [sentence for sentence in NOT_RESTORED if escape(sentence) not in dialog] == []
+    assert button("restore", took) not in forms(clients["approver"].get(page(took)))
+
+
+def test_a_restore_is_queued_and_both_jobs_name_each_other(
+    took: ProvisioningJob,
+    clients: dict[str, Client],
+    django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
+) -> None:
+    day = (timezone.localdate() + timedelta(days=30)).isoformat()
+    typed = as_shown(clients["operator"], page(took), button("restore", took), reason="A wrong file.")
+    with django_capture_on_commit_callbacks() as woken:
+        answer = clients["operator"].post(button("restore", took), {**typed, "keep_until": day})
+
+    restore = ProvisioningJob.objects.get(restores=took)
+    assert said(answer) == [f"{restore} plans what gives back what {took} took. An approver must approve it."]
+    assert (answer["Location"], restore.state, len(woken)) == (page(restore), State.QUEUED, 1)
+    assert sorted(Mark.objects.values_list("email", "kind", "until")) == [
+        (f"gone{place}@example.org", "ignored", date.fromisoformat(day)) for place in (0, 1)
+    ]
+    html = clients["auditor"].get(page(restore)).content.decode()
+    assert "by operator: A wrong file." in html
+    assert f'<a class="cw-link" href="{page(took)}">Job {took.pk}</a> took' in html
+    assert f'href="{page(restore)}">{restore}</a>' in clients["auditor"].get(page(took)).content.decode()
+
+
+@pytest.mark.parametrize(
+    ("reason", "day", "told"),
+    [
+        ("", "", "Not restored. A restore needs a reason."),
+        ("Yes.", "soon", "Not restored. The last day must be a date, such as 2026-12-31."),
+        ("Yes.", "2020-01-01", "Not restored. 2020-01-01 is over. Name a day that is still to come."),
+    ],
+)
+def test_nonsense_restores_nothing(
+    took: ProvisioningJob, clients: dict[str, Client], reason: str, day: str, told: str
+) -> None:
+    before = everything()
+    assert press(clients["operator"], "restore", took, reason=reason, keep_until=day) == [told]
+    assert everything() == before
+
+
+def test_a_job_that_took_nothing_shows_no_restore(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    assert button("restore", waiting) not in forms(clients["superuser"].get(page(waiting)))

@@ -29,6 +29,7 @@ WITHOUT_A_PAGE = {
     "admin:provisioning_provisioningjob_approve": 405,
     "admin:provisioning_provisioningjob_cancel": 405,
     "admin:provisioning_provisioningjob_release": 405,
+    "admin:provisioning_provisioningjob_restore": 405,
     # To the catalog, and home.
     "admin:integrations_integration_add": 302,
     "admin:login": 302,
