@@ -551,7 +551,7 @@ def test_a_restore_is_queued_and_both_jobs_name_each_other(
     ]
     html = clients["auditor"].get(page(restore)).content.decode()
     assert "by operator: A wrong file." in html
-    assert f'<a class="cw-link" href="{page(took)}">Job {took.pk}</a> took' in html
+    assert f'<a class="cw-link" href="{page(took)}">job {took.pk}</a> took' in html
     assert f'href="{page(restore)}">{restore}</a>' in clients["auditor"].get(page(took)).content.decode()
 
 
