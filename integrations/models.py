@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_domain_name
@@ -13,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from integrations.catalog import connector_class
-from integrations.connectors.base import CheckReport, Connector
+from integrations.connectors.base import CheckReport, Connector, CredentialFacts
 from integrations.encryption import EncryptedTextField, Secret
 from integrations.pacing import REPEATED, wait_after, wait_with_change
 
@@ -157,17 +158,17 @@ class Integration(models.Model):
                 "secret": Secret(secret),
                 "hint": hint,
                 "entered_at": now,
-                "owner_id": "",
-                "checked_at": None,
+                **Credential.nothing_known(),
             },
         )
         return credential
 
     def record_check(self, report: CheckReport, *, now: datetime) -> None:
         """Keep what a successful connection test learned about the credential and the remote."""
-        Credential.objects.filter(integration=self).update(
-            checked_at=now, owner_id=report.credential_owner or ""
-        )
+        lacks = [{"name": check.name, "detail": check.detail} for check in report.lacks]
+        Credential.objects.filter(integration=self).update(checked_at=now, lacks=lacks)
+        for credential in Credential.objects.defer("secret").filter(integration=self):
+            credential.learn(report.credential, now=now)
         self.simulated = report.simulated
         self.save(update_fields=["simulated"])
 
@@ -279,7 +280,13 @@ class Integration(models.Model):
 
 
 class Credential(models.Model):
-    """The secret of an integration. Written in the admin, read by workers, shown to nobody."""
+    """The secret of an integration. Written in the admin, read by workers, shown to nobody.
+
+    Beside it stands what the remote tells of it, as of `facts_at`.
+    """
+
+    USE_IS_OURS_WITHIN = timedelta(minutes=5)
+    """What the remote's clock may differ from ours, or be late in counting a use."""
 
     integration = models.OneToOneField(Integration, on_delete=models.CASCADE, related_name="credential")
     secret = EncryptedTextField()
@@ -288,11 +295,63 @@ class Credential(models.Model):
     )
     entered_at = models.DateTimeField()
     checked_at = models.DateTimeField(null=True, blank=True)
+    facts_at = models.DateTimeField(null=True, blank=True)
+    unknown = models.TextField(blank=True, help_text=_("Why the remote did not tell, when last asked."))
+    remote_id = models.CharField(max_length=200, blank=True)
     owner_id = models.CharField(
         max_length=200,
         blank=True,
         help_text=_("The remote account that owns this credential; never touched."),
     )
+    owner_name = models.TextField(blank=True)
+    owner_kind = models.TextField(blank=True)
+    made_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    used_elsewhere_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("The last use that was none of ours.")
+    )
+    lacks = models.JSONField(
+        default=list, blank=True, help_text=_("What it may not do, as of the last connection test.")
+    )
+    wrote_at = models.DateTimeField(null=True, blank=True, help_text=_("When it last changed something."))
+    write_refused = models.TextField(
+        blank=True, help_text=_("What the remote said when it refused a change for lack of permission.")
+    )
 
     def __str__(self) -> str:
         return self.hint
+
+    @classmethod
+    def nothing_known(cls) -> dict[str, Any]:
+        """What is forgotten of the last credential when another one is entered."""
+        stays = ("id", "integration", "secret", "hint", "entered_at")
+        return {field.name: field.get_default() for field in cls._meta.fields if field.name not in stays}
+
+    def learn(self, facts: CredentialFacts, *, now: datetime, **more: Any) -> None:
+        """Keep what the remote tells, unless another credential was entered meanwhile. Where it tells
+        nothing, what it told before of the same credential still holds.
+        """
+        told: dict[str, Any] = {"facts_at": now, "unknown": facts.unknown, **more}
+        if not facts.unknown:
+            told |= {
+                "remote_id": facts.id,
+                "owner_id": facts.owner_id,
+                "owner_name": facts.owner_name,
+                "owner_kind": facts.owner_kind,
+                "made_at": facts.made_at,
+                "last_used_at": facts.last_used_at,
+                "expires_at": facts.expires_at,
+            }
+        for name, value in told.items():
+            setattr(self, name, value)
+        Credential.objects.filter(pk=self.pk, entered_at=self.entered_at).update(**told)
+
+    def is_used_elsewhere(self, last_used_at: datetime | None, *, ours: datetime, since: datetime) -> bool:
+        """Whether somebody else used it between our last work, which ended at `ours`, and the present one,
+        which began at `since`. Of what happens while we are at work, the remote's one time tells nothing.
+        """
+        if last_used_at is None:
+            return False
+        idle_from = max(ours, self.entered_at, self.checked_at or ours) + self.USE_IS_OURS_WITHIN
+        return idle_from < last_used_at < since - self.USE_IS_OURS_WITHIN

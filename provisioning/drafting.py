@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.utils import timezone
+
 from directory.emails import email_domain
 from directory.snapshot import Directory
-from integrations.connectors.base import AccountState, Connector, Vocabulary
+from integrations.connectors.base import AccountState, Connector, ConnectorError, Vocabulary
 from integrations.models import Credential, Integration
-from provisioning import accounts, history
+from provisioning import accounts, credentials, history
 from provisioning.actions import Action, Chain, digest, order, plan_line
 from provisioning.matching import Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.planning import Planner
@@ -137,14 +139,18 @@ def owner_ids(reading: Reading, vocabulary: Vocabulary) -> frozenset[str]:
 
 
 def credential_owner(integration: Integration, connector: Connector, *, asked: bool) -> str | None:
-    """Whose key we work with. The remote is only `asked` when somebody would lose something."""
-    credential = Credential.objects.get(integration=integration)
-    if credential.owner_id or not asked:
-        return credential.owner_id or None
-    if owner := connector.fetch_credential_owner():
-        same = Credential.objects.filter(pk=credential.pk, entered_at=credential.entered_at)
-        same.update(owner_id=owner)
-    return owner
+    """Whose key we work with. The remote must tell when somebody would lose something, and is asked for news
+    of the key once an hour; that it does not answer then is no reason to end the job.
+    """
+    credential = Credential.objects.defer("secret").get(integration=integration)
+    needed = asked and not credential.owner_id
+    if needed or credentials.are_old(credential, now=timezone.now()):
+        try:
+            credentials.learn(credential, connector.fetch_credential_facts(), now=timezone.now())
+        except ConnectorError:
+            if needed:
+                raise
+    return credential.owner_id or None
 
 
 def facts(

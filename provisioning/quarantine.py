@@ -5,6 +5,7 @@ from datetime import datetime
 from integrations.connectors.base import ConnectorError, CredentialRejected
 from integrations.encryption import DecryptionError
 from integrations.models import Credential, CredentialMissing, Integration
+from provisioning import credentials
 from provisioning.lessons import Lesson, lesson_of
 from provisioning.models import Action, ProvisioningJob
 
@@ -29,6 +30,7 @@ def learn(job: ProvisioningJob, *, rejected_at: datetime | None, now: datetime) 
             integration.record_success(now=now)
         case Lesson.FAILS:
             integration.record_failure(changed=job.trigger == ProvisioningJob.Trigger.DIRECTORY, now=now)
+    credentials.learn_to_write(job, now=now)
     if rejected_at and not _has_another_key(integration, since=rejected_at):
         integration.pause(now=now)
 

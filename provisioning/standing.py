@@ -13,6 +13,7 @@ from django.utils.formats import date_format
 
 from integrations.encryption import fernet
 from integrations.models import Credential, Integration, IntegrationQuerySet
+from provisioning import credentials
 from provisioning.actions import Situation
 from provisioning.idleness import is_forgotten, is_idle
 from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
@@ -35,6 +36,7 @@ class Standing:
 
     integration: Integration
     credential: Credential | None
+    key_owner: credentials.Owner | None
     last_job: ProvisioningJob | None
     last_complete: ProvisioningJob | None
     live: ProvisioningJob | None
@@ -60,16 +62,17 @@ class Standing:
 
 
 def standings(integrations: Iterable[Integration] | None = None) -> list[Standing]:
-    """Every integration, or these, in the order of their names: six queries, however many there are."""
+    """Every integration, or these, in the order of their names: seven queries, however many there are."""
     wanted: IntegrationQuerySet = Integration.objects.all()
     if integrations is not None:
         wanted = wanted.filter(pk__in=[integration.pk for integration in integrations])
     rows = list(_with_landmarks(wanted).order_by("name"))
     jobs = ProvisioningJob.objects.in_bulk({pk for row in rows for pk in _landmarks(row) if pk})
-    credentials = {
+    keys = {
         credential.integration_id: credential
         for credential in Credential.objects.defer("secret").filter(integration__in=rows)
     }
+    owners = credentials.owners(rows)
     unreadable = _unreadable(rows)
     rule_problems = _rule_problems([row.last_ended_id for row in rows if row.last_ended_id])
     awaiting = list(awaiting_approval(rows))
@@ -77,13 +80,14 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
     return [
         Standing(
             integration=row,
-            credential=credentials.get(row.pk),
+            credential=keys.get(row.pk),
+            key_owner=owners.get(row.pk),
             last_job=jobs.get(row.last_job_id),
             last_complete=jobs.get(row.last_complete_id),
             live=jobs.get(row.live_id),
             awaiting=tuple(job for job in awaiting if job.integration_id == row.pk),
             problems=(
-                *_credential_problems(row.pk in credentials, row.pk in unreadable),
+                *_credential_problems(keys.get(row.pk), row.pk in unreadable, owners.get(row.pk), now),
                 *_schedule_problems(row),
                 *_job_problems(jobs.get(row.last_ended_id), jobs.get(row.last_sync_id)),
                 *_idleness_problems(row, jobs.get(row.live_id), jobs.get(row.last_whole_id), now),
@@ -152,9 +156,13 @@ def _rule_problems(job_ids: Sequence[int]) -> dict[int, int]:
     return dict(found.values_list("job_id").annotate(number=Count("pk")))
 
 
-def _credential_problems(has_credential: bool, unreadable: bool) -> Iterable[str]:
-    if not has_credential:
+def _credential_problems(
+    credential: Credential | None, unreadable: bool, owner: credentials.Owner | None, now: datetime
+) -> Iterable[str]:
+    if credential is None:
         yield "It has no credential. Enter one with Replace credential."
+    else:
+        yield from credentials.problems(credential, owner, today=timezone.localdate(), now=now)
     if unreadable:
         yield (
             "Its credential cannot be decrypted with the present FERNET_KEYS. "

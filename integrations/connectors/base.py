@@ -73,6 +73,21 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class CredentialFacts:
+    """What the remote tells of a credential. `unknown`: a sentence why it tells nothing of the one in use."""
+
+    id: str = ""
+    name: str = ""
+    owner_id: str = ""
+    owner_name: str = ""
+    owner_kind: str = ""
+    made_at: datetime | None = None
+    last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One line of a connection test. `answer` is allowed, refused or unreachable; `detail` is a sentence."""
 
@@ -94,13 +109,18 @@ class CheckReport:
 
     checks: tuple[Check, ...]
     problem: str | None = None
-    credential_owner: str | None = None
+    credential: CredentialFacts = CredentialFacts()
     simulated: bool = False
     rejected: bool = False
 
     @property
     def works(self) -> bool:
         return self.problem is None
+
+    @property
+    def lacks(self) -> tuple[Check, ...]:
+        """What a credential that works may not do, each with what that turns off."""
+        return tuple(check for check in self.checks if check.answer == Check.REFUSED) if self.works else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +251,8 @@ class Connector(ABC):
     def fetch_grant(self, account_id: str, kind: str, entitlement_id: str) -> Grant | None: ...
 
     @abstractmethod
-    def fetch_credential_owner(self) -> str | None:
-        """The account id of the credential's owner; None when the remote does not tell."""
+    def fetch_credential_facts(self) -> CredentialFacts:
+        """Whose the credential is, how old, and until when; what the remote does not tell is `unknown`."""
 
     @property
     @abstractmethod

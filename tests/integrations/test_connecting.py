@@ -18,6 +18,23 @@ from tests.openai.remote import Answer, Remote
 
 pytestmark = pytest.mark.django_db
 
+NEEDED = ("Members", "Invites", "Projects")
+LADDER = {
+    "Admin keys": (
+        "/organization/admin_api_keys",
+        "whose key this is, its age and its expiry are unknown, nothing is taken from any owner, and the key "
+        "cannot be rotated",
+    ),
+    "Groups": ("/organization/groups", "no access rule can give a group"),
+    "Roles": ("/organization/roles", "no access rule can give a custom role"),
+    "Audit log": ("/organization/audit_logs", "who changed something in OpenAI's console cannot be told"),
+    "Project keys": (
+        "/organization/projects/*/api_keys",
+        "the API keys of somebody who left cannot be looked for",
+    ),
+}
+"""What is asked for because one feature needs it: where, and what is off without."""
+
 ADMIN_KEY_ADVICE = (
     "an Admin key (sk-admin-…), which an organization owner makes at "
     "https://platform.openai.com/settings/organization/admin-keys."
@@ -42,11 +59,8 @@ def test_a_key_that_works_is_stored_and_enabled(organization, simulator, entry):
     assert (outcome.works, outcome.integration) == (True, acme)
     assert stored() == [("Acme", simulator.base_url, organization.admin_key, True)]
     assert (acme.mode, acme.simulated, acme.next_sync_at) == ("observe", True, NOW + timedelta(minutes=30))
-    assert [(check.name, check.answer) for check in outcome.report.checks] == [
-        ("Members", Check.ALLOWED),
-        ("Invites", Check.ALLOWED),
-        ("Projects", Check.ALLOWED),
-    ]
+    assert [check.name for check in outcome.report.checks] == [*NEEDED, *LADDER]
+    assert {check.answer for check in outcome.report.checks if check.name in NEEDED} == {Check.ALLOWED}
 
 
 def test_what_the_test_learned_of_the_key_is_kept_with_it(organization, entry):
@@ -55,6 +69,8 @@ def test_what_the_test_learned_of_the_key_is_kept_with_it(organization, entry):
     assert kept.hint == f"sk-admin-…{organization.admin_key[-4:]}"
     assert (kept.entered_at, kept.checked_at) == (NOW, NOW)
     assert kept.owner_id == organization.find_user("olivia.owner@example.org").id
+    assert (kept.owner_kind, kept.facts_at, kept.unknown) == ("user", NOW, "")
+    assert kept.made_at == kept.last_used_at  # just now: the simulator was started for this test
 
 
 def test_a_mode_is_taken_where_one_is_entered(simulator):
@@ -75,6 +91,60 @@ def test_saving_alone_calls_nobody_and_enables_nothing(organization, simulator, 
     assert stored() == [("Acme", simulator.base_url, organization.admin_key, False)]
     assert Integration.objects.get().next_sync_at is None
     assert Credential.objects.get().checked_at is None
+
+
+# -- what a key may not do turns off what needs it, and nothing else
+
+
+@pytest.mark.parametrize("title", LADDER)
+def test_what_only_a_feature_needs_may_be_refused_and_is_told_with_the_feature(simulator, entry, title):
+    path, consequence = LADDER[title]
+    simulator.inject(Fault(Kind.FORBIDDEN, path=path, every=True))
+    outcome = save_and_enable(entry, now=NOW)
+    assert outcome.works
+    [line] = [check for check in outcome.report.checks if check.name == title]
+    assert (line.answer, line.detail) == (
+        Check.REFUSED,
+        f"Without it {consequence}. OpenAI does not permit this to the API key: You have insufficient "
+        "permissions for this operation.",
+    )
+    assert {"name": title, "detail": line.detail} in Credential.objects.get().lacks
+
+
+def test_a_key_that_may_not_see_the_admin_keys_says_why_its_owner_is_unknown(simulator, entry):
+    simulator.inject(Fault(Kind.FORBIDDEN, path="/organization/admin_api_keys", every=True))
+    save_and_enable(entry, now=NOW)
+    kept = Credential.objects.get()
+    assert (kept.owner_id, kept.made_at) == ("", None)
+    assert kept.unknown.startswith("OpenAI does not permit this to the API key")
+
+
+def test_a_feature_whose_list_does_not_answer_is_neither_allowed_nor_refused(simulator, entry):
+    """The lists after it are not asked for: somebody waits at the form."""
+    simulator.inject(Fault(Kind.SERVER_ERROR, path="/organization/groups", every=True))
+    outcome = save_and_enable(entry, now=NOW)
+    assert outcome.works
+    assert [(check.name, check.answer) for check in outcome.report.checks][-1] == ("Groups", "unreachable")
+    assert Credential.objects.get().lacks == []
+
+
+def test_what_was_known_of_a_key_is_kept_while_openai_does_not_tell(simulator, acme, entry):
+    save_and_enable(replace(entry, integration=acme), now=NOW)
+    owner = Credential.objects.get().owner_id
+    simulator.inject(Fault(Kind.FORBIDDEN, path="/organization/admin_api_keys", every=True))
+    save_and_enable(enter(simulator, integration=acme, secret=None), now=NOW)
+    kept = Credential.objects.get()
+    assert owner
+    assert (kept.owner_id, bool(kept.unknown)) == (owner, True)
+
+
+def test_nothing_that_was_known_of_a_key_is_believed_of_another(simulator, acme, entry, organization):
+    save_and_enable(replace(entry, integration=acme), now=NOW)
+    ada = organization.add_member("ada@example.org", role="owner")
+    hers = organization.create_admin_key("Hers", ada.id).value
+    save_only(enter(simulator, integration=acme, secret=hers), now=NOW)
+    kept = Credential.objects.get()
+    assert (kept.owner_id, kept.owner_name, kept.made_at, kept.facts_at) == ("", "", None, None)
 
 
 # -- refused before any call

@@ -82,7 +82,7 @@ def test_a_refused_key_is_not_sent_back_in_the_form(staff, simulator, button):
 BUGS = {
     "in the form": (entering, "refuse_secret"),
     "before any call": (OpenAIConnector, "refuse_base_url"),
-    "in the test of the connection": (checking, "key_owner"),
+    "in the test of the connection": (checking, "key_facts"),
     "in the transport": (Transport, "_call"),
     "in the session": (http, "_session"),
     "in requests": (requests.Session, "send"),

@@ -52,6 +52,12 @@ OPERATIONS = {
     "list_admin_keys": ("GET", "/organization/admin_api_keys"),
 }
 """What each method of the client calls."""
+PEEKED = {
+    ("GET", "/organization/roles"),
+    ("GET", "/organization/audit_logs"),
+    ("GET", "/organization/projects/{project_id}/api_keys"),
+}
+"""What only the connection test looks at, to see whether it may."""
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +149,7 @@ def _read(connector: OpenAIConnector, project_id: str, group_id: str, user_id: s
     connector.fetch_account(user_id, AccountState.ACTIVE)
     connector.fetch_grant(user_id, "project", project_id)
     connector.fetch_grant(user_id, "group", group_id)
-    connector.fetch_credential_owner()
+    connector.fetch_credential_facts()
 
 
 def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: str) -> None:
@@ -173,7 +179,8 @@ def test_every_request_is_one_that_openai_describes(everything_asked, document, 
 def test_every_endpoint_of_the_client_was_asked(everything_asked, document):
     methods = {name for name in vars(OpenAIClient) if not name.startswith("_")} - {"peek"}
     assert methods == set(OPERATIONS)
-    assert {operation(document, asked) for asked in everything_asked} == set(OPERATIONS.values())
+    seen = {operation(document, asked) for asked in everything_asked}
+    assert seen == set(OPERATIONS.values()) | PEEKED
 
 
 def test_every_list_is_asked_for_by_pages_that_the_prose_allows(everything_asked, document):

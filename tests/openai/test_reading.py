@@ -8,6 +8,7 @@ import pytest
 from integrations.connectors.base import (
     Account,
     AccountState,
+    CredentialFacts,
     CredentialRejected,
     Entitlement,
     Grant,
@@ -413,16 +414,23 @@ def test_a_401_for_a_missing_scope_asks_for_rights_and_not_for_another_key(conne
 # -- whose key it is
 
 
-def test_the_owner_of_the_key_is_found_among_the_admin_keys(organization, connector):
-    assert connector.fetch_credential_owner() == organization.find_user("olivia.owner@example.org").id
+def test_what_openai_tells_of_the_key_is_found_among_the_admin_keys(organization, connector):
+    olivia = organization.find_user("olivia.owner@example.org")
+    [ours] = [key for key in organization.admin_keys.values() if key.value == organization.admin_key]
+    facts = connector.fetch_credential_facts()
+    assert (facts.id, facts.name, facts.expires_at) == (ours.id, "Provisioning", None)
+    assert (facts.owner_id, facts.owner_name, facts.owner_kind) == (olivia.id, olivia.name, "user")
+    assert facts.made_at.timestamp() == ours.created_at
+    assert facts.last_used_at.timestamp() == ours.last_used_at
 
 
-def key(key_id: str, shown: str | None, owner: Any) -> dict[str, Any]:
+def key(key_id: str, shown: str | None, owner: Any, **fields: Any) -> dict[str, Any]:
     row = {"object": "organization.admin_api_key", "id": key_id, "redacted_value": shown, "owner": owner}
-    return row | {"created_at": 1, "expires_at": None}
+    return row | {"created_at": 1, "expires_at": None} | fields
 
 
 OLIVIA = {"type": "user", "object": "organization.user", "id": "user-0"}
+OTHER = OLIVIA | {"id": "user-9"}
 
 
 @pytest.mark.parametrize(
@@ -430,35 +438,70 @@ OLIVIA = {"type": "user", "object": "organization.user", "id": "user-0"}
     [
         pytest.param([key("k1", "sk-admin-...wxyz", OLIVIA)], "user-0", id="ours"),
         pytest.param(
-            [key("k1", "sk-admin-...abcd", OLIVIA | {"id": "user-9"}), key("k2", "sk-admin...wxyz", OLIVIA)],
+            [key("k1", "sk-admin-...abcd", OTHER), key("k2", "sk-admin...wxyz", OLIVIA)],
             "user-0",
             id="ours and another",
         ),
         pytest.param(
-            [key("k1", "sk-proj-...wxyz", OLIVIA | {"id": "user-9"}), key("k2", "sk-admin...wxyz", OLIVIA)],
+            [key("k1", "sk-proj-...wxyz", OTHER), key("k2", "sk-admin...wxyz", OLIVIA)],
             "user-0",
             id="a mislabelled project key",
         ),
-        pytest.param([key("k1", "sk-admin-...abcd", OLIVIA)], None, id="another"),
         pytest.param(
-            [key("k1", "sk-admin-...wxyz", OLIVIA), key("k2", "sk-admin-...xyz", OLIVIA)], None, id="two fit"
+            [
+                key("k1", "sk-...wxyz", OTHER, object="organization.project.api_key"),
+                key("k2", "sk-admin...wxyz", OLIVIA),
+            ],
+            "user-0",
+            id="a project key among them",
         ),
-        pytest.param([key("k1", "sk-admin-...", OLIVIA)], None, id="no end shown"),
-        pytest.param([key("k1", None, OLIVIA)], None, id="nothing shown"),
-        pytest.param([key("k1", "sk-admin-...wxyz", None)], None, id="no owner"),
-        pytest.param([key("k1", "sk-admin-...wxyz", {})], None, id="an owner without an id"),
-        pytest.param([], None, id="no keys"),
+        pytest.param(
+            [key("k1", "sk-...wxyz", {"type": "user"}), key("k2", "sk-admin...wxyz", OLIVIA)],
+            "user-0",
+            id="one without an owner, and ours",
+        ),
+        pytest.param(
+            [key("k2", "sk-admin...wxyz", OLIVIA, object=None)], "user-0", id="a row without a kind"
+        ),
     ],
 )
-def test_an_owner_is_named_only_when_exactly_one_key_fits(connect, rows, owner):
+def test_the_one_admin_key_that_fits_is_ours(connect, rows, owner):
     with Remote(*listed(page(rows))) as remote:
-        assert connect(remote).fetch_credential_owner() == owner
+        facts = connect(remote).fetch_credential_facts()
+    assert (facts.owner_id, facts.unknown) == (owner, "")
     assert remote.targets == ["GET /organization/admin_api_keys?limit=100"]
 
 
-def test_a_key_that_may_not_see_the_admin_keys_has_an_unknown_owner(connect):
+@pytest.mark.parametrize(
+    ("rows", "says"),
+    [
+        pytest.param([key("k1", "sk-admin-...abcd", OLIVIA)], "No admin key that OpenAI lists", id="another"),
+        pytest.param(
+            [key("k1", "sk-admin-...wxyz", OLIVIA), key("k2", "sk-admin-...xyz", OLIVIA)],
+            "2 admin keys look like this one, so OpenAI does not tell which it is.",
+            id="two fit",
+        ),
+        pytest.param([key("k1", "sk-admin-...", OLIVIA)], "No admin key that", id="no end shown"),
+        pytest.param([key("k1", None, OLIVIA)], "No admin key that", id="nothing shown"),
+        pytest.param(
+            [key("k1", "sk-svcacct-...wxyz", OLIVIA)], "No admin key that", id="a service account's"
+        ),
+        pytest.param([key("k1", "sk-admin-...wxyz", None)], "No admin key that", id="no owner"),
+        pytest.param([key("k1", "sk-admin-...wxyz", {})], "No admin key that", id="an owner without an id"),
+        pytest.param([], "No admin key that", id="no keys"),
+    ],
+)
+def test_where_none_or_several_fit_nothing_is_known_and_that_is_said(connect, rows, says):
+    with Remote(*listed(page(rows))) as remote:
+        facts = connect(remote).fetch_credential_facts()
+    assert facts == CredentialFacts(unknown=facts.unknown)
+    assert facts.unknown.startswith(says)
+
+
+def test_a_key_that_may_not_see_the_admin_keys_says_so(connect):
     with Remote(refusal(403, "No.")) as remote:
-        assert connect(remote).fetch_credential_owner() is None
+        facts = connect(remote).fetch_credential_facts()
+    assert facts.unknown == "The key may not read the admin keys, so OpenAI does not tell."
 
 
 # -- before the first call

@@ -8,6 +8,7 @@ from django.db import connection
 from django.utils import timezone
 
 from directory.models import Group, Membership, Person
+from integrations.connectors.base import CredentialFacts
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Integration
@@ -193,7 +194,8 @@ def test_the_owner_of_a_key_that_was_entered_since_the_plan_is_not_removed(world
 def test_the_key_of_a_reader_protects_its_owner_too(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     staffed(world, 3)
     reader = world.organization.find_user("p0@example.org")
-    monkeypatch.setattr(OpenAIConnector, "fetch_credential_owner", lambda _: reader.id)
+    facts = CredentialFacts(id="key-1", owner_id=reader.id)
+    monkeypatch.setattr(OpenAIConnector, "fetch_credential_facts", lambda _: facts)
     world.dismiss("p0@example.org")
     assert told(world.sync()) == [("remove", "p0@example.org", "refused", "credential_owner")]
 

@@ -1,31 +1,77 @@
 """The connection test: what OpenAI says to a key, one line per list, and one plain sentence when it fails."""
 
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from integrations.connectors.base import (
     Check,
     CheckReport,
     ConnectorError,
+    CredentialFacts,
     CredentialRejected,
     PermissionMissing,
     RateLimited,
     ReadIncomplete,
+    RemoteUnreachable,
 )
-from integrations.connectors.openai.client import INVITES, PROJECTS, USERS, OpenAIClient
+from integrations.connectors.openai.client import (
+    AUDIT_LOGS,
+    GROUPS,
+    INVITES,
+    PROJECTS,
+    ROLES,
+    USERS,
+    OpenAIClient,
+    project_keys,
+)
 from integrations.connectors.openai.entering import ADMIN_KEYS_PAGE, OPENAI_URL
+from integrations.connectors.openai.parsing import Page
 
 LISTS = (("Members", "users", USERS), ("Invites", "invites", INVITES), ("Projects", "projects", PROJECTS))
+"""Without one of these nothing works."""
+
+
+@dataclass(frozen=True, slots=True)
+class Extra:
+    """A list that one feature needs. `without`: what is off when the key may not read it."""
+
+    title: str
+    name: str
+    path: str
+    without: str
+
+
+PROJECT_KEYS = Extra(
+    "Project keys", "project keys", "", "the API keys of somebody who left cannot be looked for"
+)
+"""Each project has its own list, so that its path is only known when there is a project."""
+EXTRAS = (
+    Extra("Groups", "groups", GROUPS, "no access rule can give a group"),
+    Extra("Roles", "roles", ROLES, "no access rule can give a custom role"),
+    Extra(
+        "Audit log",
+        "audit log",
+        AUDIT_LOGS,
+        "who changed something in OpenAI's console cannot be told",
+    ),
+)
+ADMIN_KEYS_UNREAD = (
+    "whose key this is, its age and its expiry are unknown, nothing is taken from any owner, and the key "
+    "cannot be rotated"
+)
 
 
 def check(client: OpenAIClient, is_ours: Callable[[str], bool]) -> CheckReport:
-    """One call per list, up to the first that cannot be reached, and one to learn whose key it is."""
+    """One call per list, up to the first that cannot be reached. What only a feature needs comes after what
+    nothing works without.
+    """
     checks: list[Check] = []
     errors: list[ConnectorError] = []
     refused: list[str] = []
+    pages: dict[str, Page] = {}
     for title, name, path in LISTS:
         try:
-            client.peek(name, path)
+            pages[path] = client.peek(name, path)
         except (CredentialRejected, PermissionMissing) as error:
             checks.append(Check(title, Check.REFUSED, str(error)))
             errors.append(error)
@@ -36,18 +82,51 @@ def check(client: OpenAIClient, is_ours: Callable[[str], bool]) -> CheckReport:
             break
         else:
             checks.append(Check(title, Check.ALLOWED, f"The key may read the {name}."))
-    owner = None
+    facts = CredentialFacts()
     if not errors:
-        with suppress(ConnectorError):
-            owner = key_owner(client, is_ours)
+        facts, of_the_keys = _check_admin_keys(client, is_ours)
+        checks += [of_the_keys, *_check_extras(client, pages[PROJECTS])]
     rejections = [error for error in errors if isinstance(error, CredentialRejected)]
     return CheckReport(
         tuple(checks),
         _problem(errors, refused),
-        owner,
+        facts,
         simulated=client.simulated,
         rejected=len(rejections) == len(LISTS),
     )
+
+
+def _check_admin_keys(client: OpenAIClient, is_ours: Callable[[str], bool]) -> tuple[CredentialFacts, Check]:
+    """Read to the end, and not only peeked into: the list tells whose key it is."""
+    title = "Admin keys"
+    try:
+        return key_facts(client, is_ours), Check(title, Check.ALLOWED, "The key may read the admin keys.")
+    except ConnectorError as error:
+        return CredentialFacts(unknown=str(error)), _without(title, error, ADMIN_KEYS_UNREAD)
+
+
+def _check_extras(client: OpenAIClient, projects: Page) -> Iterator[Check]:
+    first = projects.rows[0] if projects.rows else None
+    for extra in (*EXTRAS, PROJECT_KEYS):
+        path = extra.path
+        if extra is PROJECT_KEYS:
+            if not isinstance(first, dict) or not isinstance(first.get("id"), str):
+                continue
+            path = project_keys(first["id"])
+        try:
+            client.peek(extra.name, path)
+        except ConnectorError as error:
+            yield _without(extra.title, error, extra.without)
+            if isinstance(error, RemoteUnreachable | RateLimited):
+                return
+        else:
+            yield Check(extra.title, Check.ALLOWED, f"The key may read the {extra.name}.")
+
+
+def _without(title: str, error: ConnectorError, consequence: str) -> Check:
+    if isinstance(error, RemoteUnreachable | RateLimited):
+        return Check(title, Check.UNREACHABLE, str(error))
+    return Check(title, Check.REFUSED, f"Without it {consequence}. {error}")
 
 
 def _problem(errors: list[ConnectorError], refused: list[str]) -> str | None:
@@ -77,7 +156,13 @@ def _listed(names: list[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def key_owner(client: OpenAIClient, is_ours: Callable[[str], bool]) -> str | None:
-    """The owner of the one admin key whose visible parts fit ours; None when none or several do."""
-    owners = [key.owner_id for key in client.list_admin_keys() if is_ours(key.shown)]
-    return owners[0] if len(owners) == 1 else None
+def key_facts(client: OpenAIClient, is_ours: Callable[[str], bool]) -> CredentialFacts:
+    """Of the one admin key whose visible parts fit ours. Where none or several do, nothing is guessed."""
+    fitting = [key.facts for key in client.list_admin_keys() if is_ours(key.shown)]
+    if len(fitting) == 1:
+        return fitting[0]
+    if fitting:
+        return CredentialFacts(
+            unknown=f"{len(fitting)} admin keys look like this one, so OpenAI does not tell which it is."
+        )
+    return CredentialFacts(unknown="No admin key that OpenAI lists looks like this one.")

@@ -21,13 +21,15 @@ from integrations.connectors.base import (
 from integrations.connectors.http import Reply, Transport
 from integrations.connectors.openai import parsing
 from integrations.connectors.openai.paging import Walk
-from integrations.connectors.openai.parsing import AdminKey, Holder, Row, Unreadable
+from integrations.connectors.openai.parsing import AdminKey, Holder, Page, Row, Unreadable
 
 USERS = "/organization/users"
 INVITES = "/organization/invites"
 PROJECTS = "/organization/projects"
 GROUPS = "/organization/groups"
 ADMIN_KEYS = "/organization/admin_api_keys"
+ROLES = "/organization/roles"
+AUDIT_LOGS = "/organization/audit_logs"
 
 Value = TypeVar("Value")
 Parse = Callable[[Row, str], Value]
@@ -147,15 +149,16 @@ class OpenAIClient:
     # https://platform.openai.com/docs/api-reference/admin-api-keys
 
     def list_admin_keys(self) -> list[AdminKey]:
-        return self._list("admin keys", ADMIN_KEYS, parsing.parse_admin_key)
+        keys = self._list("admin keys", ADMIN_KEYS, parsing.parse_admin_key)
+        return [key for key in keys if key is not None]
 
     # -- reading
 
-    def peek(self, name: str, path: str) -> None:
+    def peek(self, name: str, path: str) -> Page:
         """One row of a list: enough to see that it may be read, and that OpenAI is what answers."""
         reply = self._read(path, {"limit": "1"})
         try:
-            parsing.parse_page(reply.body, f"The list of {name}")
+            return parsing.parse_page(reply.body, f"The list of {name}")
         except Unreadable as problem:
             raise _incomplete(problem, reply) from None
 
@@ -260,6 +263,10 @@ class OpenAIClient:
             return otherwise(f"OpenAI refused this{quoted}", **facts)
         strange = f"{self._transport.host} does not answer like the OpenAI API (status {reply.status})"
         return _unknown(strange, reply) if otherwise is ActionRejected else _incomplete(strange, reply)
+
+
+def project_keys(project_id: str) -> str:
+    return _path(PROJECTS, project_id, "api_keys")
 
 
 def _path(*parts: str) -> str:

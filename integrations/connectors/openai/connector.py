@@ -15,6 +15,7 @@ from integrations.connectors.base import (
     CheckReport,
     Connector,
     ConnectorError,
+    CredentialFacts,
     CredentialRejected,
     Entitlement,
     Grant,
@@ -97,11 +98,11 @@ class OpenAIConnector(Connector):
         with self._transport.in_a_hurry():
             return checking.check(self._client, self._is_ours)
 
-    def fetch_credential_owner(self) -> str | None:
+    def fetch_credential_facts(self) -> CredentialFacts:
         try:
-            return checking.key_owner(self._client, self._is_ours)
+            return checking.key_facts(self._client, self._is_ours)
         except PermissionMissing:
-            return None
+            return CredentialFacts(unknown="The key may not read the admin keys, so OpenAI does not tell.")
 
     def _is_ours(self, shown: str) -> bool:
         return entering.is_shown_as(self._secret, shown)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations.connectors.base import Account, AccountState, Entitlement, Grant
+from integrations.connectors.base import Account, AccountState, CredentialFacts, Entitlement, Grant
 
 Row = Mapping[str, Any]
 
@@ -50,9 +50,8 @@ class Holder:
 class AdminKey:
     """`shown` is the part of the key that OpenAI still shows, such as `sk-admin-...x1`."""
 
-    id: str
     shown: str
-    owner_id: str | None
+    facts: CredentialFacts
 
 
 # -- bodies
@@ -226,11 +225,28 @@ def parse_group_membership(row: Row, place: str) -> Holder:
     return Holder(_required(row, "user_id", place), MEMBER)
 
 
-def parse_admin_key(row: Row, place: str) -> AdminKey:
-    """The list has shown project keys among the admin keys; those come back as shown, and never match."""
-    owner = row.get("owner")
-    owner_id = _text(owner, "id", place) if isinstance(owner, dict) else None
-    return AdminKey(_id(row, place), _text(row, "redacted_value", place) or "", owner_id)
+def parse_admin_key(row: Row, place: str) -> AdminKey | None:
+    """None for what is none: the list has shown project keys among the admin keys. Each of those has an owner
+    too, so a row that names another kind, looks like a project key or tells no owner is not believed.
+    """
+    shown, owner = row.get("redacted_value"), row.get("owner")
+    if row.get("object") not in (None, "organization.admin_api_key"):
+        return None
+    if not isinstance(owner, dict) or not owner.get("id") or not isinstance(shown, str):
+        return None
+    if re.match(r"sk-(proj|svcacct)\b", shown):
+        return None
+    facts = CredentialFacts(
+        id=_id(row, place),
+        name=_text(row, "name", place) or "",
+        owner_id=_text(owner, "id", place) or "",
+        owner_name=_text(owner, "name", place) or "",
+        owner_kind=_text(owner, "type", place) or "",
+        made_at=_moment(row, "created_at", place),
+        last_used_at=_moment(row, "last_used_at", place),
+        expires_at=_moment(row, "expires_at", place),
+    )
+    return AdminKey(shown, facts)
 
 
 # -- fields
