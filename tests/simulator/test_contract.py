@@ -1,18 +1,19 @@
 """The simulator's answers against OpenAI's own description of its API, which is not part of this project."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from openai import OpenAI
 from openapi_core import OpenAPI
 from openapi_core.testing import MockRequest, MockResponse
 
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.connectors.openai.simulator.endpoints import ENDPOINTS
 from tests.simulator.conftest import connect
+from tests.simulator.tour import tour
 
 SPEC = Path(
     os.environ.get("OPENAI_ADMIN_SPEC")
@@ -45,107 +46,35 @@ def recording_client(simulator, answers):
         yield client
 
 
+NOT_DESCRIBED = re.compile(r"POST /v1/organization/projects/[^/]+/api_keys/[^/]+")
+"""What the SDK knows and the description does not."""
+
+
 def check(description: OpenAPI, answer: Any) -> None:
+    """The request that the SDK made, and what the simulator said to it."""
     url = answer.request.url
+    if NOT_DESCRIBED.fullmatch(f"{answer.request.method} {url.path}"):
+        return
     request = MockRequest(
         "https://api.openai.com",
         answer.request.method,
         url.path,
         args=dict(url.params),
+        headers={"Authorization": "Bearer of an admin key"},
         data=answer.request.content,
     )
     media_type = answer.headers["content-type"]
+    description.validate_request(request)
     description.validate_response(
         request, MockResponse(answer.content, answer.status_code, dict(answer.headers), media_type)
     )
 
 
-def tour(client: OpenAI) -> None:
-    """Calls every endpoint that the simulator has, through the SDK."""
-    api = client.admin.organization
-    search = api.projects.create(name="Search")
-    api.projects.update(search.id, name="Search engine")
-    people(client, search.id)
-    keys(client, search.id)
-    groups(client)
-    roles(client)
-    api.projects.retrieve(search.id)
-    list(api.projects.list(include_archived=True, limit=1))
-    api.projects.archive(search.id)
-
-
-def people(client: OpenAI, project_id: str) -> None:
-    api = client.admin.organization
-    ada = list(api.users.list(limit=1))[1]
-    api.users.retrieve(ada.id)
-    invite = api.invites.create(
-        email="new@example.org", role="reader", projects=[{"id": project_id, "role": "member"}]
-    )
-    api.invites.create(email="newer@example.org", role="owner")
-    api.invites.retrieve(invite.id)
-    list(api.invites.list(limit=1))
-    api.invites.delete(invite.id)
-    members = api.projects.users
-    members.create(project_id, user_id=ada.id, role="member")
-    members.update(ada.id, project_id=project_id, role="owner")
-    members.retrieve(ada.id, project_id=project_id)
-    list(members.list(project_id, limit=1))
-    members.delete(ada.id, project_id=project_id)
-    api.users.update(ada.id, role="owner")
-    api.users.delete(ada.id)
-
-
-def keys(client: OpenAI, project_id: str) -> None:
-    api = client.admin.organization
-    accounts, project_keys = api.projects.service_accounts, api.projects.api_keys
-    account = accounts.create(project_id, name="ci")
-    accounts.create(project_id, name="bare", create_service_account_only=True)
-    accounts.retrieve(account.id, project_id=project_id)
-    list(accounts.list(project_id, limit=1))
-    key = next(iter(project_keys.list(project_id, owner_project_access="any")))
-    project_keys.retrieve(key.id, project_id=project_id)
-    project_keys.delete(key.id, project_id=project_id)
-    accounts.delete(account.id, project_id=project_id)
-    admin_key = api.admin_api_keys.create(name="second", expires_in_seconds=60)
-    api.admin_api_keys.retrieve(admin_key.id)
-    list(api.admin_api_keys.list(limit=1))
-    api.admin_api_keys.delete(admin_key.id)
-
-
-def groups(client: OpenAI) -> None:
-    api = client.admin.organization
-    owner = next(iter(api.users.list()))
-    group = api.groups.create(name="Platform")
-    api.groups.create(name="Search")
-    api.groups.retrieve(group.id)
-    api.groups.update(group.id, name="Platform team")
-    list(api.groups.list(limit=1))
-    api.groups.users.create(group.id, user_id=owner.id)
-    api.groups.users.retrieve(owner.id, group_id=group.id)
-    list(api.groups.users.list(group.id, limit=1))
-    api.groups.users.delete(owner.id, group_id=group.id)
-    api.groups.delete(group.id)
-
-
-def roles(client: OpenAI) -> None:
-    api = client.admin.organization
-    owner = next(iter(api.users.list()))
-    role = api.roles.create(role_name="Auditor", permissions=["api.organization.read"])
-    api.roles.retrieve(role.id)
-    api.roles.update(role.id, description="Looks")
-    list(api.roles.list(limit=1))
-    api.users.roles.create(owner.id, role_id=role.id)
-    api.users.roles.retrieve(role.id, user_id=owner.id)
-    list(api.users.roles.list(owner.id, limit=1))
-    api.users.roles.delete(role.id, user_id=owner.id)
-    api.roles.delete(role.id)
-
-
 def test_every_answer_of_every_endpoint_is_one_that_openai_describes(
     organization, recording_client, answers, description
 ):
-    organization.add_member("ada@example.org")
-    organization.add_member("grace@example.org")
+    for name in ("ada", "grace", "mary"):
+        organization.add_member(f"{name}@example.org")
     tour(recording_client)
     for answer in answers:
         check(description, answer)

@@ -225,7 +225,9 @@ def test_unknown_roles_are_refused_everywhere(organization, api):
     words = "Invalid role 'emperor'. Expected one of: "
     users = api.projects.users
     assert refusal(api.users.update, ada.id, role="emperor") == f"{words}owner, reader."
-    assert refusal(users.create, search.id, user_id=ada.id, role="emperor") == f"{words}owner, member."
+    assert refusal(users.create, search.id, user_id=ada.id, role="emperor") == (
+        f"{words}owner, member, viewer."
+    )
 
 
 def test_members_and_groups_of_the_identity_provider_are_not_changed_here(organization, api):

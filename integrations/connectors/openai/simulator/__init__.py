@@ -2,11 +2,22 @@
 
 from pathlib import Path
 
+from integrations.connectors.openai.simulator.behaviour import Behaviour
 from integrations.connectors.openai.simulator.faults import Fault, Kind, load_faults
+from integrations.connectors.openai.simulator.limits import RateLimit
 from integrations.connectors.openai.simulator.organization import Organization
 from integrations.connectors.openai.simulator.server import Recorded, Simulator
 
-__all__ = ["Fault", "Kind", "Organization", "Recorded", "Simulator", "serve"]
+__all__ = [
+    "Behaviour",
+    "Fault",
+    "Kind",
+    "Organization",
+    "RateLimit",
+    "Recorded",
+    "Simulator",
+    "serve",
+]
 
 
 def serve(

@@ -54,12 +54,18 @@ class Asked:
             raise Refused(f"Invalid '{name}': '{value}'. Expected one of: {', '.join(choices)}.", param=name)
         return value
 
+    def number(self, name: str) -> int | None:
+        value = self.first(name)
+        if value is not None and not value.isdecimal():
+            raise Refused(f"Invalid '{name}': '{value}'. Expected an integer.", param=name)
+        return None if value is None else int(value)
+
     def window(self, *, least: int = 1, default: int = 20, most: int = 100, order: str = "asc") -> Window:
         limit = self.first("limit") or str(default)
         if not limit.isdecimal() or not least <= int(limit) <= most:
             raise Refused(f"Invalid 'limit': '{limit}'. Expected {least} to {most}.", param="limit")
         descending = self.choice("order", ("asc", "desc"), order) == "desc"
-        return Window(int(limit), self.first("after"), descending)
+        return Window(int(limit), self.first("after"), descending, self.first("before"))
 
 
 class Body:
@@ -81,6 +87,14 @@ class Body:
         if values is None or not all(isinstance(value, str) for value in values):
             raise Refused(f"Invalid '{name}': expected an array of strings.", param=name)
         return values
+
+    def optional_texts(self, name: str) -> list[str] | None:
+        """None where the field is absent or null."""
+        return None if self.optional(name, list) is None else self.texts(name)
+
+    def has(self, name: str) -> bool:
+        """Even where it is null."""
+        return name in self._fields
 
     def optional(self, name: str, kind: type[Value]) -> Value | None:
         """None where the field is absent or null."""

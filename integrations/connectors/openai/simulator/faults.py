@@ -218,7 +218,8 @@ def _ends_early(body: Json, _: Asked) -> None:
 
 def _repeated_cursor(body: Json, asked: Asked) -> None:
     """On the first page, where there is no cursor to repeat, the first row's id leads back into the page."""
-    cursor = asked.first("after") or (body["data"][0]["id"] if body["data"] else None)
+    first = body["data"][0] if body["data"] else {}
+    cursor = asked.first("after") or first.get("id") or first.get("group_id")
     body.update({"has_more": True, "last_id" if "last_id" in body else "next": cursor})
 
 

@@ -1,34 +1,41 @@
-"""The groups and roles of a simulated organization."""
+"""The groups of a simulated organization: who is in them, and which projects they were let into."""
 
-from integrations.connectors.openai.simulator.holdings import Holdings
-from integrations.connectors.openai.simulator.records import Group, Role
+from integrations.connectors.openai.simulator.projects import Projects
+from integrations.connectors.openai.simulator.records import Group, ProjectGroup
 from integrations.connectors.openai.simulator.refusals import NotFound, Refused
 
 
-class Groups(Holdings):
+class Groups(Projects):
+    """The audit log has events of membership only for the tenant, and none in the organization's own list."""
+
     def add_group(self, name: str, *, is_scim_managed: bool = False) -> Group:
-        if not 1 <= len(name) <= 255:
-            raise Refused("'name' must have 1 to 255 characters.", param="name")
+        _check_name(name)
         group = Group(self.new_id("group_"), name, self.now, is_scim_managed)
         self.groups[group.id] = group
+        self.tell("group.created", group.id, data={"group_name": name})
         self.changed()
         return group
 
     def group(self, group_id: str) -> Group:
         if group_id not in self.groups:
-            raise NotFound(f"No group found with id '{group_id}'.")
+            raise NotFound(f"No group found with id '{group_id}'.", param="group_id")
         return self.groups[group_id]
 
     def rename_group(self, group_id: str, name: str) -> Group:
         group = self._own_group(group_id)
-        if not 1 <= len(name) <= 255:
-            raise Refused("'name' must have 1 to 255 characters.", param="name")
+        _check_name(name)
         group.name = name
+        self.tell("group.updated", group.id, changes_requested={"group_name": name})
         self.changed()
         return group
 
     def delete_group(self, group_id: str) -> None:
+        """What its members had through it is gone."""
         del self.groups[self._own_group(group_id).id]
+        self.project_groups = {
+            i: held for i, held in self.project_groups.items() if held.group_id != group_id
+        }
+        self.tell("group.deleted", group_id)
         self.changed()
 
     def add_to_group(self, group_id: str, user_id: str) -> None:
@@ -36,6 +43,7 @@ class Groups(Holdings):
         if user_id in group.user_ids:
             raise Refused(f"User '{user_id}' already exists in group '{group_id}'.", param="user_id")
         group.user_ids.append(user_id)
+        self.tell("tenant.group.member.added", group_id, user_id=user_id)
         self.changed()
 
     def remove_from_group(self, group_id: str, user_id: str) -> None:
@@ -43,52 +51,45 @@ class Groups(Holdings):
         if user_id not in group.user_ids:
             raise NotFound(f"User '{user_id}' is not a member of group '{group_id}'.")
         group.user_ids.remove(user_id)
+        self.tell("tenant.group.member.removed", group_id, user_id=user_id)
         self.changed()
+
+    def groups_of(self, user_id: str) -> list[Group]:
+        return [group for group in self.groups.values() if user_id in group.user_ids]
 
     def _own_group(self, group_id: str) -> Group:
         """A group that may be changed here, and not only by the identity provider."""
         group = self.group(group_id)
-        if group.is_scim_managed:
+        if group.is_scim_managed and self.behaviour.scim_refuses_writes:
             raise Refused(f"Group '{group_id}' is managed by your identity provider.")
         return group
 
-    def add_predefined_role(self, name: str) -> Role:
-        role_id = f"role-api-organization-{name}__api-organization__{self.id}"
-        role = Role(role_id, name, ["api.organization.read"], self.now, predefined_role=True)
-        self.roles[role.id] = role
-        return role
+    # Groups in projects
 
-    def add_role(self, name: str, permissions: list[str], description: str | None = None) -> Role:
-        role = Role(self.new_id("role_"), name, permissions, self.now, description)
-        self.roles[role.id] = role
-        self.changed()
-        return role
+    def project_groups_of(self, project_id: str) -> list[ProjectGroup]:
+        self.active_project(project_id)
+        return [held for held in self.project_groups.values() if held.project_id == project_id]
 
-    def role(self, role_id: str) -> Role:
-        if role_id not in self.roles:
-            raise NotFound(f"No role found with id '{role_id}'.")
-        return self.roles[role_id]
+    def project_group(self, project_id: str, group_id: str) -> ProjectGroup:
+        self.active_project(project_id)
+        held = self.project_groups.get(f"{project_id}/{group_id}")
+        if held is None:
+            raise NotFound(f"Group '{group_id}' was not found in project '{project_id}'.", param="group_id")
+        return held
 
-    def change_role(
-        self, role_id: str, name: str | None, permissions: list[str] | None, description: str | None
-    ) -> Role:
-        role = self._custom_role(role_id)
-        role.name = role.name if name is None else name
-        role.permissions = role.permissions if permissions is None else permissions
-        role.description = role.description if description is None else description
-        self.changed()
-        return role
+    def let_group_into_project(self, project_id: str, group_id: str) -> ProjectGroup:
+        """Without a role as yet."""
+        self.changeable_project(project_id)
+        held = ProjectGroup(project_id, self.group(group_id).id, self.now)
+        if held.id in self.project_groups:
+            raise Refused(f"Group '{group_id}' already exists in project '{project_id}'.", param="group_id")
+        self.project_groups[held.id] = held
+        return held
 
-    def delete_role(self, role_id: str) -> None:
-        """Whoever held it holds it no more."""
-        del self.roles[self._custom_role(role_id).id]
-        for user in self.users.values():
-            if role_id in user.role_ids:
-                user.role_ids.remove(role_id)
-        self.changed()
+    def has_project_through_group(self, project_id: str, user_id: str) -> bool:
+        return any(f"{project_id}/{group.id}" in self.project_groups for group in self.groups_of(user_id))
 
-    def _custom_role(self, role_id: str) -> Role:
-        role = self.role(role_id)
-        if role.predefined_role:
-            raise Refused(f"Role '{role_id}' is predefined and cannot be changed.")
-        return role
+
+def _check_name(name: str) -> None:
+    if not 1 <= len(name) <= 255:
+        raise Refused("'name' must have 1 to 255 characters.", param="name")

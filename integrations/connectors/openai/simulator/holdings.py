@@ -10,14 +10,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from integrations.connectors.openai.simulator.behaviour import Behaviour
 from integrations.connectors.openai.simulator.listing import Listing
 from integrations.connectors.openai.simulator.records import (
     AdminKey,
+    Event,
     Group,
     Invite,
     Json,
     Membership,
     Project,
+    ProjectGroup,
     ProjectKey,
     Role,
     ServiceAccount,
@@ -37,7 +40,11 @@ KINDS: dict[str, type[Any]] = {
     "admin_keys": AdminKey,
     "groups": Group,
     "roles": Role,
+    "project_groups": ProjectGroup,
+    "events": Event,
 }
+LATER = ("project_groups", "events")
+"""Kinds that older state files do not have."""
 FACTS = ("id", "salt", "serial", "admin_key", "read_only_key", "project_key")
 
 
@@ -46,12 +53,21 @@ class StateUnreadable(ValueError):
 
 
 class Holdings:
-    """`state`: a file that is written after every change, so that a restart keeps the organization."""
+    """`state`: a file that is written after every change, so that a restart keeps the organization.
+
+    It keeps all but the `behaviour`, which each start chooses anew.
+    """
 
     def __init__(
-        self, *, state: Path | None = None, clock: Callable[[], float] = time.time, salt: str = ""
+        self,
+        *,
+        state: Path | None = None,
+        clock: Callable[[], float] = time.time,
+        salt: str = "",
+        behaviour: Behaviour | None = None,
     ) -> None:
         self.state = state
+        self.behaviour = behaviour or Behaviour()
         self.clock = clock
         self.salt = salt or secrets.token_hex(8)
         self.serial = 0
@@ -66,6 +82,8 @@ class Holdings:
         self.admin_keys: dict[str, AdminKey] = {}
         self.groups: dict[str, Group] = {}
         self.roles: dict[str, Role] = {}
+        self.project_groups: dict[str, ProjectGroup] = {}
+        self.events: dict[str, Event] = {}
         self._listings: dict[str, Listing[Any]] = {}
         self.id = self.new_id("org-")
 
@@ -101,7 +119,7 @@ class Holdings:
         for fact in FACTS:
             setattr(organization, fact, document[fact])
         for name, kind in KINDS.items():
-            rows = (kind(**row) for row in document[name])
+            rows = (kind(**row) for row in (document.get(name, ()) if name in LATER else document[name]))
             setattr(organization, name, {row.id: row for row in rows})
         return organization
 

@@ -17,6 +17,7 @@ class Window:
     limit: int
     after: str | None = None
     descending: bool = False
+    before: str | None = None
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,10 @@ class Listing(Generic[Row]):
 
     def page(self, window: Window) -> Page[Row]:
         rows: Sequence[Row]
+        if window.before is not None:
+            end = self._place(window.before)
+            start = max(0, end - window.limit)
+            return Page(self._rows[start:end], start > 0)
         if window.descending:
             end = len(self._rows) if window.after is None else self._place(window.after)
             start = max(0, end - window.limit)
@@ -59,11 +64,11 @@ def style_a(page: Page[Any], shown: Sequence[Json]) -> Json:
     }
 
 
-def style_b(page: Page[Any], shown: Sequence[Json]) -> Json:
+def style_b(page: Page[Any], shown: Sequence[Json], key: str = "id") -> Json:
     """Groups, roles and assignments: `next` is the cursor, and null on the last page."""
     return {
         "object": "list",
         "data": shown,
         "has_more": page.has_more,
-        "next": shown[-1]["id"] if shown and page.has_more else None,
+        "next": shown[-1][key] if shown and page.has_more else None,
     }

@@ -1,7 +1,6 @@
 """Serves a simulated organization over real HTTP, in OpenAI's words, with the faults it is told to have."""
 
 import json
-import math
 import secrets
 import socket
 import struct
@@ -17,9 +16,10 @@ from urllib.parse import parse_qs, urlsplit
 from integrations.connectors.openai.simulator import endpoints
 from integrations.connectors.openai.simulator.asking import Asked
 from integrations.connectors.openai.simulator.faults import Fault, Faults, Kind, instead_of_answer, spoil
+from integrations.connectors.openai.simulator.limits import Limits, RateLimit
 from integrations.connectors.openai.simulator.organization import Organization
 from integrations.connectors.openai.simulator.records import Json
-from integrations.connectors.openai.simulator.refusals import Refused, TooManyRequests
+from integrations.connectors.openai.simulator.refusals import Refused
 
 LARGEST_BODY = 1_000_000
 HTML_PAGE = b"<!DOCTYPE html><html><body><h1>Just a moment</h1></body></html>"
@@ -48,26 +48,11 @@ class Reply:
         return next((fault for fault in self.faults if fault.kind is kind), None)
 
 
-class RateLimit:
-    """So many requests in each window of time, as OpenAI refills its own: all at once."""
-
-    def __init__(self, requests: int, window: float) -> None:
-        self._requests, self._window = requests, window
-        self._started, self._taken = -math.inf, 0
-
-    def take(self) -> float | None:
-        """The seconds to wait where this request is one too many, else None."""
-        now = time.monotonic()
-        if now >= self._started + self._window:
-            self._started, self._taken = now, 0
-        self._taken += 1
-        return None if self._taken <= self._requests else self._started + self._window - now
-
-
 class Simulator:
     """The organization at `base_url`. Use it as a context manager, or with start() and stop().
 
-    `latency`: seconds added to every answer. `rate_limit`: requests answered per `rate_window` seconds.
+    `latency`: seconds added to every answer. `rate_limit`: requests answered per `rate_window` seconds, or a
+    limit for each of several families of endpoints (see `Limits`).
     """
 
     def __init__(
@@ -77,7 +62,7 @@ class Simulator:
         port: int = 0,
         faults: Iterable[Fault] = (),
         latency: float = 0.0,
-        rate_limit: int | None = None,
+        rate_limit: int | Mapping[str, RateLimit] | None = None,
         rate_window: float = 60.0,
     ) -> None:
         self.organization = organization
@@ -85,7 +70,9 @@ class Simulator:
         self._port = port
         self._latency = latency
         self._faults = Faults(faults)
-        self._rate_limit = RateLimit(rate_limit, rate_window) if rate_limit is not None else None
+        if isinstance(rate_limit, int):
+            rate_limit = {"": RateLimit(rate_limit, rate_window)}
+        self._limits = Limits(rate_limit or {})
         self._lock = threading.RLock()
         self._server: _Server | None = None
 
@@ -169,20 +156,11 @@ class Simulator:
 
     def _effect(self, asked: Asked) -> Reply:
         try:
-            self._keep_rate_limit()
+            self._limits.take(asked.path)
             return Reply(200, endpoints.answer(self.organization, asked))
         except Refused as refusal:
             body = error_body(refusal.status, refusal.message, refusal.param, refusal.code)
             return Reply(refusal.status, body, dict(refusal.headers))
-
-    def _keep_rate_limit(self) -> None:
-        wait = self._rate_limit.take() if self._rate_limit else None
-        if wait is not None:
-            raise TooManyRequests(
-                "Rate limit reached for this organization. Please slow down.",
-                code="rate_limit_exceeded",
-                headers={"retry-after": str(max(1, math.ceil(wait)))},
-            )
 
     def _record(self, asked: Asked, headers: Mapping[str, str], reply: Reply) -> None:
         is_reset = reply.befell(Kind.RESET_BEFORE) or reply.befell(Kind.RESET_AFTER)
