@@ -63,6 +63,40 @@ def test_an_organization_built_by_hand_can_be_kept(tmp_path):
     assert len(load(tmp_path / "state.json").users) == 3
 
 
+OLDER = {
+    "memberships": {"role_ids"},
+    "groups": {"role_ids"},
+    "roles": {"project_id", "updated_at"},
+    "project_keys": {"expires_at", "scopes"},
+    "admin_keys": {"scopes"},
+}
+"""What the records of the first state files did not have."""
+
+
+def test_a_state_file_of_the_first_simulator_is_still_read(tmp_path):
+    path = tmp_path / "state.json"
+    before = load(path)
+    before.add_group("Platform")
+    document = json.loads(path.read_text())
+    for kind, fields in OLDER.items():
+        document[kind] = [
+            {name: value for name, value in row.items() if name not in fields} for row in document[kind]
+        ]
+    del document["project_groups"], document["events"]
+    path.write_text(json.dumps(document))
+    assert load(path).dump() == before.dump()
+
+
+def test_a_restart_keeps_roles_and_groups_of_projects(tmp_path):
+    first = load(tmp_path / "state.json")
+    group, search = first.add_group("Platform"), first.find_project("Search")
+    role = first.add_role("Prompter", ["api.model.request"], project_id=search.id)
+    first.add_group_to_project(search.id, group.id, role.id)
+    second = load(tmp_path / "state.json")
+    assert second.dump() == first.dump()
+    assert [held.id for held in second.roles_of_group_in_project(search.id, group.id)] == [role.id]
+
+
 def test_a_dump_is_plain_json(organization):
     organization.add_invite("ada@example.org", projects={"Default project": "member"})
     assert Organization.load(json.loads(json.dumps(organization.dump()))).dump() == organization.dump()
