@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import OpenAI
+from openai import OpenAI, PermissionDeniedError
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,6 +69,17 @@ def test_a_fault_file_takes_effect(tmp_path):
     with simulating("--people", "3", "--faults", str(tmp_path / "faults.json")) as (_, announced):
         assert members(announced) == []
         assert len(members(announced)) == 3
+
+
+def test_switches_choose_how_the_organization_behaves(tmp_path):
+    arguments = ("--switch", "audit_logging=no", "--switch", "mislabels_project_keys=yes")
+    with (
+        simulating("--people", "3", "--state", str(tmp_path / "state.json"), *arguments) as (_, announced),
+        OpenAI(admin_api_key=announced["admin_key"], base_url=announced["base_url"]) as client,
+    ):
+        assert len(client.admin.organization.admin_api_keys.list().data) == 3
+        with pytest.raises(PermissionDeniedError, match="Audit logging is not enabled"):
+            client.admin.organization.audit_logs.list()
 
 
 def test_a_busy_port_is_said_in_one_line():

@@ -26,9 +26,18 @@ class Command(BaseCommand):
         parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people")
         parser.add_argument("--state", type=Path, help="a file that keeps the organization between starts")
         parser.add_argument("--faults", type=Path, help="a JSON file of what shall go wrong")
+        parser.add_argument(
+            "--switch",
+            action="append",
+            default=[],
+            dest="switches",
+            metavar="NAME=VALUE",
+            help="how the remote behaves where remotes differ; a wrong one is answered with those there are",
+        )
 
     def handle(self, *, kind: str, **options: Any) -> None:
-        given = {name: options[name] for name in ("port", "people", "projects", "seed", "state", "faults")}
+        names = ("port", "people", "projects", "seed", "state", "faults", "switches")
+        given = {name: options[name] for name in names}
         package = importlib.import_module(f"{connectors.__name__}.{kind}.simulator")
         # Not an Event: a handler that sets one waits for ever when it interrupts the thread that looks at it.
         asked_to_stop: list[int] = []
