@@ -10,7 +10,7 @@ from django.utils.formats import date_format
 
 from directory.models import Person
 from integrations.connectors.base import CredentialFacts
-from integrations.models import Credential, Integration
+from integrations.models import Credential, Integration, Rotation
 from provisioning.models import Account, Action, ProvisioningJob
 
 FACTS_HOLD = timedelta(hours=1)
@@ -79,6 +79,14 @@ def problems(credential: Credential, owner: Owner | None, *, today: date, now: d
             "Let another owner make a key, and enter it with Replace credential: a key that is made by "
             "rotating belongs to the same person."
         )
+
+
+def rotation_problem(rotation: Rotation, *, now: datetime) -> str:
+    """Of a rotation that is not finished; nothing while a process is at it."""
+    if rotation.held_until and rotation.held_until > now:
+        return ""
+    stopped = f"The rotation of its key stopped half-way. {rotation.get_state_display()}."
+    return " ".join(filter(None, (stopped, rotation.detail, "Rotate key goes on with it.")))
 
 
 def warnings(credential: Credential, *, now: datetime) -> Iterator[str]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 
 from integrations.encryption import fernet
-from integrations.models import Credential, Integration, IntegrationQuerySet
+from integrations.models import Credential, Integration, IntegrationQuerySet, Rotation
 from provisioning import credentials
 from provisioning.actions import Situation
 from provisioning.idleness import is_forgotten, is_idle
@@ -62,7 +62,7 @@ class Standing:
 
 
 def standings(integrations: Iterable[Integration] | None = None) -> list[Standing]:
-    """Every integration, or these, in the order of their names: seven queries, however many there are."""
+    """Every integration, or these, in the order of their names: eight queries, however many there are."""
     wanted: IntegrationQuerySet = Integration.objects.all()
     if integrations is not None:
         wanted = wanted.filter(pk__in=[integration.pk for integration in integrations])
@@ -73,6 +73,10 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
         for credential in Credential.objects.defer("secret").filter(integration__in=rows)
     }
     owners = credentials.owners(rows)
+    rotations = {
+        rotation.integration_id: rotation
+        for rotation in Rotation.objects.unfinished().defer("new_secret").filter(integration__in=rows)
+    }
     unreadable = _unreadable(rows)
     rule_problems = _rule_problems([row.last_ended_id for row in rows if row.last_ended_id])
     awaiting = list(awaiting_approval(rows))
@@ -88,6 +92,7 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
             awaiting=tuple(job for job in awaiting if job.integration_id == row.pk),
             problems=(
                 *_credential_problems(keys.get(row.pk), row.pk in unreadable, owners.get(row.pk), now),
+                *_rotation_problems(rotations.get(row.pk), now),
                 *_schedule_problems(row),
                 *_job_problems(jobs.get(row.last_ended_id), jobs.get(row.last_sync_id)),
                 *_idleness_problems(row, jobs.get(row.live_id), jobs.get(row.last_whole_id), now),
@@ -168,6 +173,11 @@ def _credential_problems(
             "Its credential cannot be decrypted with the present FERNET_KEYS. "
             "Restore the key that wrote it, or enter the credential again."
         )
+
+
+def _rotation_problems(rotation: Rotation | None, now: datetime) -> Iterable[str]:
+    if rotation and (problem := credentials.rotation_problem(rotation, now=now)):
+        yield problem
 
 
 def _schedule_problems(integration: Integration) -> Iterable[str]:

@@ -24,8 +24,8 @@ from cakewalk.theme import (
 )
 from integrations.catalog import connector_class
 from integrations.connecting import Entry, save_and_enable
-from integrations.models import Integration
-from provisioning import requesting
+from integrations.models import Integration, Rotation
+from provisioning import credentials, requesting, rotating
 from provisioning.models import ProvisioningJob
 from provisioning.standing import Standing, standing_of, standings
 
@@ -139,10 +139,16 @@ class IntegrationAdmin(ModelAdmin):
     def _panel(self, request: HttpRequest, integration: Integration) -> dict[str, Any]:
         sees_jobs = request.user.has_perm("provisioning.view_provisioningjob")
         jobs = integration.jobs.select_related("requested_by", "integration").order_by("-pk")
+        now, standing = timezone.now(), standing_of(integration)
+        rotations = integration.rotations.select_related("by").defer("new_secret").order_by("-pk")
         return {
             "title": integration.name,
-            "now": timezone.now(),
-            "standing": standing_of(integration),
+            "now": now,
+            "standing": standing,
+            "key_warnings": list(credentials.warnings(standing.credential, now=now))
+            if standing.credential
+            else [],
+            "rotation": rotations.first(),
             "card": connector_class(integration.kind).card,
             "last_jobs": list(jobs[:5]) if sees_jobs else [],
             "may_run": request.user.has_perm("provisioning.run_job"),
@@ -226,6 +232,7 @@ class IntegrationAdmin(ModelAdmin):
             button("preview", self.preview),
             button("enable", self.enable),
             button("disable", self.disable),
+            button("rotate", self.rotate),
             *super().get_urls(),
         ]
 
@@ -277,6 +284,19 @@ class IntegrationAdmin(ModelAdmin):
         integration.disable()
         self.log_change(request, integration, "Disabled.")
         messages.success(request, f"{integration} is disabled. No sync starts until it is enabled again.")
+        return self._back(integration)
+
+    def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
+        integration = self._allowed(request, pk, "integrations.change_integration")
+        try:
+            rotation = rotating.rotate(integration, by=signed_in(request))
+        except rotating.Refused as refusal:
+            messages.error(request, f"The key was not rotated: {refusal}")
+            return self._back(integration)
+        said = rotating.in_words(rotation)
+        self.log_change(request, integration, f"Asked for another key. {said}")
+        done = rotation.state == Rotation.State.DONE
+        messages.add_message(request, messages.SUCCESS if done else messages.ERROR, said)
         return self._back(integration)
 
     def _allowed(self, request: HttpRequest, pk: int, permission: str) -> Integration:

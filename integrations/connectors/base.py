@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
@@ -85,6 +85,19 @@ class CredentialFacts:
     last_used_at: datetime | None = None
     expires_at: datetime | None = None
     unknown: str = ""
+
+    @property
+    def life(self) -> timedelta | None:
+        """For how long it was made; None without an end."""
+        return self.expires_at - self.made_at if self.expires_at and self.made_at else None
+
+
+@dataclass(frozen=True, slots=True)
+class NewCredential:
+    """A credential that was just made. The remote shows its secret this once."""
+
+    facts: CredentialFacts
+    secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,3 +297,15 @@ class Connector(ABC):
 
     @abstractmethod
     def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt: ...
+
+    # -- credentials of the kind that is in use here
+
+    @abstractmethod
+    def list_credentials(self) -> list[CredentialFacts]: ...
+
+    @abstractmethod
+    def create_credential(self, name: str, life: timedelta | None) -> NewCredential:
+        """Raises OutcomeUnknown where the answer is lost, and its secret with it."""
+
+    @abstractmethod
+    def revoke_credential(self, credential_id: str) -> Receipt: ...

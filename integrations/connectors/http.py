@@ -8,7 +8,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
@@ -69,7 +69,8 @@ class Request:
 class Reply:
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
+    """It may hold a key that was just made, and a report of an error prints the variables of every frame."""
 
     @property
     def ok(self) -> bool:
@@ -166,6 +167,7 @@ class Transport:
 
     # -- sending
 
+    @sensitive_variables("body")
     def _send(self, request: Request) -> Reply | Fault:
         """A fault is returned, not raised: a chained exception would carry the request's headers along."""
         self.calls += 1
@@ -187,6 +189,7 @@ class Transport:
         except (requests.RequestException, urllib3_errors.HTTPError) as error:
             return self._fault(error)
 
+    @sensitive_variables("body", "chunk")
     def _read_body(self, response: requests.Response, deadline: float) -> bytes | Fault:
         body = bytearray()
         # read1 returns what has come; any other read would wait for a full block, past every deadline.

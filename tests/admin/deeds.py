@@ -174,6 +174,7 @@ DEEDS = (
         _connected("_save", name="Acme"),
         table=CREDENTIALS,
     ),
+    Deed("rotate a key", "admin:integrations_integration_rotate", OPERATORS, table="integrations.Rotation"),
     Deed("delete an integration", "admin:integrations_integration_delete", NONE, _confirmed),
     Deed("approve", "admin:provisioning_provisioningjob_approve", APPROVERS, _approval),
     Deed(

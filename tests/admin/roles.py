@@ -51,6 +51,7 @@ SHOWN_TO = {
     "admin:integrations_integration_enable": NONE,
     "admin:integrations_integration_history": READERS,
     "admin:integrations_integration_preview": NONE,
+    "admin:integrations_integration_rotate": NONE,
     "admin:integrations_integration_sync": NONE,
     "admin:jsi18n": STAFF,
     "admin:login": NONE,

@@ -24,6 +24,7 @@ WITHOUT_A_PAGE = {
     "admin:integrations_integration_disable": 405,
     "admin:integrations_integration_enable": 405,
     "admin:integrations_integration_preview": 405,
+    "admin:integrations_integration_rotate": 405,
     "admin:integrations_integration_sync": 405,
     "admin:logout": 405,
     "admin:provisioning_provisioningjob_approve": 405,

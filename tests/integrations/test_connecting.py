@@ -70,7 +70,8 @@ def test_what_the_test_learned_of_the_key_is_kept_with_it(organization, entry):
     assert (kept.entered_at, kept.checked_at) == (NOW, NOW)
     assert kept.owner_id == organization.find_user("olivia.owner@example.org").id
     assert (kept.owner_kind, kept.facts_at, kept.unknown) == ("user", NOW, "")
-    assert kept.made_at == kept.last_used_at  # just now: the simulator was started for this test
+    key = organization.admin_keys[kept.remote_id]
+    assert (kept.made_at.timestamp(), key.value) == (key.created_at, organization.admin_key)
 
 
 def test_a_mode_is_taken_where_one_is_entered(simulator):
@@ -109,6 +110,20 @@ def test_what_only_a_feature_needs_may_be_refused_and_is_told_with_the_feature(s
         "permissions for this operation.",
     )
     assert {"name": title, "detail": line.detail} in Credential.objects.get().lacks
+
+
+def test_a_restricted_key_works_and_says_what_it_lacks(organization, simulator):
+    needed = [f"api.organization.{family}.read" for family in ("users", "invites", "projects")]
+    olivia = organization.find_user("olivia.owner@example.org")
+    restricted = organization.create_admin_key("Restricted", olivia.id, scopes=needed)
+    outcome = save_and_enable(enter(simulator, secret=restricted.value), now=NOW)
+    assert outcome.works
+    lacks = {lack["name"]: lack["detail"] for lack in Credential.objects.get().lacks}
+    assert set(lacks) == set(LADDER)
+    assert lacks["Groups"] == (
+        "Without it no access rule can give a group. OpenAI does not permit this to the API key: You have "
+        "insufficient permissions for this operation. Missing scopes: api.organization.groups.read."
+    )
 
 
 def test_a_key_that_may_not_see_the_admin_keys_says_why_its_owner_is_unknown(simulator, entry):

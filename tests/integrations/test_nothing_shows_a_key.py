@@ -2,12 +2,15 @@
 
 import logging
 import sys
+from io import StringIO
 from typing import Any
 
 import pytest
 import requests
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.core.signals import got_request_exception
+from django.db import connection
 from django.urls import reverse
 from django.views.debug import ExceptionReporter
 from urllib3.connectionpool import HTTPConnectionPool
@@ -16,10 +19,11 @@ from cakewalk.models import User
 from integrations import encryption
 from integrations.connectors import http
 from integrations.connectors.http import Transport
-from integrations.connectors.openai import checking, entering
+from integrations.connectors.openai import checking, entering, parsing
+from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator import Fault, Kind
-from integrations.models import Credential, Integration
+from integrations.models import Credential, Integration, Rotation
 from tests.integrations.entering import WRONG_KEY
 
 pytestmark = pytest.mark.django_db
@@ -129,3 +133,85 @@ def test_no_report_of_a_bug_shows_a_stored_key(staff, acme, organization, monkey
     assert (answer.status_code, len(reports)) == (500, 2)
     for written in reports:
         assert organization.admin_key not in written
+
+
+# -- a key that is made by rotating
+
+
+@pytest.fixture
+def made(organization, monkeypatch):
+    """Every secret that the organization has given out, the new ones too."""
+    given = [organization.admin_key]
+    create = organization.create_admin_key
+
+    def creating(*arguments: Any, **more: Any) -> Any:
+        key = create(*arguments, **more)
+        given.append(key.value)
+        return key
+
+    monkeypatch.setattr(organization, "create_admin_key", creating)
+    return given
+
+
+def test_rotating_shows_neither_the_old_nor_the_new_key(staff, acme, made, caplog, capsys):
+    with caplog.at_level(logging.DEBUG):
+        answer = staff.post(reverse("admin:integrations_integration_rotate", args=[acme.pk]), follow=True)
+        call_command("rotate_credential", "Acme", "--json")
+        call_command("rotate_credential", "Acme")
+    assert len(made) == 4
+    pages = [staff.get(address).content.decode() for address in pages_of(acme)]
+    printed = capsys.readouterr()
+    dumped = StringIO()
+    call_command("dumpdata", "integrations", "admin", stdout=dumped)
+    texts = (answer.content.decode(), *pages, printed.out, printed.err, caplog.text, dumped.getvalue())
+    for secret in made:
+        assert not [text for text in texts if secret in text or secret[:-4] in text]
+
+
+def test_a_new_key_that_is_not_in_use_yet_is_on_no_page_and_encrypted_in_its_column(
+    staff, acme, simulator, made
+):
+    simulator.inject(Fault(Kind.SERVER_ERROR, path="/organization/users", nth=2))
+    staff.post(reverse("admin:integrations_integration_rotate", args=[acme.pk]))
+    new = made[-1]
+    assert Rotation.objects.get().new_secret.reveal() == new
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT * FROM integrations_rotation")
+        assert new not in str(cursor.fetchall())
+    for address in pages_of(acme):
+        assert new[:-4] not in staff.get(address).content.decode()
+
+
+BUGS_OF_A_ROTATION = {
+    "where the answer comes in": (OpenAIClient, "_hear"),
+    "where the answer is read": (parsing, "parse_object"),
+    "where the key is read": (parsing, "parse_admin_key"),
+    "where the answer is judged": (OpenAIConnector, "refuse_secret"),
+    "where it is written down": (Rotation, "_write"),
+    "where it is proven": (checking, "check"),
+    "where it is stored": (Integration, "store_credential"),
+}
+
+
+@pytest.mark.parametrize("place", BUGS_OF_A_ROTATION)
+def test_no_report_of_a_bug_shows_the_key_that_was_made(
+    staff, acme, organization, made, monkeypatch, reports, place
+):
+    create = organization.create_admin_key
+
+    def breaking(*arguments: Any, **more: Any) -> Any:
+        """From the moment on in which there is a new key."""
+        key = create(*arguments, **more)
+        monkeypatch.setattr(*BUGS_OF_A_ROTATION[place], None)
+        return key
+
+    monkeypatch.setattr(organization, "create_admin_key", breaking)
+    staff.raise_request_exception = False
+    answer = staff.post(reverse("admin:integrations_integration_rotate", args=[acme.pk]))
+    assert (answer.status_code, len(made)) == (500, 2)
+    assert ["is not callable" in written for written in reports] == [True, True]
+    for secret in made:
+        # A report breaks long values over several lines.
+        pieces = {secret[place : place + 10] for place in range(9, len(secret) - 10)}
+        for written in (*reports, answer.content.decode()):
+            assert not [piece for piece in pieces if piece in written]

@@ -7,6 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,8 @@ OPERATIONS = {
     "create_group_user": ("POST", GROUP_USERS),
     "delete_group_user": ("DELETE", GROUP_USERS + "/{user_id}"),
     "list_admin_keys": ("GET", "/organization/admin_api_keys"),
+    "create_admin_key": ("POST", "/organization/admin_api_keys"),
+    "delete_admin_key": ("DELETE", "/organization/admin_api_keys/{key_id}"),
 }
 """What each method of the client calls."""
 PEEKED = {
@@ -167,6 +170,11 @@ def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: 
     connector.change_role(user_id, "reader")
     connector.remove(user_id)
     connector.remove(user_id)
+    for life in (None, timedelta(days=30)):
+        made = connector.create_credential("Made by a test", life)
+        assert made.facts.id in {listed.id for listed in connector.list_credentials()}
+        connector.revoke_credential(made.facts.id)
+        connector.revoke_credential(made.facts.id)
     with pytest.raises(ActionRejected):
         connector.change_grant(user_id, in_group)
 

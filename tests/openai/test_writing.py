@@ -1,5 +1,7 @@
 """Changing an organization: a receipt only for what OpenAI confirms, and a name for everything else."""
 
+from datetime import timedelta
+
 import pytest
 
 from integrations.connectors.base import (
@@ -11,7 +13,7 @@ from integrations.connectors.base import (
     Receipt,
 )
 from integrations.connectors.openai.simulator import Fault, Kind
-from tests.openai.builders import invite, user
+from tests.openai.builders import ADMIN_KEY, invite, user
 from tests.openai.remote import Answer, Remote, refusal
 
 MEMBER = Grant("project", "proj_1", "member")
@@ -217,3 +219,52 @@ def test_a_write_that_happened_and_was_not_confirmed_is_unknown(organization, si
     assert ada.id not in organization.users
     connector.remove(ada.id)
     assert [asked.status for asked in simulator.requests][1:] == [404]
+
+
+# -- admin keys
+
+NEW_KEY = {
+    "object": "organization.admin_api_key",
+    "id": "key-1",
+    "name": "Cakewalk",
+    "redacted_value": "sk-admin-...wxyz",
+    "created_at": 1_760_000_000,
+    "expires_at": 1_760_086_400,
+    "owner": {"type": "user", "id": "user-1", "name": "Ada Byron"},
+    "value": ADMIN_KEY,
+}
+
+
+@pytest.mark.parametrize(
+    ("life", "sent"),
+    [
+        (None, {"name": "Cakewalk"}),
+        (timedelta(days=1), {"name": "Cakewalk", "expires_in_seconds": 86_400}),
+    ],
+)
+def test_a_new_key_is_told_with_its_secret_which_it_does_not_show(connect, life, sent):
+    with Remote(Answer(200, NEW_KEY)) as remote:
+        made = connect(remote).create_credential("Cakewalk", life)
+    assert [(asked.method, asked.body) for asked in remote.asked] == [("POST", sent)]
+    assert (made.facts.id, made.facts.owner_id, made.secret) == ("key-1", "user-1", ADMIN_KEY)
+    assert made.facts.life == timedelta(days=1)
+    assert ADMIN_KEY not in repr(made)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"value": None}, id="no secret"),
+        pytest.param({"value": "sk-admin-...wxyz"}, id="a shortened secret"),
+        pytest.param({"value": "sk-proj-" + "x" * 40}, id="a secret of another kind"),
+        pytest.param({"name": "Other"}, id="another name"),
+        pytest.param({"object": "organization.project.api_key"}, id="a key of another kind"),
+        pytest.param({"owner": None}, id="nobody's"),
+        pytest.param({"created_at": "today"}, id="no time"),
+    ],
+)
+def test_an_answer_that_shows_no_usable_key_leaves_the_outcome_open(connect, answer):
+    with Remote(Answer(200, NEW_KEY | answer)) as remote, pytest.raises(OutcomeUnknown) as caught:
+        connect(remote).create_credential("Cakewalk", None)
+    assert len(remote.asked) == 1
+    assert ADMIN_KEY not in str(caught.value)

@@ -13,7 +13,7 @@ from provisioning import credentials
 from provisioning.credentials import Owner
 from provisioning.models import ProvisioningJob
 from provisioning.standing import standing_of
-from tests.provisioning.world import BOSS, World, staffed
+from tests.provisioning.world import BOSS, World, brief, staffed
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
 TODAY = date(2026, 6, 15)
@@ -139,6 +139,27 @@ def test_a_job_does_not_fail_because_openai_tells_nothing_of_the_key(world: Worl
     world.simulator.inject(Fault(Kind.HTML, path="/organization/admin_api_keys", every=True))
     assert world.sync()["state"] == "succeeded"
     assert Credential.objects.get().facts_at is None
+
+
+def test_a_restricted_key_carries_out_what_it_may(world: World) -> None:
+    """Whose key it is cannot be known then, so that nobody who may own it loses anything."""
+    boss = world.organization.find_user(BOSS)
+    needed = [
+        f"api.organization.{family}.{do}" for family in ("users", "invites") for do in ("read", "write")
+    ]
+    restricted = world.organization.create_admin_key("Restricted", boss.id, scopes=needed)
+    world.integration.store_credential(restricted.value, now=timezone.now())
+    world.organization.add_member("second@example.org", role="owner")
+    world.hire("second@example.org", "owners")
+    staffed(world, 3)
+    world.hire("new@example.org", "staff")
+    world.dismiss("second@example.org", "p0@example.org")
+    assert brief(world.sync()) == [
+        ("invite", "new@example.org", "done"),
+        ("remove", "p0@example.org", "done"),
+        ("remove", "second@example.org", "refused"),
+    ]
+    assert Credential.objects.get().unknown == "The key may not read the admin keys, so OpenAI does not tell."
 
 
 def test_a_job_notices_that_the_key_was_used_elsewhere(world: World) -> None:

@@ -2,9 +2,11 @@
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
+
+from django.views.decorators.debug import sensitive_variables
 
 from integrations.connectors.base import (
     Account,
@@ -13,6 +15,7 @@ from integrations.connectors.base import (
     CredentialRejected,
     Entitlement,
     Listing,
+    NewCredential,
     OutcomeUnknown,
     PermissionMissing,
     ReadIncomplete,
@@ -151,6 +154,24 @@ class OpenAIClient:
     def list_admin_keys(self) -> list[AdminKey]:
         keys = self._list("admin keys", ADMIN_KEYS, parsing.parse_admin_key)
         return [key for key in keys if key is not None]
+
+    @sensitive_variables("answer", "secret")
+    def create_admin_key(self, name: str, life: timedelta | None) -> NewCredential:
+        """Without `life` it never expires."""
+        seconds = {"expires_in_seconds": int(life.total_seconds())} if life else {}
+        reply, answer = self._write("POST", ADMIN_KEYS, {"name": name, **seconds})
+        secret = answer.get("value")
+        shown = {field: value for field, value in answer.items() if field != "value"}
+        try:
+            key = parsing.parse_admin_key(shown, "The answer")
+        except Unreadable as problem:
+            raise _unknown(str(problem), reply) from None
+        if key is None or key.facts.name != name or not isinstance(secret, str):
+            raise _unknown("The answer does not show the key that was asked for", reply)
+        return NewCredential(key.facts, secret)
+
+    def delete_admin_key(self, key_id: str) -> Receipt:
+        return self._delete(_path(ADMIN_KEYS, key_id), key_id)
 
     # -- reading
 

@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
@@ -20,6 +21,8 @@ from integrations.connectors.base import (
     Entitlement,
     Grant,
     Listing,
+    NewCredential,
+    OutcomeUnknown,
     PermissionMissing,
     ReadIncomplete,
     Receipt,
@@ -193,6 +196,23 @@ class OpenAIConnector(Connector):
     def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt:
         ways = {PROJECT: self._client.delete_project_user, GROUP: self._client.delete_group_user}
         return self._gone_or(lambda: ways[kind](entitlement_id, account_id))
+
+    # -- admin keys
+
+    def list_credentials(self) -> list[CredentialFacts]:
+        with self._transport.in_a_hurry():
+            return [key.facts for key in self._client.list_admin_keys()]
+
+    def create_credential(self, name: str, life: timedelta | None) -> NewCredential:
+        with self._transport.in_a_hurry():
+            made = self._client.create_admin_key(name, life)
+        if self.refuse_secret(made.secret):
+            raise OutcomeUnknown("OpenAI answered with a key that cannot be one.")
+        return made
+
+    def revoke_credential(self, credential_id: str) -> Receipt:
+        with self._transport.in_a_hurry():
+            return self._gone_or(lambda: self._client.delete_admin_key(credential_id))
 
     def _gone_or(self, delete: Callable[[], Receipt]) -> Receipt:
         """What is not there any more needs no deleting."""
