@@ -182,6 +182,15 @@ def test_a_role_of_the_organization_given_to_a_group_is_held_by_its_people(organ
     assert list(api.groups.roles.list(platform.id)) == []
 
 
+@pytest.mark.parametrize(("drops", "kept"), [(False, {"owner": [], "Auditor": []}), (True, {"owner": []})])
+def test_a_new_role_of_the_organization_keeps_or_ends_the_custom_ones(organization, api, ada, drops, kept):
+    organization.behaviour.role_change_drops_custom_roles = drops
+    auditor = organization.add_role("Auditor", ["api.organization.read"])
+    api.users.roles.create(ada.id, role_id=auditor.id)
+    api.users.update(ada.id, role="owner")
+    assert held(api.users.roles.list(ada.id)) == kept
+
+
 def test_a_deleted_group_takes_what_its_people_had_through_it(organization, api, ada, search, platform):
     organization.add_group_to_project(search.id, platform.id, MEMBER)
     organization.add_to_project("Search", "ada@example.org", "viewer")
@@ -198,6 +207,7 @@ def test_a_deleted_role_is_held_by_nobody(organization, api, ada, search, platfo
     api.projects.roles.delete(custom.id, project_id=search.id)
     assert held(api.projects.users.roles.list(ada.id, project_id=search.id)) == {"member": []}
     assert held(api.projects.groups.roles.list(platform.id, project_id=search.id)) == {}
+    assert api.projects.groups.delete(platform.id, project_id=search.id).deleted
 
 
 def test_an_archived_project_has_no_groups_and_takes_none(organization, api, search, platform):

@@ -87,6 +87,7 @@ def test_each_kind_of_change_has_its_event(organization, api):
     api.projects.service_accounts.delete(account.id, project_id=search.id)
     api.groups.delete(group.id)
     api.projects.archive(search.id)
+    api.users.update(ada.id, technical_level="high")
     api.users.delete(ada.id)
     events = list(api.audit_logs.list(limit=100))[::-1]
     assert types(events) == [
@@ -104,6 +105,7 @@ def test_each_kind_of_change_has_its_event(organization, api):
         "service_account.deleted",
         "group.deleted",
         "project.archived",
+        "user.updated",
         "user.deleted",
     ]
     given, taken = events[2].role_assignment_created, events[3].role_assignment_deleted

@@ -148,6 +148,14 @@ def test_a_list_of_the_other_style_can_lie_too(simulator, ask, organization):
     assert (body["has_more"], body["next"]) == (True, first.id)
 
 
+def test_a_list_whose_rows_have_no_id_can_lie_as_well(simulator, ask, organization):
+    group, search = organization.add_group("Platform"), organization.add_project("Search")
+    organization.add_group_to_project(search.id, group.id, "role-api-project-member")
+    simulator.inject(Fault(Kind.REPEATED_CURSOR))
+    body = ask("GET", f"/organization/projects/{search.id}/groups").json()
+    assert (body["has_more"], body["next"]) == (True, group.id)
+
+
 def test_a_row_can_be_repeated_or_missing(simulator, ask, people):
     simulator.inject(Fault(Kind.DUPLICATE_ROW))
     assert emails(ask("GET", USERS)) == [ALL[0], *ALL]

@@ -6,7 +6,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from integrations.connectors.openai.simulator.holdings import Holdings
-from integrations.connectors.openai.simulator.records import Actor, Event, User
+from integrations.connectors.openai.simulator.records import Actor, Event
 
 ACTOR: ContextVar[Actor | None] = ContextVar("actor", default=None)
 """Whoever acts in this thread; a request may be answered in another one meanwhile."""
@@ -22,13 +22,6 @@ class Audit(Holdings):
             yield
         finally:
             ACTOR.reset(former)
-
-    @contextmanager
-    def console(self, email: str) -> Iterator[User]:
-        """What is changed inside is done by this member in OpenAI's console."""
-        user = next(user for user in self.users.values() if user.email == email)
-        with self.acting(Actor(user.id, user.email)):
-            yield user
 
     def tell(self, kind: str, resource_id: str, /, *, project_id: str | None = None, **details: Any) -> None:
         """Before `changed()`, which writes the state. By an admin key, all happens in the default project."""

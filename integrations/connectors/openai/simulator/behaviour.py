@@ -15,6 +15,7 @@ class Behaviour:
     `mislabels_project_keys`: the list of admin keys has shown project keys too. `missing_scope_status`: how a
     key that lacks a scope is told. `keys_of_lost_owners`: admin keys whose owner was removed are deleted,
     stay listed but dead, or go on working; in the first two cases those of a demoted owner are dead too.
+    `role_change_drops_custom_roles`: whether a new role by name or id ends all others.
     """
 
     audit_logging: bool = True
@@ -24,6 +25,7 @@ class Behaviour:
     mislabels_project_keys: bool = False
     missing_scope_status: int = 403
     keys_of_lost_owners: str = "deleted"
+    role_change_drops_custom_roles: bool = False
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in CHOICES:
@@ -51,6 +53,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "mislabels_project_keys": (False, True),
     "missing_scope_status": (403, 401),
     "keys_of_lost_owners": ("deleted", "dead", "working"),
+    "role_change_drops_custom_roles": (False, True),
 }
 
 

@@ -1,8 +1,10 @@
 """The people of a simulated organization."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from integrations.connectors.openai.simulator.records import User
+from integrations.connectors.openai.simulator.records import Actor, User
 from integrations.connectors.openai.simulator.refusals import NotFound, Refused
 from integrations.connectors.openai.simulator.roles import Roles
 
@@ -40,6 +42,13 @@ class Members(Roles):
     def present_or_departed(self, user_id: str) -> User:
         return self.users.get(user_id) or self.departed[user_id]
 
+    @contextmanager
+    def console(self, email: str) -> Iterator[User]:
+        """What is changed inside is done by this member in OpenAI's console."""
+        user = self.find_user(email)
+        with self.acting(Actor(user.id, user.email)):
+            yield user
+
     def set_organization_role(self, user_id: str, role: str) -> User:
         user = self._own_user(user_id)
         if role not in ORGANIZATION_ROLES:
@@ -47,6 +56,8 @@ class Members(Roles):
         if role != "owner":
             self._keep_an_owner(user)
         user.role = role
+        if self.behaviour.role_change_drops_custom_roles:
+            user.role_ids.clear()
         self.tell("user.updated", user.id, changes_requested={"role": role})
         self.changed()
         return user
@@ -55,6 +66,8 @@ class Members(Roles):
         user = self.user(user_id)
         user.technical_level = technical_level or user.technical_level
         user.developer_persona = developer_persona or user.developer_persona
+        if technical_level or developer_persona:
+            self.tell("user.updated", user.id, changes_requested={})
         self.changed()
         return user
 
