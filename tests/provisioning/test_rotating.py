@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core.management import call_command
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from integrations.connecting import Entry, save_and_enable
@@ -15,7 +17,7 @@ from integrations.models import Credential, Rotation
 from provisioning import credentials, rotating, standing
 from provisioning.models import ProvisioningJob
 from provisioning.rotating import Refused
-from tests.provisioning.world import World
+from tests.provisioning.world import World, command
 
 ADMIN_KEYS = "/organization/admin_api_keys"
 KEYS_AND_ONE = ADMIN_KEYS + "*"
@@ -105,6 +107,53 @@ def test_the_new_key_lives_as_long_as_the_old_one_was_made_for(world: World) -> 
     assert new is not None
     assert new.expires_at is not None
     assert new.expires_at - new.created_at == 86_400
+
+
+# -- the command
+
+
+def test_the_command_prints_what_came_of_it(world: World) -> None:
+    document, status = command("rotate_credential", "acme")
+    kept = Rotation.objects.get()
+    assert kept.finished_at is not None
+    assert (status, document) == (
+        0,
+        {
+            "integration": "Acme",
+            "state": "done",
+            "old": kept.old_hint,
+            "new": kept.new_hint,
+            "key_name": kept.key_name,
+            "detail": None,
+            "started_at": kept.started_at.isoformat(),
+            "finished_at": kept.finished_at.isoformat(),
+        },
+    )
+
+
+def test_the_command_says_in_a_sentence_what_came_of_it(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call_command("rotate_credential", "Acme")
+    kept = Rotation.objects.get()
+    assert capsys.readouterr().out == (
+        f"Acme works with the key {kept.new_hint}; {kept.old_hint} is revoked.\n"
+    )
+
+
+@pytest.mark.parametrize(("method", "status", "state"), [("POST", 4, "given_up"), ("DELETE", 6, "swapped")])
+def test_the_command_exits_by_how_far_it_came(world: World, method: str, status: int, state: str) -> None:
+    world.simulator.inject(Fault(Kind.FORBIDDEN, method=method, path=KEYS_AND_ONE))
+    document, exited = command("rotate_credential", "Acme")
+    assert (exited, document["state"]) == (status, state)
+    assert "OpenAI does not permit this" in document["detail"]
+
+
+def test_the_command_that_begins_nothing_is_wrong_usage(world: World) -> None:
+    ProvisioningJob.objects.create(integration=world.integration, requested_at=timezone.now())
+    with pytest.raises(CommandError, match="Rotate the key when it has ended") as refused:
+        call_command("rotate_credential", "Acme")
+    assert refused.value.returncode == 2
 
 
 # -- what cannot be rotated changes nothing
