@@ -108,6 +108,16 @@ def test_a_predefined_role_takes_the_place_of_the_other_and_a_custom_one_is_adde
         roles.retrieve(custom.id, project_id=search.id, user_id=ada.id)
 
 
+def test_a_custom_role_that_was_entered_with_can_be_taken_and_leaves_a_plain_member(
+    organization, api, ada, search
+):
+    custom = organization.add_role("Prompter", [], project_id=search.id)
+    api.projects.users.create(search.id, user_id=ada.id, role="Prompter")
+    roles = api.projects.users.roles
+    assert roles.delete(custom.id, project_id=search.id, user_id=ada.id).deleted
+    assert held(roles.list(ada.id, project_id=search.id)) == {"member": []}
+
+
 def test_owners_of_the_organization_and_the_default_project_keep_their_roles(organization, api, ada, search):
     olivia, default = organization.find_user("olivia@example.org"), organization.default_project
     roles = api.projects.users.roles

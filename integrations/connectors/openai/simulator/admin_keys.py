@@ -45,7 +45,7 @@ class AdminKeys(Members):
                 return key
         return None
 
-    def user_of(self, key: AdminKey) -> Actor:
+    def actor_of(self, key: AdminKey) -> Actor:
         """As the audit log has it."""
         owner = self.present_or_departed(key.owner_id)
         return Actor(owner.id, owner.email, key.tracking_id)

@@ -7,6 +7,9 @@ from integrations.connectors.openai.simulator.groups import Groups
 from integrations.connectors.openai.simulator.records import Held, ProjectGroup, Role
 from integrations.connectors.openai.simulator.refusals import NotFound, Refused
 
+Principal = tuple[str, str]
+"""Who holds a role: an id, and `user` or `group`."""
+
 
 class Assignments(Groups):
     """A predefined role takes the place of a person's former one; others are added to it.
@@ -32,9 +35,8 @@ class Assignments(Groups):
         user, role = self.user(user_id), self.role(role_id)
         if role.predefined_role:
             self.set_organization_role(user_id, role.name)
-        elif role_id not in user.role_ids:
-            user.role_ids.append(role_id)
-            self._tell_assigned(user_id, "user", role)
+        else:
+            self._give(user.role_ids, (user_id, "user"), role)
         return role
 
     def unassign_role(self, user_id: str, role_id: str) -> None:
@@ -54,9 +56,7 @@ class Assignments(Groups):
 
     def assign_role_to_group(self, group_id: str, role_id: str) -> Role:
         group, role = self.group(group_id), self.role(role_id)
-        if role.id not in group.role_ids:
-            group.role_ids.append(role.id)
-            self._tell_assigned(group_id, "group", role)
+        self._give(group.role_ids, (group_id, "group"), role)
         return role
 
     def unassign_role_from_group(self, group_id: str, role_id: str) -> None:
@@ -84,9 +84,9 @@ class Assignments(Groups):
         held, role = self.changeable_membership(project_id, user_id), self.project_role(project_id, role_id)
         if role.predefined_role:
             held.role = role.name
-        elif role.name != held.role and role.id not in held.role_ids:
-            held.role_ids.append(role.id)
-        self._tell_assigned(user_id, "user", role)
+            self._tell_of("created", (user_id, "user"), role)
+        elif role.name != held.role:
+            self._give(held.role_ids, (user_id, "user"), role)
         return role
 
     def unassign_role_in_project(self, project_id: str, user_id: str, role_id: str) -> None:
@@ -96,8 +96,9 @@ class Assignments(Groups):
         held = self.changeable_membership(project_id, user_id)
         if held.role == role.name:
             held.role = "member"
-            held.role_ids.append(role.id)
-        self._take(held.role_ids, (user_id, "user"), role)
+            self._tell_of("deleted", (user_id, "user"), role)
+        else:
+            self._take(held.role_ids, (user_id, "user"), role)
 
     def held_in_project(self, project_id: str, user_id: str, role_id: str) -> Held:
         role = self.project_role(project_id, role_id)
@@ -108,8 +109,7 @@ class Assignments(Groups):
     def add_group_to_project(self, project_id: str, group_id: str, role_id: str) -> ProjectGroup:
         role = self.project_role(self.active_project(project_id).id, role_id)
         held = self.let_group_into_project(project_id, group_id)
-        held.role_ids.append(role.id)
-        self._tell_assigned(group_id, "group", role)
+        self._give(held.role_ids, (group_id, "group"), role)
         return held
 
     def take_group_from_project(self, project_id: str, group_id: str) -> None:
@@ -117,8 +117,7 @@ class Assignments(Groups):
         held = self.project_group(project_id, group_id)
         del self.project_groups[held.id]
         for role_id in held.role_ids:
-            self._tell_unassigned(group_id, "group", self.project_role(project_id, role_id))
-        self.changed()
+            self._tell_of("deleted", (group_id, "group"), self.project_role(project_id, role_id))
 
     def roles_of_group_in_project(self, project_id: str, group_id: str) -> list[Held]:
         held = self.project_group(project_id, group_id)
@@ -126,9 +125,7 @@ class Assignments(Groups):
 
     def assign_role_to_group_in_project(self, project_id: str, group_id: str, role_id: str) -> Role:
         held, role = self.project_group(project_id, group_id), self.project_role(project_id, role_id)
-        if role.id not in held.role_ids:
-            held.role_ids.append(role.id)
-            self._tell_assigned(group_id, "group", role)
+        self._give(held.role_ids, (group_id, "group"), role)
         return role
 
     def unassign_role_from_group_in_project(self, project_id: str, group_id: str, role_id: str) -> None:
@@ -141,25 +138,24 @@ class Assignments(Groups):
 
     # What all of them do
 
-    def _take(self, role_ids: list[str], principal: tuple[str, str], role: Role) -> None:
+    def _give(self, role_ids: list[str], to: Principal, role: Role) -> None:
+        """Who has it already keeps it, and nothing happens."""
+        if role.id not in role_ids:
+            role_ids.append(role.id)
+            self._tell_of("created", to, role)
+
+    def _take(self, role_ids: list[str], of: Principal, role: Role) -> None:
         if role.id not in role_ids:
             raise Refused(
-                f"Role '{role.id}' is inherited from a group and cannot be taken from '{principal[0]}'.",
+                f"Role '{role.id}' is inherited from a group and cannot be taken from '{of[0]}'.",
                 param="role_id",
             )
         role_ids.remove(role.id)
-        self._tell_unassigned(*principal, role)
-        self.changed()
+        self._tell_of("deleted", of, role)
 
-    def _tell_assigned(self, principal_id: str, kind: str, role: Role) -> None:
-        self._tell_assignment("created", principal_id, kind, role)
-        self.changed()
-
-    def _tell_unassigned(self, principal_id: str, kind: str, role: Role) -> None:
-        self._tell_assignment("deleted", principal_id, kind, role)
-
-    def _tell_assignment(self, what: str, principal_id: str, kind: str, role: Role) -> None:
+    def _tell_of(self, what: str, principal: Principal, role: Role) -> None:
         """The event names the assignment, the same when it ends, and never the role."""
+        principal_id, kind = principal
         digest = hashlib.sha256(f"{principal_id}/{role.id}".encode()).hexdigest()
         self.tell(
             f"role.assignment.{what}",
@@ -170,11 +166,12 @@ class Assignments(Groups):
             resource_id=role.project_id or self.id,
             resource_type=role.resource_type,
         )
+        self.changed()
 
 
 def _held(
     roles: Iterable[Role],
-    principal: tuple[str, str],
+    principal: Principal,
     own: Collection[str],
     inherited: Mapping[str, Collection[str]],
 ) -> Iterator[Held]:

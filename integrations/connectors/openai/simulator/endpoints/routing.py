@@ -31,7 +31,7 @@ def answer(organization: Organization, asked: Asked) -> Json:
     answerer, arguments = _find(asked)
     key = organization.authenticate(asked.secret, scope=scope_needed(asked.method, asked.path))
     organization.let_time_pass()
-    with organization.acting(organization.user_of(key)):
+    with organization.acting(organization.actor_of(key)):
         return answerer(organization, asked, **arguments)
 
 
