@@ -98,13 +98,18 @@ LOGGING = {
 
 CELERY_BROKER_URL = environment.broker("CELERY_BROKER_URL", "memory://")
 CELERY_TASK_IGNORE_RESULT = True
-CELERY_TASK_ACKS_LATE = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# A worker that has a message in hand when Redis goes away stumbles over giving it back, and ends. So messages
+# are fetched when there is a hand free, and acknowledged at once; a job outlives its message anyway.
+CELERY_TASK_ACKS_LATE = False
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for as long as Redis is away
 CELERY_TIMEZONE = "UTC"
 if CELERY_BROKER_URL.startswith("memory:"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05}
+else:
+    CELERY_WORKER_DISABLE_PREFETCH = True
 # The clock ticks as below; when each integration's next sync is due is in the database.
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
