@@ -18,7 +18,7 @@ run: $(RUNTIME) .env  ## serve Cakewalk on PORT (8000), with worker and beat in 
 test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis or Chromium are skipped without them
 	@$(BIN)/python -m pytest -n 2
 
-soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers killed at every step; about 15 minutes
+soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers killed at every step, outages; about 20 minutes
 	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED))
 
 killmatrix: $(DEVELOPMENT)  ## kill a worker at every step of a job, on SQLite and on PostgreSQL with Redis

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from integrations.connectors.openai.simulator import Organization, Simulator
-from tests import environment, machine
+from tests import effort, environment, machine
 
 SERVICES = machine.Services.from_environment()
 environment.prepare()
@@ -21,9 +21,12 @@ REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "services: needs PostgreSQL and Redis")
     config.addinivalue_line("markers", "browser: needs Chromium")
+    config.addinivalue_line("markers", "soak: takes minutes, in make soak only")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("soak") and not effort.SOAK:
+        pytest.skip("takes minutes; make soak runs it")
     for marker, missing in (("services", SERVICES.missing), ("browser", machine.missing_browser)):
         if item.get_closest_marker(marker):
             need(missing())

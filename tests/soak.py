@@ -1,4 +1,4 @@
-"""`make soak`: the generated tests with very many cases, chaos with many seeds, and a kill at every step.
+"""`make soak`: generated tests with very many cases, chaos with many seeds, a kill at every step, outages.
 
 Says with which seed it began, so that it can be repeated, and writes its figures into docs/safety.md.
 """
@@ -22,6 +22,7 @@ from tests.machine import Services
 SUBJECTS = ("any_plan", "any_listing", "any_restore", "convergence", "matching", "safety")
 TESTS = [f"tests/provisioning/test_{subject}.py" for subject in SUBJECTS]
 CHAOS = "tests/provisioning/test_chaos.py"
+OUTAGES = "tests/stack/test_outages.py"
 LEAST_CASES = 100_000 * PERCENT // 100
 LONGEST_SECONDS = 45 * 60
 STATISTICS = re.compile(r"^tests/\S+?::(\S+):\n\n(?:  .*\n)*?    - ([\d,]+) passing", re.MULTILINE)
@@ -59,13 +60,28 @@ def kill() -> tuple[bool, str]:
     return done.returncode == 0, done.stdout.strip().rpartition("\n")[2]
 
 
-def figures(seed: int, cases: Mapping[str, int], killed: str, seconds: float) -> str:
+def cut_off() -> tuple[bool, str]:
+    """Whether all went well, and the sentence that sums it up. Mostly waiting, so four at a time."""
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-n", "4", OUTAGES],
+        env=os.environ | {"HYPOTHESIS_PROFILE": "soak"},
+        stdout=subprocess.PIPE,
+        text=True,
+        timeout=LONGEST_SECONDS,
+        check=False,
+    )
+    print(done.stdout, flush=True)
+    survived = re.search(r"(\d+) passed", done.stdout)
+    return done.returncode == 0, f"{survived[1] if survived else 'No'} outages survived."
+
+
+def figures(seed: int, cases: Mapping[str, int], survived: str, seconds: float) -> str:
     said = (
         f"On {datetime.now(UTC):%Y-%m-%d}, with seed {seed}, in {seconds / 60:.0f} minutes: "
         f"{sum(cases.values()):,} generated cases and {LIVES} lives in chaos of 25 syncs each; nothing found."
     )
     lines = [f"| `{test}` | {number:,} |" for test, number in sorted(cases.items())]
-    return "\n".join([f"{said} {killed}", "", "| test | cases |", "|---|---|", *lines])
+    return "\n".join([f"{said} {survived}", "", "| test | cases |", "|---|---|", *lines])
 
 
 def main() -> int:
@@ -80,9 +96,10 @@ def main() -> int:
     total, seconds = sum(cases.values()), time.monotonic() - started
     print(f"{total:9,}  generated cases in {seconds:.0f} s, and {LIVES} lives in chaos", flush=True)
     survived, killed = kill()
-    well = well and survived and total >= LEAST_CASES
+    went_on, outages = cut_off()
+    well = well and survived and went_on and total >= LEAST_CASES
     if well and PERCENT == 100:
-        safety_page.write("soak", figures(seed, cases, killed, time.monotonic() - started))
+        safety_page.write("soak", figures(seed, cases, f"{killed} {outages}", time.monotonic() - started))
     print("make soak: all well." if well else "make soak: NOT well.")
     return 0 if well else 1
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from integrations.connectors.openai.connector import OpenAIConnector
-from provisioning import reconciliation, requesting
+from provisioning import applying, quarantine, reconciliation, requesting
 from provisioning.models import Action
 from tests.conftest import SERVICES
 from tests.provisioning.test_interruptions import invited, joiners, lose
@@ -38,8 +38,8 @@ def break_connection() -> None:
         (reconciliation, "store", "after"),  # inside a transaction, which would let a next query connect anew
         (OpenAIConnector, "invite", "before"),
         (OpenAIConnector, "invite", "after"),
-        (reconciliation.applying, "verify", "after"),
-        (reconciliation.quarantine, "learn", "after"),
+        (applying, "verify", "after"),
+        (quarantine, "learn", "after"),
     ],
 )
 def test_a_job_whose_connection_broke_is_no_failure_and_the_next_worker_goes_on(

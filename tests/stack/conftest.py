@@ -1,9 +1,11 @@
-"""Both kinds of installation, each started once for the tests of a module."""
+"""Every kind of installation, started and stopped; two kinds are shared by the tests of a module."""
 
 import os
 import secrets
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -12,7 +14,9 @@ from psycopg import sql
 
 from integrations.connectors.openai.simulator import Organization, Simulator
 from tests.conftest import SERVICES, need
-from tests.stack.installation import Installation, SingleProcess, ThreeProcesses
+from tests.stack.installation import Installation, OnTwoLines, SingleOnALine, SingleProcess, ThreeProcesses
+
+Kind = TypeVar("Kind", bound=Installation)
 
 
 @pytest.fixture
@@ -31,23 +35,51 @@ def single_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Install
 @pytest.fixture(scope="module")
 def three_processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     need(SERVICES.missing())
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    broker = SERVICES.broker_url.rpartition("/")[0] + f"/{15 - worker % 8}"
+    folder: Path = tmp_path_factory.mktemp("three")
+    with own_database() as database, own_broker() as broker:
+        yield from _running(ThreeProcesses(folder, DATABASE_URL=database, CELERY_BROKER_URL=broker))
+
+
+@pytest.fixture
+def on_two_lines(tmp_path: Path) -> Iterator[OnTwoLines]:
+    """One for each test, which leaves lines cut and processes killed."""
+    need(SERVICES.missing())
+    with own_database() as database, own_broker() as broker:
+        yield from _running(OnTwoLines(tmp_path, database, broker))
+
+
+@pytest.fixture
+def single_on_a_line(tmp_path: Path) -> Iterator[SingleOnALine]:
+    need(SERVICES.missing())
+    with own_database() as database:
+        yield from _running(SingleOnALine(tmp_path, database))
+
+
+@contextmanager
+def own_database() -> Iterator[str]:
     name = f"cakewalk_stack_{secrets.token_hex(4)}"
     with psycopg.connect(SERVICES.database_url, autocommit=True) as server:
         server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    redis.Redis.from_url(broker).flushdb()
-    folder: Path = tmp_path_factory.mktemp("three")
-    url = SERVICES.database_url.rpartition("/")[0] + f"/{name}"
     try:
-        yield from _running(ThreeProcesses(folder, DATABASE_URL=url, CELERY_BROKER_URL=broker))
+        yield SERVICES.database_url.rpartition("/")[0] + f"/{name}"
     finally:
-        redis.Redis.from_url(broker).flushdb()
         with psycopg.connect(SERVICES.database_url, autocommit=True) as server:
             server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def _running(installation: Installation) -> Iterator[Installation]:
+@contextmanager
+def own_broker() -> Iterator[str]:
+    """One of the numbered databases of Redis, by the number of the process that tests."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    broker = SERVICES.broker_url.rpartition("/")[0] + f"/{15 - worker % 8}"
+    redis.Redis.from_url(broker).flushdb()
+    try:
+        yield broker
+    finally:
+        redis.Redis.from_url(broker).flushdb()
+
+
+def _running(installation: Kind) -> Iterator[Kind]:
     try:
         installation.start()
         yield installation

@@ -16,6 +16,10 @@ from typing import Any, TextIO
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import psycopg
+
+from tests.stack.line import Line
+
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("cakewalk", "directory", "integrations", "provisioning", "deploy", "manage.py")
 START_SECONDS = 60.0
@@ -155,6 +159,9 @@ class SingleProcess(Installation):
 class ThreeProcesses(Installation):
     """As in production: web server, worker and clock apart, on PostgreSQL and Redis."""
 
+    at_once = 2
+    """How many jobs its worker has in hand."""
+
     def start(self) -> None:
         self.run("migrate", "--verbosity", "0")
         self.password = self.run("new_password", "admin", "--create").strip()
@@ -164,7 +171,40 @@ class ThreeProcesses(Installation):
         eventually(self.answers, START_SECONDS, "The web server")
 
     def launch_worker(self) -> None:
-        self.launch("worker", "-m", "celery", "-A", "cakewalk", "worker", "--concurrency", "2")
+        words = ("-m", "celery", "-A", "cakewalk", "worker", "--concurrency", str(self.at_once))
+        self.launch("worker", *words)
 
     def launch_clock(self) -> None:
         self.launch("clock", "-m", "celery", "-A", "cakewalk", "beat")
+
+
+class OnTwoLines(ThreeProcesses):
+    """Speaks to PostgreSQL and to Redis over lines that can be cut. The test itself needs no line."""
+
+    at_once = 4
+
+    def __init__(self, folder: Path, database: str, broker: str) -> None:
+        self.to_database, self.to_broker = Line(database, 5432), Line(broker, 6379)
+        self.database, self.broker = database, broker
+        super().__init__(folder, DATABASE_URL=self.to_database.url, CELERY_BROKER_URL=self.to_broker.url)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return rows(self.database, query)
+
+
+class SingleOnALine(SingleProcess):
+    """`make run` on PostgreSQL, over a line that can be cut."""
+
+    at_once = 4
+
+    def __init__(self, folder: Path, database: str) -> None:
+        self.to_database, self.database = Line(database, 5432), database
+        super().__init__(folder, DATABASE_URL=self.to_database.url)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return rows(self.database, query)
+
+
+def rows(database: str, query: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(database) as connection:
+        return connection.execute(query.encode()).fetchall()

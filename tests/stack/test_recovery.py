@@ -8,7 +8,7 @@ import pytest
 import redis
 
 from integrations.connectors.openai.simulator import Organization, Simulator
-from tests.stack.installation import ThreeProcesses, eventually
+from tests.stack.installation import Installation, ThreeProcesses, eventually
 
 pytestmark = pytest.mark.services
 
@@ -36,7 +36,7 @@ def slow_newsroom() -> Iterator[Simulator]:
         yield simulator
 
 
-def connect(installation: ThreeProcesses, simulator: Simulator, folder: Path) -> str:
+def connect(installation: Installation, simulator: Simulator, folder: Path) -> str:
     """An integration in mode manage whose next sync invites everybody; its name."""
     name = f"Newsroom {simulator.base_url.rpartition(':')[2]}"
     words = ("connect", "openai", "--name", name, "--key-stdin", "--base-url", simulator.base_url)
@@ -49,7 +49,7 @@ def connect(installation: ThreeProcesses, simulator: Simulator, folder: Path) ->
     return name
 
 
-def allow(installation: ThreeProcesses, name: str, folder: Path) -> None:
+def allow(installation: Installation, name: str, folder: Path) -> None:
     """The rules that let everybody in; their import starts a sync through Celery."""
     rules = folder / "rules.toml"
     rules.write_text(RULES)
