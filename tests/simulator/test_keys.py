@@ -88,7 +88,8 @@ def test_a_project_key_is_restricted_and_given_an_end(organization, api, ada, se
     assert (changed.expires_at, key.scopes) == (1_760_000_060, ["api.all.read"])
     keys.update(key.id, project_id=search.id, scopes=[])
     assert (key.scopes, key.expires_at) == ([], 1_760_000_060)
-    for nothing in ({}, {"extra_body": {"scopes": None}}, {"expires_in_seconds": 31_536_001}):
+    half_null = {"scopes": ["api.all.read"], "extra_body": {"expires_in_seconds": None}}
+    for nothing in ({}, {"extra_body": {"scopes": None}}, half_null, {"expires_in_seconds": 31_536_001}):
         with pytest.raises(BadRequestError):
             keys.update(key.id, project_id=search.id, **nothing)
     clock.now += 60
