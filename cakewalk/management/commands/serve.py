@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from cakewalk import first_start
 from cakewalk.single_process import SingleProcess
-from integrations.connectors.openai.simulator import Simulator
+from integrations.connectors.openai.simulator import Organization, Simulator
 from provisioning import tasks
 
 
@@ -63,6 +63,13 @@ def _welcome(username: str, password: str | None, simulator: Simulator | None) -
             "",
             "Simulated OpenAI, to connect it once more by hand:",
             f"  API address  {simulator.base_url}",
-            f"  Admin key    {simulator.organization.admin_key}",
+            f"  Admin key    {_living_key(simulator.organization)}",
         ]
     return "\n".join([*lines, "", "Ctrl-C stops it. Everything is kept in var/."])
+
+
+def _living_key(organization: Organization) -> str:
+    """The first one that may do everything; where it was rotated away, a later one."""
+    keys = organization.admin_keys.values()
+    whole = [key.value for key in keys if not key.read_only and key.scopes is None]
+    return whole[0] if whole else organization.admin_key
