@@ -136,6 +136,17 @@ def _findings(matches: Iterable[Match]) -> tuple[Mapping[str, int], Mapping[str,
     return people, situations
 
 
+def owed_a_sweep(integration: Integration) -> list[Account]:
+    """Accounts that we removed, and whose leavings nobody has looked for since."""
+    removals = Action.objects.filter(job__integration=integration, kind=Kind.REMOVE).that_took()
+    gone = Account.objects.filter(integration=integration, gone_at__isnull=False, swept_at=None)
+    return list(gone.filter(remote_id__in=removals.values("account_id")).order_by("pk"))
+
+
+def note_swept(swept: Iterable[Account], *, now: datetime) -> None:
+    Account.objects.filter(pk__in=[account.pk for account in swept]).update(swept_at=now)
+
+
 def mark_gone(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
     """These accounts are no longer there; later reads are compared without them."""
     for some in _batched(remote_ids):
@@ -165,6 +176,8 @@ def remember_effect(action: Action, *, now: datetime) -> None:
     if action.kind == Kind.INVITE:
         _remember_invite(action, now=now)
         return
+    if action.kind == Kind.REVOKE_KEY:
+        return  # keys are not kept of accounts
     row = Account.objects.filter(
         integration=action.job.integration_id, remote_id=action.account_id or "", gone_at=None
     ).first()

@@ -38,6 +38,7 @@ class Situation(StrEnum):
     OUTSIDE_DOMAINS = "outside_domains"
     RULE_PROBLEM = "rule_problem"
     RESTORED = "restored"
+    LEFT_BEHIND = "left_behind"
 
 
 @dataclass(frozen=True, slots=True)

@@ -186,4 +186,5 @@ CALLS: dict[Kind, Callable[[Action, Connector], Receipt]] = {
     Kind.GRANT: lambda row, connector: connector.grant(row.account_id or "", _grant_of(row)),
     Kind.CHANGE_GRANT: lambda row, connector: connector.change_grant(row.account_id or "", _grant_of(row)),
     Kind.REVOKE: _revoke,
+    Kind.REVOKE_KEY: lambda row, connector: connector.revoke_key(entitlement_of(row).id),
 }

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from directory.models import Source
 from integrations.models import Integration
@@ -90,12 +90,18 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
             "calls": read.get("calls"),
             "doubts": read.get("doubts", []),
         },
+        "swept": _swept(job),
         "counts": dict(counted),
         "refusal": job.refusal,
         "holds": job.holds,
         "overrides": job.overrides,
         "error": job.error,
     }
+
+
+def _swept(job: ProvisioningJob) -> dict[str, Any] | None:
+    """Of which removed accounts it is known what they left behind, but for what could not be read."""
+    return {name: job.swept[name] for name in ("accounts", "unread")} if job.swept else None
 
 
 def _lease(job: ProvisioningJob) -> dict[str, str | None] | None:
@@ -167,7 +173,22 @@ def line_of(row: Action) -> dict[str, Any]:
 
 def digest_of(job: ProvisioningJob) -> str:
     """The digest of the plan as it is stored now; it must be the one that was approved."""
-    return actions.digest([line_of(row) for row in job.actions.order_by("seq")])
+    return _digest(job.actions.exclude(situation=actions.Situation.LEFT_BEHIND))
+
+
+def sweep_digest_of(job: ProvisioningJob) -> str:
+    """Of the lines that the sweep has added to the plan, which is not touched by it."""
+    return _digest(job.actions.filter(situation=actions.Situation.LEFT_BEHIND))
+
+
+def _digest(rows: QuerySet[Action]) -> str:
+    return actions.digest([line_of(row) for row in rows.order_by("seq")])
+
+
+def is_altered(job: ProvisioningJob) -> bool:
+    """Whether a stored line is not as it was when it was decided."""
+    swept = job.swept["digest"] if job.swept else sweep_digest_of(job)
+    return (digest_of(job), sweep_digest_of(job)) != (job.digest, swept)
 
 
 def taken_recently(integration: Integration, *, now: datetime) -> frozenset[str]:

@@ -98,7 +98,7 @@ def _check_wanted(row: Action, integration: Integration, vocabulary: Vocabulary)
 def _check_still_nobodys(row: Action) -> None:
     if Person.objects.with_email(row.email).exists():
         raise _stale(f"{row.email} is somebody's in the directory now.")
-    if row.kind not in (Kind.REMOVE, Kind.WITHDRAW_INVITE, Kind.REVOKE):
+    if row.kind not in (Kind.REMOVE, Kind.WITHDRAW_INVITE, Kind.REVOKE, Kind.REVOKE_KEY):
         raise _stale(f"{row.email} is nobody's in the directory any more.")
 
 
@@ -109,7 +109,7 @@ def _makes_way(row: Action) -> bool:
 
 def _target(row: Action, person: Person, integration: Integration, vocabulary: Vocabulary) -> Target | None:
     rules = integration.rules.filter(state=AccessRule.State.ACTIVE).as_values()
-    held = [entitlement_of(row)] if row.entitlement else []
+    held = [entitlement_of(row)] if row.entitlement and row.kind != Kind.REVOKE_KEY else []
     groups = frozenset(person.memberships.values_list("group", flat=True))
     active = Person.objects.active_on(timezone.localdate()).filter(pk=person.pk).exists()
     now = snapshot.Person(person.pk, person.email, (), active=active, groups=groups)
@@ -145,6 +145,7 @@ WANTS: dict[Kind, Callable[[Action, Target | None], bool]] = {
     Kind.GRANT: _wants_grant,
     Kind.CHANGE_GRANT: _wants_grant,
     Kind.REVOKE: _wants_no_grant,
+    Kind.REVOKE_KEY: _wants_nothing,
 }
 
 
@@ -160,6 +161,9 @@ def _check_absent(row: Action, sight: Sight) -> None:
 
 def _check_subject(row: Action, connector: Connector) -> None:
     """Read the subject once more before something is taken from it."""
+    if row.kind == Kind.REVOKE_KEY:
+        _check_key(row, connector)
+        return
     if row.entitlement:
         _check_grant(row, connector)
         return
@@ -170,6 +174,14 @@ def _check_subject(row: Action, connector: Connector) -> None:
     if subject is None:
         raise _stale("It is no longer there: withdrawn, accepted or removed since the plan was made.")
     _check_differences(row, subject)
+
+
+def _check_key(row: Action, connector: Connector) -> None:
+    key = connector.fetch_key(entitlement_of(row).id)
+    if key is None:
+        raise _already_so("The key is no longer there.")
+    if key.owner_id != row.account_id:
+        raise _stale("The key has another owner now.")
 
 
 def _check_grant(row: Action, connector: Connector) -> None:

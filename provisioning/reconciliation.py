@@ -1,4 +1,4 @@
-"""The whole story of a job, from top to bottom: claim, read, match, plan, check, apply, verify, finish."""
+"""The whole story of a job, top to bottom: claim, read, match, plan, check, apply, verify, sweep, finish."""
 
 import logging
 import time
@@ -23,7 +23,7 @@ from integrations.connectors.base import (
 )
 from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
-from provisioning import accounts, applying, drafting, history, quarantine, superseding
+from provisioning import accounts, applying, drafting, history, quarantine, superseding, sweeping
 from provisioning.matching import match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
 from provisioning.policy import Rule
@@ -119,7 +119,7 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     if job.refusal or job.preview:
         _end(job, State.REFUSED if job.refusal else State.SUCCEEDED)
         return
-    if resumed and history.digest_of(job) != job.digest:
+    if resumed and history.is_altered(job):
         altered = {"code": "plan_altered", "detail": "The stored plan is not the one that was made."}
         _end(job, State.FAILED, error=altered)
         return
@@ -133,7 +133,11 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     trouble = applying.apply(job, connector, keep_alive, resumed=resumed)
     job.enter("verifying")
     unseen = applying.verify(job, connector, keep_alive)
-    _end(job, _outcome(job, trouble or unseen), error=trouble or unseen)
+    trouble = trouble or unseen
+    if not trouble:
+        job.enter("sweeping")
+        trouble = sweeping.sweep(job, connector, keep_alive)
+    _end(job, _outcome(job, trouble), error=trouble)
 
 
 def _leave_undone(job: ProvisioningJob, connector: Connector, keep_alive: "KeepAlive") -> None:

@@ -51,6 +51,8 @@ def losses(taken: Iterable[Taken]) -> list[Loss]:
     """One for each account, whatever was taken from it."""
     found: dict[str, Loss] = {}
     for action in taken:
+        if action.kind == Kind.REVOKE_KEY:
+            continue  # a key is gone for good
         loss = _loss(action)
         found[loss.account_id] = found[loss.account_id].and_also(loss) if loss.account_id in found else loss
     return list(found.values())
@@ -134,9 +136,17 @@ class Restorer:
         if account is None or account.state is AccountState.EXPIRED:
             return self._invite_again(loss, account)
         if account.state is AccountState.INVITED:
-            return self._leave_invited(loss, account)
-        changes = [*self._raise_role(loss, account), *self._give_grants(loss, account)]
-        return [*((action,) for action in changes), *self._left_as_it_is(loss, account)]
+            chains = self._leave_invited(loss, account)
+        else:
+            changes = [*self._raise_role(loss, account), *self._give_grants(loss, account)]
+            chains = [*((action,) for action in changes), *self._left_as_it_is(loss, account)]
+        return chains or self._there_already(loss, account)
+
+    def _there_already(self, loss: Loss, account: Account) -> list[Chain]:
+        """Nothing is lacking. Said where it is not the account that anybody would look for."""
+        if not account.email or email_key(account.email) == email_key(loss.email):
+            return []
+        return [self._report(loss, account, f"They are there as {account.email}, and lack nothing.")]
 
     def _present(self, loss: Loss) -> Account | None:
         """The account that was, or the one that its person has by now."""

@@ -70,6 +70,8 @@ def shows_effect(row: Action, sight: Sight) -> bool:
             return held is not None and held.role == row.role
         case Kind.REVOKE:
             return sight.grant(account_id, entitlement_of(row)) is None
+        case Kind.REVOKE_KEY:
+            return sight.connector.fetch_key(entitlement_of(row).id) is None
         case _:
             raise ValueError(f"{row.kind} changes nothing that could be seen.")
 

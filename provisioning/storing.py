@@ -35,6 +35,19 @@ def store(
     job.save(update_fields=["mode", "read", "directory", "digest", "refusal", "holds", "planned_at"])
 
 
+def append(job: ProvisioningJob, lines: Sequence[actions.Action]) -> None:
+    """Further lines of a job that is at work, decided on after it has done others."""
+    first = job.actions.count()
+    rows = []
+    for seq, action in enumerate(lines, start=first + 1):
+        row = Action(job=job, seq=seq, person_id=action.person_id, state=Action.State.PLANNED)
+        _fill(row, actions.plan_line(action, needs=None))
+        if not action.writes:
+            row.state, row.finished_at = Action.State.DONE, timezone.now()
+        rows.append(row)
+    Action.objects.bulk_create(rows, batch_size=500)
+
+
 def _rows(job: ProvisioningJob, plan: Draft, verdict: Verdict) -> Sequence[Action]:
     now = timezone.now()
     rows = []

@@ -22,6 +22,7 @@ SITUATIONS: Mapping[str, str] = {
     Situation.OUTSIDE_DOMAINS: "Outside the domains",
     Situation.RULE_PROBLEM: "Rule problem",
     Situation.RESTORED: "Restored",
+    Situation.LEFT_BEHIND: "Left behind",
 }
 
 KINDS: Mapping[str, str] = {
@@ -36,6 +37,13 @@ KINDS: Mapping[str, str] = {
     Kind.REPORT: "Report",
 }
 
+WHAT: Mapping[str, str] = {
+    Kind.WITHDRAW_INVITE: "Withdraw the invite",
+    Kind.REMOVE: "Remove from the organization",
+    Kind.REPORT: "Nothing is done",
+}
+"""What an action does, where its kind says it all."""
+
 WHY: Mapping[str, str] = {
     Situation.JOINER: "has access by the rules, and no account yet",
     Situation.MOVER: "the directory or the rules changed",
@@ -44,6 +52,7 @@ WHY: Mapping[str, str] = {
     Situation.INVITE_CHANGED: "the open invite no longer says what the rules give",
     Situation.INVITE_EXPIRED: "the invite lapsed before it was accepted",
     Situation.RULE_PROBLEM: "a rule names something that cannot be managed",
+    Situation.LEFT_BEHIND: "found after a removal",
 }
 
 
@@ -99,21 +108,17 @@ def what(action: Told) -> str:
     match action.kind:
         case Kind.INVITE:
             return f"Invite as {action.role}"
-        case Kind.WITHDRAW_INVITE:
-            return "Withdraw the invite"
         case Kind.CHANGE_ROLE:
             return f"Change the role from {before.get('role') or 'none'} to {action.role}"
-        case Kind.REMOVE:
-            return "Remove from the organization"
         case Kind.GRANT:
             return f"Give {_named(action.entitlement)} as {action.role}"
         case Kind.CHANGE_GRANT:
             return f"Change {_named(action.entitlement)} from {before.get('role')} to {after.get('role')}"
         case Kind.REVOKE:
             return f"Take away {_named(action.entitlement)}"
-        case Kind.REPORT:
-            return "Nothing is done"
-    return kind(action.kind)
+        case Kind.REVOKE_KEY:
+            return f"Revoke {_named(action.entitlement)}"
+    return WHAT.get(action.kind) or kind(action.kind)
 
 
 def _named(entitlement: Mapping[str, str] | None) -> str:
@@ -145,7 +150,7 @@ def picture(state: Mapping[str, Any] | None) -> str:
     """A `before` or `after` on one line: `invited, reader, Search (member)`."""
     if not state:
         return ""
-    words = [str(state[name]) for name in ("state", "role") if state.get(name)]
+    words = [str(state[name]) for name in ("state", "role", "key", "place") if state.get(name)]
     for held in (value for name, value in state.items() if isinstance(value, list) and name != "state"):
         words += [f"{grant['name']} ({grant['role']})" for grant in held]
     return ", ".join(words)

@@ -73,6 +73,40 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Key:
+    """A key that a person has made in the remote. `id` is what the connector knows it by; `place` is where it
+    works, in words.
+    """
+
+    id: str
+    kind: str
+    name: str
+    place: str
+    owner_id: str
+    made_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unattended:
+    """Service accounts in a place where no person is left but those who are in every place."""
+
+    place: str
+    service_accounts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Residue:
+    """What accounts leave behind when they end. `unread`: a sentence for each list that the credential may
+    not read, so that what it would show is unknown.
+    """
+
+    keys: tuple[Key, ...] = ()
+    unattended: tuple[Unattended, ...] = ()
+    unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class CredentialFacts:
     """What the remote tells of a credential. `unknown`: a sentence why it tells nothing of the one in use."""
 
@@ -267,6 +301,17 @@ class Connector(ABC):
     def fetch_credential_facts(self) -> CredentialFacts:
         """Whose the credential is, how old, and until when; what the remote does not tell is `unknown`."""
 
+    @abstractmethod
+    def fetch_residue(self, account_ids: Collection[str], owners: Collection[str]) -> Residue:
+        """The keys of these accounts, which may have ended, and service accounts that nobody attends to.
+
+        `owners`: the accounts of the highest role, who are in every place and attend to none. Never the credential in use. A list that the credential may not read is `unread` and raises nothing.
+        """
+
+    @abstractmethod
+    def fetch_key(self, key_id: str) -> Key | None:
+        """A fresh look at one key; None when it is gone."""
+
     @property
     @abstractmethod
     def listings(self) -> Collection[Listing]:
@@ -297,6 +342,9 @@ class Connector(ABC):
 
     @abstractmethod
     def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt: ...
+
+    @abstractmethod
+    def revoke_key(self, key_id: str) -> Receipt: ...
 
     # -- credentials of the kind that is in use here
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from provisioning import history, recovering, wording
 from provisioning.actions import Kind
+from provisioning.admin.checklists import checklists
 from provisioning.models import Action, ProvisioningJob
 
 ACTIONS_PER_PAGE = 100
@@ -76,6 +77,7 @@ def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> 
         "page": page,
         "lines": [line(row) for row in page],
         "timeline": _timeline(job),
+        "checklists": checklists(job),
         "listings": job.read.get("listings", []),
         "holder": recovering.in_words(job.holder) if job.state == State.RUNNING else "",
         "expired": _expired(job),

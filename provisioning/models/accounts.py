@@ -39,6 +39,9 @@ class Account(models.Model):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
+    swept_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When what it left behind was looked for, after it was removed.")
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["integration", "remote_id"], name="account_once")]

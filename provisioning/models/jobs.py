@@ -100,6 +100,9 @@ class ProvisioningJob(models.Model):
 
     read = models.JSONField(default=dict, blank=True)
     directory = models.JSONField(default=dict, blank=True)
+    swept = models.JSONField(
+        null=True, blank=True, help_text=_("Which removed accounts' leavings were looked for, and how.")
+    )
     digest = models.CharField(max_length=64, blank=True)
     refusal = models.JSONField(null=True, blank=True)
     holds = models.JSONField(default=list, blank=True)

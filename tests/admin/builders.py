@@ -38,7 +38,14 @@ ACTIONS: dict[str, dict[str, Any]] = {
         "after": {"role": "owner"},
     },
     "revoke": {"account_id": "user-1", "entitlement": SEARCH, "before": {"role": "member"}, "taking": True},
-    "revoke_key": {"account_id": "user-1", "detail": "The key 'laptop' of a leaver.", "taking": True},
+    "revoke_key": {
+        "account_id": "user-1",
+        "situation": "left_behind",
+        "entitlement": {"kind": "project key", "id": "proj_search/key_1", "name": "laptop"},
+        "before": {"key": "laptop", "place": "the project Search"},
+        "detail": "A project key for the project Search, never used.",
+        "taking": True,
+    },
     "report": {"account_id": "user-1", "situation": "orphan", "before": READER, "detail": "Nobody's."},
 }
 """What an action of each kind holds beside its subject."""

@@ -193,7 +193,10 @@ def test_an_action_of_each_kind_says_who_what_and_why(
     for html in (of_its_own, in_its_job):
         assert "ada@example.org" in html
         assert WORDS[kind] in unescape(html)
-        assert ("Orphan" if kind == "report" else "Leaver" if kind == "remove" else "Joiner") in html
+        assert SITUATIONS.get(kind, "Joiner") in html
+
+
+SITUATIONS = {"report": "Orphan", "remove": "Leaver", "revoke_key": "Left behind"}
 
 
 WORDS = {
@@ -204,7 +207,7 @@ WORDS = {
     "grant": "Give the project Search as member",
     "change_grant": "Change the project Search from member to owner",
     "revoke": "Take away the project Search",
-    "revoke_key": "Revoke key",
+    "revoke_key": "Revoke the project key laptop",
     "report": "Nothing is done",
 }
 

@@ -1,4 +1,4 @@
-"""A company whose next sync has eight things to do, on each kind of database, with workers to be killed."""
+"""A company whose next sync has nine things to do, on each kind of database, with workers to be killed."""
 
 import json
 import os
@@ -57,7 +57,7 @@ state = "active"
 
 
 def newsroom() -> Organization:
-    """Two are missing, one lacks the project and one has it wrongly, one is to be an owner, one has left."""
+    """Two are missing, two have the wrong projects, one is to be an owner, one has left and has a key."""
     organization = Organization(owner="editor@example.org")
     organization.add_project("Search")
     for name in ("grace", "kate", "lex", "mary"):
@@ -65,13 +65,15 @@ def newsroom() -> Organization:
     for name in ("lex", "mary"):
         organization.add_to_project("Search", f"{name}@example.org")
     organization.add_invite("joan@example.org")
+    search, mary = organization.find_project("Search"), organization.find_user("mary@example.org")
+    organization.add_project_key(search.id, mary.id, "laptop")
     return organization
 
 
 SETUP = """\
 migrate --verbosity 0
 connect openai --name Newsroom --key-env KEY --base-url {} --mode manage
-configure Newsroom --set first_removals=allow
+configure Newsroom --set first_removals=allow --set leaver_keys=revoke
 import_people people.csv
 import_rules rules.toml --integration Newsroom
 sync Newsroom --preview"""

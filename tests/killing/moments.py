@@ -1,4 +1,4 @@
-"""At which moments of a job its worker is killed. The job has eight actions, one of each kind or more."""
+"""At which moments of a job its worker is killed. The job has nine actions, one of each kind or more."""
 
 from dataclasses import dataclass
 
@@ -63,6 +63,15 @@ APPLYING = tuple(
         ("between the reply and the outcome", answered),
     )
 )
+SWEEPING = (
+    _once("before the sweep", "before", "provisioning.sweeping:sweep"),
+    _once("while the sweep's plan is stored", "after", "provisioning.storing:append"),
+    Moment("between `started` and the call: revoke_key", (written(9),)),
+    Moment("during the call: revoke_key", (in_the_air(9),)),
+    # The eight actions before it are settled twice: by their replies, and when they are looked at again.
+    Moment("between the reply and the outcome: revoke_key", (answered(17),)),
+    _once("before the sweep is noted", "before", "provisioning.accounts:note_swept"),
+)
 BETWEEN = (
     _once("between two actions", "after", f"{ACTION}.settle"),
     _once("between a withdrawal and the invite that needs it", "after", f"{ACTION}.settle", 4),
@@ -84,4 +93,4 @@ TWICE = (
         "between the reply and the outcome, three workers in a row", (answered(1), answered(2), written(1))
     ),
 )
-MOMENTS = (*PLANNING, *APPLYING, *BETWEEN, *ENDING, *TWICE)
+MOMENTS = (*PLANNING, *APPLYING, *BETWEEN, *SWEEPING, *ENDING, *TWICE)

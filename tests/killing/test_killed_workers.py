@@ -14,6 +14,7 @@ FEW = (
     "while the plan is stored",
     "during the call: invite",
     "between the reply and the outcome: remove",
+    "while the sweep's plan is stored",
     "during the call, and the next worker before it looks",
 )
 
@@ -44,7 +45,7 @@ def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_nothing(
 def test_a_moment_that_does_not_come_is_told_from_a_worker_that_survived_well(
     company: OnSQLite, expected: Story
 ) -> None:
-    late = Moment("after the ninth action", (Kill("after", "provisioning.models:Action.start", 9),))
+    late = Moment("after the tenth action", (Kill("after", "provisioning.models:Action.start", 10),))
     assert problems(company, late, expected) == [
         "The worker was not killed the 1. time: the moment did not come."
     ]

@@ -28,6 +28,7 @@ SPEC = Path(
 pytestmark = pytest.mark.skipif(
     not SPEC.is_file(), reason=f"OpenAI's API description is not at {SPEC}; name it in OPENAI_ADMIN_SPEC."
 )
+PROJECT_KEYS = "/organization/projects/{project_id}/api_keys"
 PROJECT_USERS = "/organization/projects/{project_id}/users"
 GROUP_USERS = "/organization/groups/{group_id}/users"
 OPERATIONS = {
@@ -45,12 +46,17 @@ OPERATIONS = {
     "create_project_user": ("POST", PROJECT_USERS),
     "modify_project_user": ("POST", PROJECT_USERS + "/{user_id}"),
     "delete_project_user": ("DELETE", PROJECT_USERS + "/{user_id}"),
+    "list_project_keys": ("GET", PROJECT_KEYS),
+    "retrieve_project_key": ("GET", PROJECT_KEYS + "/{api_key_id}"),
+    "delete_project_key": ("DELETE", PROJECT_KEYS + "/{api_key_id}"),
+    "list_service_accounts": ("GET", "/organization/projects/{project_id}/service_accounts"),
     "list_groups": ("GET", "/organization/groups"),
     "list_group_users": ("GET", GROUP_USERS),
     "retrieve_group_user": ("GET", GROUP_USERS + "/{user_id}"),
     "create_group_user": ("POST", GROUP_USERS),
     "delete_group_user": ("DELETE", GROUP_USERS + "/{user_id}"),
     "list_admin_keys": ("GET", "/organization/admin_api_keys"),
+    "retrieve_admin_key": ("GET", "/organization/admin_api_keys/{key_id}"),
     "create_admin_key": ("POST", "/organization/admin_api_keys"),
     "delete_admin_key": ("DELETE", "/organization/admin_api_keys/{key_id}"),
 }
@@ -58,7 +64,6 @@ OPERATIONS = {
 PEEKED = {
     ("GET", "/organization/roles"),
     ("GET", "/organization/audit_logs"),
-    ("GET", "/organization/projects/{project_id}/api_keys"),
 }
 """What only the connection test looks at, to see whether it may."""
 
@@ -132,6 +137,10 @@ def everything_asked(time) -> list[Recorded]:
         organization.add_project(f"Project {number}")
         organization.add_group(f"Group {number}")
     ada = organization.add_member("ada@example.org")
+    for number in range(120):
+        organization.add_service_account(search.id, f"Robot {number}")
+        organization.add_project_key(search.id, ada.id, f"Key {number}")
+    organization.create_admin_key("Hers", ada.id)
     with Simulator(organization) as simulator:
         connector = OpenAIConnector(
             secret=organization.admin_key, base_url=simulator.base_url, pace=time.pace()
@@ -153,6 +162,10 @@ def _read(connector: OpenAIConnector, project_id: str, group_id: str, user_id: s
     connector.fetch_grant(user_id, "project", project_id)
     connector.fetch_grant(user_id, "group", group_id)
     connector.fetch_credential_facts()
+    for key in connector.fetch_residue([user_id], []).keys[-2:]:
+        again = connector.fetch_key(key.id)
+        assert again is not None
+        assert (again.id, again.owner_id) == (key.id, user_id)
 
 
 def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: str) -> None:
@@ -168,6 +181,9 @@ def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: 
     connector.revoke(user_id, "group", group_id)
     connector.change_role(user_id, "owner")
     connector.change_role(user_id, "reader")
+    for key in connector.fetch_residue([user_id], []).keys[-2:]:
+        connector.revoke_key(key.id)
+        connector.revoke_key(key.id)
     connector.remove(user_id)
     connector.remove(user_id)
     for life in (None, timedelta(days=30)):

@@ -51,6 +51,9 @@ class World:
     def dismiss(self, *emails: str) -> None:
         Person.objects.filter(email__in=emails).update(active=False)
 
+    def hire_again(self, *emails: str) -> None:
+        Person.objects.filter(email__in=emails).update(active=True)
+
     def rule(
         self,
         name: str,

@@ -24,7 +24,7 @@ from integrations.connectors.base import (
 from integrations.connectors.http import Reply, Transport
 from integrations.connectors.openai import parsing
 from integrations.connectors.openai.paging import Walk
-from integrations.connectors.openai.parsing import AdminKey, Holder, Page, Row, Unreadable
+from integrations.connectors.openai.parsing import AdminKey, Holder, Page, ProjectKey, Row, Unreadable
 
 USERS = "/organization/users"
 INVITES = "/organization/invites"
@@ -126,6 +126,27 @@ class OpenAIClient:
     def delete_project_user(self, project_id: str, user_id: str) -> Receipt:
         return self._delete(_path(PROJECTS, project_id, "users", user_id), user_id)
 
+    # https://platform.openai.com/docs/api-reference/project-api-keys
+
+    def list_project_keys(self, project_id: str, name: str) -> list[ProjectKey]:
+        """Those too whose owner has lost the project. OpenAI leaves them out unless asked for `any`."""
+        path, asked = project_keys(project_id), {"owner_project_access": "any"}
+        return self._list(f"keys of the project {name}", path, parsing.parse_project_key, asked)
+
+    def retrieve_project_key(self, project_id: str, key_id: str) -> ProjectKey | None:
+        path = _path(PROJECTS, project_id, "api_keys", key_id)
+        return self._retrieve(path, key_id, parsing.parse_project_key)
+
+    def delete_project_key(self, project_id: str, key_id: str) -> Receipt:
+        return self._delete(_path(PROJECTS, project_id, "api_keys", key_id), key_id)
+
+    # https://platform.openai.com/docs/api-reference/project-service-accounts
+
+    def list_service_accounts(self, project_id: str, name: str) -> list[str]:
+        """Their names."""
+        path = _path(PROJECTS, project_id, "service_accounts")
+        return self._list(f"service accounts of the project {name}", path, parsing.parse_service_account)
+
     # https://platform.openai.com/docs/api-reference/groups
 
     def list_groups(self) -> list[Entitlement]:
@@ -155,6 +176,9 @@ class OpenAIClient:
         keys = self._list("admin keys", ADMIN_KEYS, parsing.parse_admin_key)
         return [key for key in keys if key is not None]
 
+    def retrieve_admin_key(self, key_id: str) -> AdminKey | None:
+        return self._retrieve(_path(ADMIN_KEYS, key_id), key_id, parsing.parse_admin_key)
+
     @sensitive_variables("answer", "secret")
     def create_admin_key(self, name: str, life: timedelta | None) -> NewCredential:
         """Without `life` it never expires."""
@@ -183,12 +207,17 @@ class OpenAIClient:
         except Unreadable as problem:
             raise _incomplete(problem, reply) from None
 
-    def _list(self, name: str, path: str, parse: Parse[Value]) -> list[Value]:
+    def _list(
+        self, name: str, path: str, parse: Parse[Value], asked: Mapping[str, str] | None = None
+    ) -> list[Value]:
+        """`asked`: what the list is narrowed or widened by."""
         walk, started = Walk(name), time.monotonic()
         found: list[Value] = []
         cursor: str | None = None
         while True:
-            reply = self._read(path, {"limit": "100"} | ({"after": cursor} if cursor else {}))
+            reply = self._read(
+                path, {"limit": "100", **(asked or {})} | ({"after": cursor} if cursor else {})
+            )
             try:
                 cursor = self._take(walk, reply.body, parse, found)
             except Unreadable as problem:

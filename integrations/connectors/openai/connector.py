@@ -20,6 +20,7 @@ from integrations.connectors.base import (
     CredentialRejected,
     Entitlement,
     Grant,
+    Key,
     Listing,
     NewCredential,
     OutcomeUnknown,
@@ -27,10 +28,11 @@ from integrations.connectors.base import (
     ReadIncomplete,
     Receipt,
     RemoteUnreachable,
+    Residue,
     Vocabulary,
 )
 from integrations.connectors.http import Pace, Transport
-from integrations.connectors.openai import checking, entering
+from integrations.connectors.openai import checking, entering, residue
 from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.parsing import GROUP, MEMBER, PROJECT
 
@@ -146,6 +148,12 @@ class OpenAIConnector(Connector):
         holder = ways[kind](entitlement_id, account_id)
         return Grant(kind, entitlement_id, holder.role) if holder else None
 
+    def fetch_residue(self, account_ids: Collection[str], owners: Collection[str]) -> Residue:
+        return residue.fetch(self._client, account_ids, owners, self._is_ours)
+
+    def fetch_key(self, key_id: str) -> Key | None:
+        return residue.fetch_key(self._client, key_id)
+
     # -- writing
 
     def invite(self, email: str, role: str, grants: Collection[Grant]) -> Receipt:
@@ -196,6 +204,9 @@ class OpenAIConnector(Connector):
     def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt:
         ways = {PROJECT: self._client.delete_project_user, GROUP: self._client.delete_group_user}
         return self._gone_or(lambda: ways[kind](entitlement_id, account_id))
+
+    def revoke_key(self, key_id: str) -> Receipt:
+        return self._gone_or(lambda: residue.revoke(self._client, key_id))
 
     # -- admin keys
 

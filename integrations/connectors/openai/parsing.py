@@ -54,6 +54,18 @@ class AdminKey:
     facts: CredentialFacts
 
 
+@dataclass(frozen=True, slots=True)
+class ProjectKey:
+    """`owner_id` is None where a service account owns the key, or OpenAI does not tell."""
+
+    id: str
+    name: str
+    shown: str
+    owner_id: str | None
+    made_at: datetime | None
+    last_used_at: datetime | None
+
+
 # -- bodies
 
 
@@ -247,6 +259,25 @@ def parse_admin_key(row: Row, place: str) -> AdminKey | None:
         expires_at=_moment(row, "expires_at", place),
     )
     return AdminKey(shown, facts)
+
+
+def parse_project_key(row: Row, place: str) -> ProjectKey:
+    _check_object(row, place, "organization.project.api_key")
+    owner = parse_row(row.get("owner") or {}, f"{place}, field owner,")
+    person = parse_row(owner.get("user") or {}, f"{place}, owner,")
+    return ProjectKey(
+        id=_id(row, place),
+        name=_text(row, "name", place) or "",
+        shown=_text(row, "redacted_value", place) or "",
+        owner_id=_text(person, "id", place),
+        made_at=_moment(row, "created_at", place),
+        last_used_at=_moment(row, "last_used_at", place),
+    )
+
+
+def parse_service_account(row: Row, place: str) -> str:
+    _check_object(row, place, "organization.project.service_account")
+    return _text(row, "name", place) or _id(row, place)
 
 
 # -- fields

@@ -1,0 +1,116 @@
+"""After a removal: what the account leaves behind is listed, and revoked or reported as the settings say.
+
+It follows the removal, which must not wait for it, and has a plan of its own: further lines of the same job,
+stored before the first call. An account that could not be swept is swept by the next job.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+
+from django.db import transaction
+from django.utils import timezone
+
+from integrations.connectors.base import (
+    Connector,
+    ConnectorError,
+    CredentialRejected,
+    Entitlement,
+    Key,
+    Residue,
+    Unattended,
+)
+from integrations.models import Integration
+from provisioning import accounts, applying, history
+from provisioning.actions import Action, Kind, Situation
+from provisioning.applying import KeepAlive, Trouble
+from provisioning.models import Account, ProvisioningJob
+from provisioning.models import Action as Row
+from provisioning.storing import append
+
+NOT_YET = ("rate_limited", "unreachable", "outcome_unknown", "stopped", "not_confirmed")
+"""Outcomes of a revocation that the next job may better. What OpenAI rejects, it rejects again."""
+
+
+def sweep(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> Trouble | None:
+    """For every account that was removed and not swept since, by this job or an earlier one."""
+    owed = accounts.owed_a_sweep(job.integration)
+    if not owed:
+        return None
+    keep_alive.now(f"Looking for keys that {len(owed)} removed accounts left behind")
+    listed = len(connector.listings)
+    try:
+        owners = accounts.known_owners(job.integration, connector.vocabulary.owner_role)
+        residue = connector.fetch_residue([account.remote_id for account in owed], owners)
+    except ConnectorError as error:
+        return _not_swept(job, error)
+    with transaction.atomic():
+        append(job, [*_lines(job, owed, residue)])
+        job.swept = {
+            "accounts": [account.remote_id for account in owed],
+            "listings": [asdict(listing) for listing in [*connector.listings][listed:]],
+            "unread": list(residue.unread),
+            "digest": history.sweep_digest_of(job),
+        }
+        job.save(update_fields=["swept"])
+    trouble = applying.apply(job, connector, keep_alive, resumed=False)
+    unseen = applying.verify(job, connector, keep_alive)
+    accounts.note_swept([account for account in owed if _is_settled(job, account)], now=timezone.now())
+    return trouble or unseen
+
+
+def _not_swept(job: ProvisioningJob, error: ConnectorError) -> Trouble:
+    if isinstance(error, CredentialRejected):
+        return {"code": "credential_rejected", "detail": str(error)}
+    left = "What the removed accounts leave behind could not be looked for; the next sync tries again."
+    return {"code": "not_swept", "detail": f"{left} {error}"}
+
+
+def _is_settled(job: ProvisioningJob, account: Account) -> bool:
+    revocations = job.actions.filter(kind=Kind.REVOKE_KEY, account_id=account.remote_id)
+    states = revocations.values_list("state", "error__code")
+    return not any(
+        state in (Row.State.PLANNED, Row.State.STARTED) or code in NOT_YET for state, code in states
+    )
+
+
+# -- the plan
+
+
+def _lines(job: ProvisioningJob, owed: Sequence[Account], residue: Residue) -> Iterable[Action]:
+    """What an earlier try of this job has written down already is not written again."""
+    written = job.actions.filter(situation=Situation.LEFT_BEHIND).values_list("entitlement", flat=True)
+    known = {held["id"] for held in written if held}
+    by_id = {account.remote_id: account for account in owed}
+    revoke = job.integration.leaver_keys == Integration.LeaverKeys.REVOKE
+    for key in residue.keys:
+        if key.id not in known:
+            yield _about_key(by_id[key.owner_id], key, revoke=revoke)
+    if job.swept is None:
+        yield from map(_about_unattended, residue.unattended)
+        yield from (
+            Action(Kind.REPORT, Situation.LEFT_BEHIND, "", detail=sentence) for sentence in residue.unread
+        )
+
+
+def _about_key(account: Account, key: Key, *, revoke: bool) -> Action:
+    used = f"last used on {key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never used"
+    left = "" if revoke else " It is left as it is: this integration reports the keys of leavers."
+    return Action(
+        Kind.REVOKE_KEY if revoke else Kind.REPORT,
+        Situation.LEFT_BEHIND,
+        account.email,
+        account_id=account.remote_id,
+        person_id=account.person_id,
+        entitlement=Entitlement(key.kind, key.id, key.name),
+        before={"key": key.name, "place": key.place},
+        detail=f"A {key.kind} for {key.place}, {used}.{left}",
+        taking=revoke,
+    )
+
+
+def _about_unattended(found: Unattended) -> Action:
+    robots = ", ".join(found.service_accounts)
+    sentence = (
+        f"In {found.place} nobody is left but owners of the organization and service accounts: {robots}."
+    )
+    return Action(Kind.REPORT, Situation.LEFT_BEHIND, "", detail=sentence)
