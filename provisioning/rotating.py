@@ -8,7 +8,7 @@ import secrets
 import uuid
 from collections.abc import Iterable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -173,7 +173,10 @@ def _with_secret(integration: Integration, secret: str) -> Connector:
 
 @sensitive_variables("secret")
 def _prove_and_swap(rotation: Rotation) -> None:
-    secret = rotation.new_secret.reveal()
+    try:
+        secret = rotation.new_secret.reveal()
+    except DecryptionError as error:
+        raise GivenUp(f"{error} The next rotation revokes the new key.") from error
     integration = rotation.integration
     connector = _with_secret(integration, secret)
     report = connector.check()
@@ -204,7 +207,7 @@ def _unproven(rotation: Rotation, report: CheckReport) -> str:
     return ""
 
 
-def _is_in_use(integration: Integration, entered_at: object) -> bool:
+def _is_in_use(integration: Integration, entered_at: datetime | None) -> bool:
     """Whether the stored credential is still the one that was entered then. It stays so until the end of the
     transaction.
     """

@@ -17,6 +17,7 @@ from integrations.models import Credential, Rotation
 from provisioning import credentials, rotating, standing
 from provisioning.models import ProvisioningJob
 from provisioning.rotating import Refused
+from tests.environment import new_fernet_key
 from tests.provisioning.world import World, command
 
 ADMIN_KEYS = "/organization/admin_api_keys"
@@ -380,6 +381,22 @@ def test_the_old_key_entered_again_by_hand_is_not_revoked(world: World) -> None:
     assert rotation.state == State.GIVEN_UP
     assert rotation.detail.startswith("The credential was replaced by hand since the new key was put to use.")
     assert (stored(world), key_of(world, old) is not None) == (old, True)
+    assert rotate(world).state == State.DONE
+    assert [key.value for key in our_keys(world)] == [stored(world)]
+
+
+def test_a_new_key_that_can_no_longer_be_decrypted_does_not_stop_rotations_for_ever(
+    world: World, settings: Any
+) -> None:
+    """FERNET_KEYS was lost, and staff have entered the old key again."""
+    old = stored(world)
+    world.simulator.inject(Fault(Kind.SERVER_ERROR, path="/organization/users", nth=2))
+    assert rotate(world).state == State.MADE
+    settings.FERNET_KEYS = [new_fernet_key()]
+    enter_by_hand(world, old)
+    rotation = rotate(world)
+    assert (rotation.state, stored(world)) == (State.GIVEN_UP, old)
+    assert rotation.detail.startswith("Rotation.new_secret cannot be decrypted")
     assert rotate(world).state == State.DONE
     assert [key.value for key in our_keys(world)] == [stored(world)]
 
