@@ -39,9 +39,11 @@ def _made() -> Organization:
         acme.add_project(project)
     _add_who_is_as_the_rules_say(acme)
 
-    # A leaver in two projects, one whose invite is still open, and someone whom no rule gives anything.
-    acme.add_member("viktor.petrov@example.org", name="Viktor Petrov")
+    # A leaver with a project and a key there, one whose invite is still open, and someone whom no rule gives
+    # anything.
+    viktor = acme.add_member("viktor.petrov@example.org", name="Viktor Petrov")
     acme.add_to_project("Search", "viktor.petrov@example.org")
+    acme.add_project_key(acme.find_project("Search").id, viktor.id, "laptop")
     acme.add_invite("laila.rahman@example.org")
     # Made an owner in OpenAI's console.
     acme.add_member("mei.tanaka@example.org", "owner", name="Mei Tanaka")
