@@ -31,13 +31,18 @@ PROCESSES_AT_WORK = (
     "SELECT split_part(holder, '/', 2) FROM provisioning_provisioningjob WHERE state = 'running'"
 )
 UNDONE = """
-SELECT job_id, kind, action.state, count(*), max(action.error::text)
+SELECT job_id, action.kind, action.state, count(*), max(action.error::text)
 FROM provisioning_action action JOIN provisioning_provisioningjob job ON job.id = job_id
-WHERE mode = 'manage' AND NOT preview AND kind != 'report'
-  AND (action.state != 'done' OR confirmed_at IS NULL)
-GROUP BY job_id, kind, action.state
+JOIN integrations_integration remote ON remote.id = integration_id AND remote.name LIKE 'Newsroom%'
+WHERE job.mode = 'manage' AND NOT job.preview AND action.kind != 'report'
+  AND (action.state != 'done' OR action.confirmed_at IS NULL)
+GROUP BY job_id, action.kind, action.state
 """
-HOW_JOBS_ENDED = "SELECT DISTINCT state FROM provisioning_provisioningjob WHERE mode = 'manage'"
+HOW_JOBS_ENDED = """
+SELECT DISTINCT job.state FROM provisioning_provisioningjob job
+JOIN integrations_integration remote ON remote.id = integration_id AND remote.name LIKE 'Newsroom%'
+WHERE job.mode = 'manage'
+"""
 OUTAGE_SECONDS = 30.0
 LEASE_SECONDS = 180.0
 TICK_SECONDS = 15.0
