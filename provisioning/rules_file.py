@@ -118,7 +118,7 @@ class _Reader:
 
     def _grant(self, plural: str, kind: str, entry: Any) -> GrantValue | None:
         roles = self.vocabulary.entitlement_roles[kind]
-        lowest = roles[0]
+        usual = self.vocabulary.usual_role(kind)
         if isinstance(entry, str):
             entry = {"name": entry}
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"].strip():
@@ -126,7 +126,7 @@ class _Reader:
             return None
         if unknown := entry.keys() - {"name", "role"}:
             self._wrong(f"has an unknown key {min(unknown)!r} in {plural}")
-        role = self._one_of(f"{kind} role", entry.get("role", lowest), roles)
+        role = self._one_of(f"{kind} role", entry.get("role", usual), roles)
         return GrantValue(kind, entry["name"].strip(), role)
 
 

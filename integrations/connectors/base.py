@@ -201,6 +201,10 @@ class Vocabulary:
     invite_carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     implicit: frozenset[str] = frozenset()
 
+    def usual_role(self, kind: str) -> str:
+        """What a rule means that names no role: the lowest one that an invite can bring."""
+        return (self.invite_carries.get(kind) or self.entitlement_roles[kind])[0]
+
 
 class ConnectorError(Exception):
     """Something the remote, or the way to it, did. The message is one sentence for people, never a secret."""

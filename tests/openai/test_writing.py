@@ -196,7 +196,8 @@ def test_who_cannot_be_looked_at_counts_as_refused(connect, broken):
     [
         pytest.param(lambda c: c.invite("a@example.org", "member", []), id="no organization role"),
         pytest.param(
-            lambda c: c.invite("a@example.org", "reader", [Grant("project", "p", "viewer")]), id="p"
+            lambda c: c.invite("a@example.org", "reader", [Grant("project", "p", "viewer")]),
+            id="a viewer in an invite",
         ),
         pytest.param(lambda c: c.invite("a@example.org", "reader", [IN_GROUP]), id="a group in an invite"),
         pytest.param(lambda c: c.change_role("user-1", ""), id="an empty role"),

@@ -14,7 +14,7 @@ from provisioning.policy import Mark, Policy, Rule, RuleGrant, resolve
 VOCABULARY = Vocabulary(
     roles=("reader", "owner"),
     owner_role="owner",
-    entitlement_roles={"project": ("member", "owner"), "group": ("member",)},
+    entitlement_roles={"project": ("viewer", "member", "owner"), "group": ("member",)},
     invite_carries={"project": ("member", "owner")},
     implicit=frozenset({"project"}),
 )

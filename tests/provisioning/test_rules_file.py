@@ -45,7 +45,7 @@ role = "reader"
         ("[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = [1]", "has an entry in projects without a name"),
         (
             "[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = [{name = 'S', role = 'king'}]",
-            "has project role 'king'; choose one of member, owner",
+            "has project role 'king'; choose one of viewer, member, owner",
         ),
         ("[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = ['S', 's']", "names the project 's' twice"),
         ("[[rule]]\nname='A'\nrole='reader'\n[[rule]]\nname='a'\nrole='reader'", "Two rules are named 'a'."),

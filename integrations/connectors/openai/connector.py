@@ -54,7 +54,7 @@ class OpenAIConnector(Connector):
     vocabulary = Vocabulary(
         roles=("reader", "owner"),
         owner_role="owner",
-        entitlement_roles={PROJECT: ("member", "owner"), GROUP: (MEMBER,)},
+        entitlement_roles={PROJECT: ("viewer", "member", "owner"), GROUP: (MEMBER,)},
         invite_carries={PROJECT: ("member", "owner")},
         implicit=frozenset({PROJECT}),
     )

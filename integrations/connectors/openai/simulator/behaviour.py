@@ -15,7 +15,8 @@ class Behaviour:
     `mislabels_project_keys`: the list of admin keys has shown project keys too. `missing_scope_status`: how a
     key that lacks a scope is told. `keys_of_lost_owners`: admin keys whose owner was removed are deleted,
     stay listed but dead, or go on working; in the first two cases those of a demoted owner are dead too.
-    `role_change_drops_custom_roles`: whether a new role by name or id ends all others.
+    `role_change_drops_custom_roles`: whether a new role by name or id ends all others. `viewers_by_name`:
+    whether people can be put into a project as viewers, as its groups can.
     """
 
     audit_logging: bool = True
@@ -26,6 +27,7 @@ class Behaviour:
     missing_scope_status: int = 403
     keys_of_lost_owners: str = "deleted"
     role_change_drops_custom_roles: bool = False
+    viewers_by_name: bool = True
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in CHOICES:
@@ -54,6 +56,7 @@ CHOICES: Mapping[str, tuple[Any, ...]] = {
     "missing_scope_status": (403, 401),
     "keys_of_lost_owners": ("deleted", "dead", "working"),
     "role_change_drops_custom_roles": (False, True),
+    "viewers_by_name": (True, False),
 }
 
 

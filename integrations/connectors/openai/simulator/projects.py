@@ -140,5 +140,7 @@ class Projects(Members):
     def _check_role_name(self, project_id: str, role: str) -> None:
         """People are put into a project with a role's name, where a group needs its id."""
         names = [known.name for known in self.project_roles(project_id)]
+        if not self.behaviour.viewers_by_name:
+            names.remove("viewer")
         if role not in names:
             raise Refused(f"Invalid role '{role}'. Expected one of: {', '.join(names)}.", param="role")
