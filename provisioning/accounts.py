@@ -9,7 +9,7 @@ from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
 from integrations.models import Integration
 from provisioning.actions import Kind
-from provisioning.matching import Ambiguous, Leftover, Linked, Links, Match, Orphan
+from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Links, Match, Orphan
 from provisioning.models import Account, Action, ProvisioningJob
 from provisioning.planning import Left
 
@@ -129,6 +129,8 @@ def _findings(matches: Iterable[Match]) -> tuple[Mapping[str, int], Mapping[str,
                 situations[account.id] = "matched"
             case Orphan(account):
                 situations[account.id] = "orphan"
+            case AcceptedElsewhere(_, account):
+                situations[account.id] = "accepted_elsewhere"
             case Ambiguous(_, accounts):
                 situations |= {account.id: "ambiguous" for account in accounts}
             case _:

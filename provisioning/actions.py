@@ -31,6 +31,7 @@ class Situation(StrEnum):
     INVITE_EXPIRED = "invite_expired"
     ORPHAN = "orphan"
     AMBIGUOUS = "ambiguous"
+    ACCEPTED_ELSEWHERE = "accepted_elsewhere"
     PROTECTED = "protected"
     IGNORED = "ignored"
     MANAGED_ELSEWHERE = "managed_elsewhere"

@@ -12,7 +12,7 @@ from integrations.connectors.base import AccountState, Connector, ConnectorError
 from integrations.models import Credential, Integration
 from provisioning import accounts, credentials, history
 from provisioning.actions import Action, Chain, digest, order, plan_line
-from provisioning.matching import Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
+from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.planning import Planner
 from provisioning.policy import Mark, Policy, Rule, resolve
 from provisioning.reading import Reading
@@ -80,7 +80,12 @@ def _plan_for(person: int, planner: Planner, matches: Sequence[Match]) -> list[C
 
 def _concerns(found: Match, person: int) -> bool:
     match found:
-        case Linked(somebody, _) | Leftover(somebody, _) | Unprovisioned(somebody):
+        case (
+            Linked(somebody, _)
+            | Leftover(somebody, _)
+            | AcceptedElsewhere(somebody, _)
+            | Unprovisioned(somebody)
+        ):
             return somebody.id == person
         case Ambiguous(people, _):
             return any(somebody.id == person for somebody in people)
@@ -106,9 +111,17 @@ def planners(
     reading: Reading,
     marks: Mapping[str, Mark],
     vocabulary: Vocabulary,
+    *,
+    insist: bool,
+    now: datetime,
 ) -> tuple[Planner, Planner | None]:
-    """The planner of the active rules, and one that takes the proposed ones as active, if there are any."""
+    """The planner of the active rules, and one that takes the proposed ones as active, if there are any.
+
+    `insist`: somebody asked for this, so that lapsed invites are renewed however often they were.
+    """
     left = accounts.as_left(integration)
+    lapsed = any(account.state is AccountState.EXPIRED for account in reading.accounts)
+    put_off = history.renewals_put_off(integration, now=now) if lapsed and not insist else {}
 
     def planner(considered: Sequence[Rule]) -> Planner:
         policy = Policy(
@@ -122,7 +135,7 @@ def planners(
             remove_orphans=integration.orphans == Integration.Orphans.REMOVE,
             renew_invites=integration.renew_invites,
         )
-        return Planner(policy, left)
+        return Planner(policy, left, put_off)
 
     active = [rule for rule in rules if not rule.proposed]
     return planner(active), planner(rules) if len(active) < len(rules) else None

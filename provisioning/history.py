@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from directory.models import Source
 from integrations.models import Integration
@@ -15,6 +15,11 @@ from provisioning.recovering import in_words
 
 ROLLING_WINDOW = timedelta(hours=24)
 """Takings of this long count together against the removal limit."""
+
+MOST_RENEWALS = 3
+RENEWALS_OF = timedelta(days=90)
+"""Whoever let so many invites lapse in this time is not invited again by itself."""
+RENEWED_AFTER = timedelta(hours=24)
 
 READS_COMPARED = 3
 """With so many earlier reads a new one is compared. The least of them counts: one change is told once."""
@@ -200,6 +205,29 @@ def taken_recently(integration: Integration, *, now: datetime) -> frozenset[str]
     )
     took = sent.that_took().values_list("account_id", "email")
     return frozenset(account or email for account, email in took)
+
+
+def renewals_put_off(integration: Integration, *, now: datetime) -> dict[int, str]:
+    """Whose lapsed invite is not renewed now, by person id, and why. Nobody is written to for ever."""
+    sent = Action.objects.filter(
+        job__integration=integration,
+        kind=actions.Kind.INVITE,
+        state=Action.State.DONE,
+        person__isnull=False,
+        finished_at__gte=now - RENEWALS_OF,
+    )
+    renewed = Count("pk", filter=Q(situation=actions.Situation.INVITE_EXPIRED))
+    by_person = sent.order_by().values_list("person").annotate(renewed=renewed, last=Max("finished_at"))
+    found = {}
+    for person, renewals, last in by_person:
+        if renewals >= MOST_RENEWALS:
+            found[person] = (
+                f"It was renewed {renewals} times in {RENEWALS_OF.days} days and never accepted. A sync of "
+                "this person alone sends one more."
+            )
+        elif now - last < RENEWED_AFTER:
+            found[person] = "The last invite was sent within a day; the next follows after one."
+    return found
 
 
 def is_first_applying(integration: Integration) -> bool:

@@ -1,12 +1,13 @@
 """Which account is whose. Stored matches first, then manual links, then e-mail; never a guess. Pure."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from directory.emails import email_key
 from directory.snapshot import Person
-from integrations.connectors.base import Account, AccountState
+from integrations.connectors.base import Acceptance, Account, AccountState
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,17 @@ class Ambiguous:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedElsewhere:
+    """An invite was accepted, nobody joined under its address, and at that moment nobody's account did.
+
+    It may be that person's. Somebody decides.
+    """
+
+    person: Person
+    account: Account
+
+
+@dataclass(frozen=True, slots=True)
 class Leftover:
     """A lapsed invite of somebody who has a live account under another address: it can do nothing."""
 
@@ -41,7 +53,7 @@ class Leftover:
     account: Account
 
 
-Match = Linked | Unprovisioned | Orphan | Ambiguous | Leftover
+Match = Linked | Unprovisioned | Orphan | Ambiguous | AcceptedElsewhere | Leftover
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,16 @@ class Links:
     by_hand: Mapping[str, int] = field(default_factory=dict)
 
 
-def match(people: Sequence[Person], accounts: Sequence[Account], links: Links) -> list[Match]:
+SAME_MOMENT = timedelta(minutes=2)
+"""Between the acceptance of an invite and the joining that it led to."""
+
+
+def match(
+    people: Sequence[Person],
+    accounts: Sequence[Account],
+    links: Links,
+    acceptances: Iterable[Acceptance] = (),
+) -> list[Match]:
     """Every person and every account in exactly one match."""
     by_id = {person.id: person for person in people}
     by_key = {key: person.id for person in people for key in person.keys}
@@ -60,7 +81,62 @@ def match(people: Sequence[Person], accounts: Sequence[Account], links: Links) -
     leftovers = _leftovers(by_id, accounts, fitting)
     passed_over = {leftover.account.id for leftover in leftovers}
     current = [account for account in accounts if account.id not in passed_over]
-    return [*_settle(by_id, current, fitting), *leftovers]
+    settled = _settle(by_id, current, fitting)
+    return [*_pair_with_acceptances(settled, acceptances), *leftovers]
+
+
+def _pair_with_acceptances(matches: Sequence[Match], acceptances: Iterable[Acceptance]) -> list[Match]:
+    """Only one to one: with two candidates on either side nobody can tell, and both stay what they are."""
+    accepted = {email_key(acceptance.email): acceptance.at for acceptance in acceptances}
+    if not accepted:
+        return list(matches)
+    joined = _by_minute(found.account for found in matches if isinstance(found, Orphan))
+    fits = {
+        found.person.id: (found.person, [account for at in times for account in _joined_at(at, joined)])
+        for found in matches
+        if isinstance(found, Unprovisioned)
+        and (times := [accepted[key] for key in found.person.keys if key in accepted])
+    }
+    claims = Counter(account.id for _, candidates in fits.values() for account in candidates)
+    pairs = [
+        AcceptedElsewhere(person, candidates[0])
+        for person, candidates in fits.values()
+        if len(candidates) == 1 and claims[candidates[0].id] == 1
+    ]
+    people, paired = {pair.person.id for pair in pairs}, {pair.account.id for pair in pairs}
+    return [*(found for found in matches if not _is_paired(found, people, paired)), *pairs]
+
+
+def _by_minute(accounts: Iterable[Account]) -> Mapping[int, list[Account]]:
+    found: dict[int, list[Account]] = defaultdict(list)
+    for account in accounts:
+        if account.state is AccountState.ACTIVE and not account.is_service and account.since:
+            found[_minute(account.since)].append(account)
+    return found
+
+
+def _minute(moment: datetime) -> int:
+    return int(moment.timestamp()) // 60
+
+
+def _joined_at(at: datetime, joined: Mapping[int, list[Account]]) -> list[Account]:
+    near = range(_minute(at - SAME_MOMENT), _minute(at + SAME_MOMENT) + 1)
+    return [
+        account
+        for minute in near
+        for account in joined.get(minute, [])
+        if account.since and abs(account.since - at) <= SAME_MOMENT
+    ]
+
+
+def _is_paired(found: Match, people: Collection[int], accounts: Collection[str]) -> bool:
+    match found:
+        case Unprovisioned(person):
+            return person.id in people
+        case Orphan(account):
+            return account.id in accounts
+        case _:
+            return False
 
 
 def _people_of(account: Account, by_key: Mapping[str, int], links: Links) -> set[int]:

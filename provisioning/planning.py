@@ -10,7 +10,15 @@ from directory.emails import email_key
 from directory.snapshot import Person
 from integrations.connectors.base import Account, AccountState, Entitlement, Grant
 from provisioning.actions import Action, Chain, Kind, Situation, named, order, picture
-from provisioning.matching import Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
+from provisioning.matching import (
+    AcceptedElsewhere,
+    Ambiguous,
+    Leftover,
+    Linked,
+    Match,
+    Orphan,
+    Unprovisioned,
+)
 from provisioning.policy import Key, Policy, Target
 
 
@@ -48,6 +56,8 @@ class Planner:
 
     policy: Policy
     left: Mapping[str, Left] = field(default_factory=dict)
+    put_off: Mapping[int, str] = field(default_factory=dict)
+    """Why whose lapsed invite, by person id, is not renewed now."""
 
     def plan(self, matches: Iterable[Match]) -> list[Chain]:
         chains = [chain for found in matches for chain in self.decide(found)]
@@ -67,6 +77,8 @@ class Planner:
                 return self._joiner(person)
             case Leftover():
                 return []
+            case AcceptedElsewhere(person, account):
+                return self._accepted_elsewhere(person, account)
             case Linked(person, account):
                 return self._set_apart(account, person) or self._align(person, account)
 
@@ -113,6 +125,20 @@ class Planner:
                 account, Situation.ORPHAN, f"Nobody in the directory answers to this account.{owner}"
             )
         ]
+
+    def _accepted_elsewhere(self, person: Person, account: Account) -> list[Chain]:
+        """Inviting again would make a second account, and removing the one that is there perhaps their first.
+        A mark on it says that it is somebody else's.
+        """
+        if apart := self._set_apart(account):
+            return [*apart, *self._joiner(person)]
+        if self.policy.target_for(person) is None:
+            return self._orphan(account)
+        detail = (
+            f"The invite to {person.email} was accepted, and {account.email or account.id} joined at that "
+            "moment: perhaps the same person. Link the two, or mark the account as ignored."
+        )
+        return [self._report(account, Situation.ACCEPTED_ELSEWHERE, detail, person)]
 
     def _ambiguous(self, people: Sequence[Person], accounts: Sequence[Account]) -> list[Chain]:
         who = ", ".join(person.email for person in people)
@@ -235,15 +261,12 @@ class Planner:
         return left.grants if left and left.role == account.role else frozenset()
 
     def _renew_invite(self, person: Person, account: Account, target: Target) -> list[Chain]:
+        why_not = self.put_off.get(person.id, "")
         if not self.policy.renew_invites:
-            return [
-                self._report(
-                    account,
-                    Situation.INVITE_EXPIRED,
-                    "The invite has expired, and invites are not renewed here.",
-                    person,
-                )
-            ]
+            why_not = "Invites are not renewed here."
+        if why_not:
+            detail = f"The invite has expired. {why_not}"
+            return [self._report(account, Situation.INVITE_EXPIRED, detail, person)]
         return [self._replace_invite(person, account, target, Situation.INVITE_EXPIRED, taking=False)]
 
     def _replace_invite(

@@ -7,6 +7,7 @@ from typing import Any
 
 from directory.emails import email_key
 from integrations.connectors.base import (
+    Acceptance,
     Account,
     AccountState,
     Connector,
@@ -31,6 +32,7 @@ class Reading:
     calls: int
     seconds: float
     vanished: tuple[str, ...] = ()
+    acceptances: tuple[Acceptance, ...] = ()
 
     @property
     def names(self) -> dict[tuple[str, str], str]:
@@ -57,7 +59,7 @@ def read(
 ) -> Reading:
     """Everything the plan looks at, and no more. `known_…`: what the last complete read saw."""
     started = time.monotonic()
-    accounts = connector.fetch_accounts()
+    accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
     _check_invites(connector, accounts, known_invites)
     entitlements = _fetch_named(connector, rules)
     holdings = _fetch_holdings(connector, resolve(rules, entitlements))
@@ -69,6 +71,7 @@ def read(
         calls=connector.calls,
         seconds=time.monotonic() - started,
         vanished=vanished,
+        acceptances=acceptances,
     )
 
 

@@ -176,9 +176,18 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     rules, reading, directory = _look(integration, connector, today, also=[as_rule(lost)])
 
     job.enter("planning")
-    matches = match(directory.people, reading.accounts, accounts.known_links(integration))
+    links = accounts.known_links(integration)
+    matches = match(directory.people, reading.accounts, links, reading.acceptances)
     marks = Mark.objects.filter(integration=integration).in_force(today)
-    planner, with_proposed = drafting.planners(integration, rules, reading, marks, connector.vocabulary)
+    planner, with_proposed = drafting.planners(
+        integration,
+        rules,
+        reading,
+        marks,
+        connector.vocabulary,
+        insist=job.person_id is not None and job.trigger == ProvisioningJob.Trigger.MANUAL,
+        now=timezone.now(),
+    )
     plan = drafting.draft(planner, with_proposed, matches, job.person_id)
     if job.restores_id:
         plan = drafting.draft_restore(plan, planner.policy, lost, reading, directory, job=job.restores_id)

@@ -15,6 +15,7 @@ SITUATIONS: Mapping[str, str] = {
     Situation.INVITE_EXPIRED: "Invite expired",
     Situation.ORPHAN: "Orphan",
     Situation.AMBIGUOUS: "Ambiguous",
+    Situation.ACCEPTED_ELSEWHERE: "Accepted elsewhere",
     Situation.PROTECTED: "Protected",
     Situation.IGNORED: "Ignored",
     Situation.MANAGED_ELSEWHERE: "Managed elsewhere",
@@ -51,6 +52,7 @@ WHY: Mapping[str, str] = {
     Situation.LEAVER: "is no longer entitled to access",
     Situation.INVITE_CHANGED: "the open invite no longer says what the rules give",
     Situation.INVITE_EXPIRED: "the invite lapsed before it was accepted",
+    Situation.ACCEPTED_ELSEWHERE: "an invite was accepted, and nobody joined under its address",
     Situation.RULE_PROBLEM: "a rule names something that cannot be managed",
     Situation.LEFT_BEHIND: "found after a removal",
 }

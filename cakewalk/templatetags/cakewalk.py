@@ -1,5 +1,6 @@
 """How values show on our own pages, and where a page stands in the sidebar."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +41,12 @@ TONES = {
 @register.filter
 def tone(state: str) -> str:
     return TONES.get(state, "")
+
+
+@register.filter
+def of(mapping: Mapping[Any, Any], key: Any) -> Any:
+    """The value of a key that a template only knows at the time; nothing where there is none."""
+    return mapping.get(key, "")
 
 
 @register.filter

@@ -53,6 +53,14 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class Acceptance:
+    """An invite to an address, which somebody has accepted, perhaps with an account of another address."""
+
+    email: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Listing:
     """Proof that one listing was read to its end."""
 
@@ -286,6 +294,11 @@ class Connector(ABC):
         Without grants; invites carry theirs.
         """
 
+    @property
+    def acceptances(self) -> Collection[Acceptance]:
+        """Of the invites that `fetch_accounts` has read; none where the remote does not tell."""
+        return ()
+
     @abstractmethod
     def fetch_entitlements(self, kinds: Collection[str]) -> list[Entitlement]:
         """Everything of these kinds that can be held, unmanageable ones too (they say why)."""
@@ -309,7 +322,8 @@ class Connector(ABC):
     def fetch_residue(self, account_ids: Collection[str], owners: Collection[str]) -> Residue:
         """The keys of these accounts, which may have ended, and service accounts that nobody attends to.
 
-        `owners`: the accounts of the highest role, who are in every place and attend to none. Never the credential in use. A list that the credential may not read is `unread` and raises nothing.
+        `owners`: the accounts of the highest role, who are in every place and attend to none. Never
+        the credential in use. A list that the credential may not read is `unread` and raises nothing.
         """
 
     @abstractmethod

@@ -5,18 +5,22 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import pluralize
+from django.urls import URLPattern, path
 from django.utils import timezone
+from django.views.decorators.http import require_POST
 
 from cakewalk.theme import ChoicesDropdownFilter, DropdownFilter, ModelAdmin, RelatedDropdownFilter, display
 from directory.emails import email_key
+from directory.models import Person
 from provisioning import wording
 from provisioning.admin.history import label
-from provisioning.models import Account, Mark
+from provisioning.models import Account, Mark, ProvisioningJob
 
 
 class PresenceFilter(DropdownFilter):
@@ -32,6 +36,13 @@ class PresenceFilter(DropdownFilter):
         if self.value() == "all":
             return queryset
         return queryset.filter(gone_at__isnull=self.value() != "gone")
+
+
+class WhoseForm(forms.Form):
+    """Whose an account is, and the job whose page said so."""
+
+    person = forms.ModelChoiceField(Person.objects.all())
+    job = forms.ModelChoiceField(ProvisioningJob.objects.all())
 
 
 @admin.register(Account)
@@ -103,6 +114,30 @@ class AccountAdmin(ModelAdmin):
         "last_seen_at",
         "gone_at",
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        link = self.admin_site.admin_view(require_POST(self.link))
+        return [
+            path("<int:pk>/link/", link, name="provisioning_account_link"),
+            *super().get_urls(),
+        ]
+
+    def link(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """One click on the page of a job that has found whose the account may be."""
+        account = get_object_or_404(Account, pk=pk)
+        if not self.has_change_permission(request, account):
+            raise PermissionDenied
+        form = WhoseForm(request.POST)
+        if not form.is_valid():
+            messages.error(request, "Not linked. There is no such person or job; look again.")
+            return redirect("admin:provisioning_account_change", pk)
+        account.person, account.match = form.cleaned_data["person"], Account.Match.MANUAL
+        account.save(update_fields=["person", "match"])
+        self.log_change(request, account, "Linked by hand, on the page of a job.")
+        messages.success(
+            request, f"{account} belongs to {account.person}, linked by hand. The next sync goes by that."
+        )
+        return redirect("admin:provisioning_provisioningjob_change", form.cleaned_data["job"].pk)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

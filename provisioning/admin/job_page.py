@@ -1,7 +1,7 @@
 """What a job's page says: its story, its actions line by line, and what whoever looks may decide."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,9 +10,9 @@ from django.db.models import Count, QuerySet
 from django.utils import timezone
 
 from provisioning import history, recovering, wording
-from provisioning.actions import Kind
+from provisioning.actions import Kind, Situation
 from provisioning.admin.checklists import checklists
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import Account, Action, ProvisioningJob
 
 ACTIONS_PER_PAGE = 100
 TAKINGS_SHOWN = 200
@@ -76,6 +76,7 @@ def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> 
         "shown": shown,
         "page": page,
         "lines": [line(row) for row in page],
+        "linkable": _linkable(job, page),
         "timeline": _timeline(job),
         "checklists": checklists(job),
         "listings": job.read.get("listings", []),
@@ -83,6 +84,15 @@ def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> 
         "expired": _expired(job),
         "expires_at": job.plan_expires_at() if job.state == State.AWAITING_APPROVAL else None,
     }
+
+
+def _linkable(job: ProvisioningJob, rows: Iterable[Action]) -> dict[str | None, int]:
+    """Accounts that may be whose line says so, by their ids in the remote, while nobody has decided yet."""
+    found = [row.account_id for row in rows if row.situation == Situation.ACCEPTED_ELSEWHERE]
+    if not found:
+        return {}
+    open_ = Account.objects.filter(integration=job.integration_id, remote_id__in=found, person=None)
+    return dict(open_.values_list("remote_id", "pk"))
 
 
 def _rows(job: ProvisioningJob, shown: str) -> QuerySet[Action]:
@@ -111,6 +121,7 @@ def what_may_be_decided(job: ProvisioningJob, may: Callable[[str], bool]) -> dic
         "abandoned": abandoned,
         "may_release": abandoned and may("provisioning.run_job"),
         "may_restore": bool(took) and job.integration.enabled and may("provisioning.run_job"),
+        "may_link": may("provisioning.change_account"),
         "may_keep": may("provisioning.add_mark"),
         "took": took,
         "not_restored": wording.NOT_RESTORED,

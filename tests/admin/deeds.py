@@ -208,6 +208,15 @@ DEEDS = (
         OPERATORS,
         _changed("provisioning_account", person=""),
     ),
+    Deed(
+        "link an account on a job's page",
+        "admin:provisioning_account_link",
+        OPERATORS,
+        lambda company, sender: {
+            "person": company.rows["directory_person"].pk,
+            "job": company.waiting.pk,
+        },
+    ),
     Deed("write an account", "admin:provisioning_account_add", NONE, _confirmed),
     Deed("delete an account", "admin:provisioning_account_delete", NONE, _confirmed),
     Deed("write a rule", "admin:provisioning_accessrule_add", OPERATORS, _new_rule),

@@ -67,6 +67,7 @@ SHOWN_TO = {
     "admin:provisioning_account_change": READERS,
     "admin:provisioning_account_changelist": READERS,
     "admin:provisioning_account_delete": NONE,
+    "admin:provisioning_account_link": NONE,
     "admin:provisioning_account_history": READERS,
     "admin:provisioning_action_add": NONE,
     "admin:provisioning_action_change": READERS,

@@ -10,11 +10,12 @@ from django.utils import timezone
 from django.utils.html import escape
 from pytest_django import DjangoCaptureOnCommitCallbacks
 
-from provisioning.models import Action, Mark, ProvisioningJob
+from provisioning.models import Account, Action, Mark, ProvisioningJob
 from provisioning.wording import NOT_RESTORED
 from tests.admin.browser import Typed, as_shown, forms, said
-from tests.admin.builders import PROBLEM, action, awaiting, integration, job, staff
+from tests.admin.builders import PROBLEM, account, action, awaiting, integration, job, staff
 from tests.admin.deeds import everything
+from tests.directory.builders import person
 
 State = ProvisioningJob.State
 
@@ -510,6 +511,39 @@ def test_the_other_limit_is_overridden_by_another_approver_and_the_plan_is_queue
     assert (twice_held.state, twice_held.approved_by.username) == (State.QUEUED, "superuser")
     assert [one["by"] for one in twice_held.overrides] == ["approver", "superuser"]
     assert set(twice_held.actions.filter(kind="remove").values_list("state", flat=True)) == {"planned"}
+
+
+def test_whoever_may_be_whose_is_linked_with_one_click_on_the_jobs_page(
+    waiting: ProvisioningJob, clients: dict[str, Client]
+) -> None:
+    ada, found = (
+        person("ada@example.org"),
+        account(waiting.integration, "user-9", email="ada@private.example"),
+    )
+    action(waiting, "report", account_id="user-9", person=ada, situation="accepted_elsewhere")
+    link = reverse("admin:provisioning_account_link", args=[found.pk])
+    assert link not in forms(clients["auditor"].get(page(waiting)))
+    typed = as_shown(clients["operator"], page(waiting), link)
+
+    answer = clients["operator"].post(link, typed)
+
+    found.refresh_from_db()
+    assert (found.person, found.match, answer["Location"]) == (ada, Account.Match.MANUAL, page(waiting))
+    assert said(answer) == [
+        "ada@private.example belongs to ada@example.org, linked by hand. The next sync goes by that."
+    ]
+    assert link not in forms(clients["operator"].get(page(waiting)))
+
+
+@pytest.mark.parametrize("typed", [{}, {"person": "0", "job": "0"}, {"person": "x", "job": ""}])
+def test_nonsense_links_nothing(
+    waiting: ProvisioningJob, clients: dict[str, Client], typed: dict[str, str]
+) -> None:
+    found = account(waiting.integration, "user-9")
+    before = everything()
+    answer = clients["operator"].post(reverse("admin:provisioning_account_link", args=[found.pk]), typed)
+    assert said(answer) == ["Not linked. There is no such person or job; look again."]
+    assert everything() == before
 
 
 @pytest.fixture

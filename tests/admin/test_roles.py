@@ -27,6 +27,7 @@ WITHOUT_A_PAGE = {
     "admin:integrations_integration_rotate": 405,
     "admin:integrations_integration_sync": 405,
     "admin:logout": 405,
+    "admin:provisioning_account_link": 405,
     "admin:provisioning_provisioningjob_approve": 405,
     "admin:provisioning_provisioningjob_cancel": 405,
     "admin:provisioning_provisioningjob_release": 405,

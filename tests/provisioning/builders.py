@@ -1,11 +1,12 @@
 """Short ways to say who there is, what the remote has and what the rules give."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import count
 
 from directory.emails import email_key
 from directory.snapshot import Person
-from integrations.connectors.base import Account, AccountState, Entitlement, Grant, Vocabulary
+from integrations.connectors.base import Acceptance, Account, AccountState, Entitlement, Grant, Vocabulary
 from provisioning.actions import Action
 from provisioning.matching import Links, match
 from provisioning.planning import Left, Planner
@@ -88,9 +89,10 @@ def planned(
     *,
     links: Links | None = None,
     left: dict[str, Left] | None = None,
+    accepted: Sequence[Acceptance] = (),
 ) -> list[Action]:
     """The plan, flat, as a job would make it."""
-    chains = Planner(by or policy(), left or {}).plan(match(people, accounts, links or Links()))
+    chains = Planner(by or policy(), left or {}).plan(match(people, accounts, links or Links(), accepted))
     return [action for chain in chains for action in chain]
 
 

@@ -3,10 +3,12 @@
 `python -m tests.provisioning.test_decision_table` writes it anew.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
+from integrations.connectors.base import Acceptance
 from provisioning.actions import Action, Kind, Situation
 from provisioning.planning import Left
 from tests import safety_page
@@ -25,6 +27,7 @@ from tests.provisioning.builders import (
 )
 
 ADA = "ada@x.org"
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SEARCHERS = rule("reader", gives(SEARCH))
 OWNERS = rule("owner")
 
@@ -39,10 +42,11 @@ class Row:
     accounts: list[Any] = field(default_factory=list)
     by: Any = field(default_factory=policy)
     left: Mapping[str, Left] = field(default_factory=dict)
+    accepted: Sequence[Acceptance] = ()
 
     @property
     def plan(self) -> list[Action]:
-        return planned(self.people, self.accounts, self.by, left=dict(self.left))
+        return planned(self.people, self.accounts, self.by, left=dict(self.left), accepted=self.accepted)
 
     @property
     def line(self) -> str:
@@ -103,6 +107,8 @@ ROWS = [
     Row("nobody", "member without an address, orphans are removed", accounts=[member(None, id="user-1")],
         by=policy(remove_orphans=True)),
     Row("one person", "two members", [person(ADA, "a@x.org")], [member(ADA), member("a@x.org")]),
+    Row("entitled, their invite accepted", "somebody else's, who joined at that moment", ada(),
+        [member("ada@private.example", since=NOON)], accepted=[Acceptance(ADA, NOON)]),
     Row("anybody", "protected", ada(active=False), [member(ADA)], policy(marks=mark("protected", ADA))),
     Row("anybody", "ignored", ada(active=False), [member(ADA)], policy(marks=mark("ignored", ADA))),
     Row("anybody", "fed by OpenAI's own SCIM", ada(active=False), [member(ADA, managed_elsewhere=True)]),

@@ -231,8 +231,7 @@ def test_a_lapsed_invite_makes_way_for_exactly_one_new_one(world: World) -> None
     world.rule("Staff", group="staff")
     world.hire(ADA, "staff")
     world.sync()
-    [invite] = world.organization.invites.values()
-    invite.expires_at = 1
+    world.let_invites_lapse()
     assert [kind for kind, _, _ in brief(world.sync())] == ["withdraw_invite", "invite"]
     assert (pending(world), len(world.organization.invites)) == ([ADA], 1)
     assert world.sync()["actions"] == []

@@ -3,17 +3,19 @@
 import json
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 from django.core.management import call_command
+from django.db.models import F
 from django.utils import timezone
 
 from cakewalk.models import User
 from directory.models import Group, Membership, Person, Source
 from integrations.connectors.openai.simulator import Organization, Simulator
 from integrations.models import Integration
-from provisioning.models import AccessRule, ProvisioningJob, RuleGrant
+from provisioning.models import AccessRule, Action, ProvisioningJob, RuleGrant
 
 BOSS = "boss@example.org"
 
@@ -48,6 +50,9 @@ class World:
             Membership.objects.create(person=person, group=group)
         return person
 
+    def person(self, email: str) -> Person:
+        return Person.objects.get(email=email)
+
     def dismiss(self, *emails: str) -> None:
         Person.objects.filter(email__in=emails).update(active=False)
 
@@ -71,6 +76,13 @@ class World:
         for project, held in grants.items():
             RuleGrant.objects.create(rule=rule, name=project, role=held)
         return rule
+
+    def let_invites_lapse(self, days: int = 7) -> None:
+        """As if they had been sent so many days ago, and everything before them as much earlier."""
+        for invite in self.organization.invites.values():
+            invite.expires_at = 1
+        sent = Action.objects.filter(finished_at__isnull=False)
+        sent.update(finished_at=F("finished_at") - timedelta(days=days))
 
     def configure(self, **settings: Any) -> None:
         Integration.objects.filter(pk=self.integration.pk).update(**settings)

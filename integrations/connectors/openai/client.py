@@ -9,6 +9,7 @@ from urllib.parse import quote
 from django.views.decorators.debug import sensitive_variables
 
 from integrations.connectors.base import (
+    Acceptance,
     Account,
     ActionRejected,
     ConnectorError,
@@ -68,10 +69,12 @@ class OpenAIClient:
 
     # https://platform.openai.com/docs/api-reference/invite
 
-    def list_invites(self) -> list[Account]:
-        """Those that are open or expired; accepted ones stay listed at OpenAI and are members now."""
-        invites = self._list("invites", INVITES, _parse_invite)
-        return [invite for invite in invites if invite is not None]
+    def list_invites(self) -> tuple[list[Account], list[Acceptance]]:
+        """Those that are open or expired, and what was accepted, which OpenAI goes on listing."""
+        listed = self._list("invites", INVITES, lambda row, place: (_parse_invite(row, place), row, place))
+        invites = [invite for invite, _, _ in listed if invite is not None]
+        accepted = [parsing.parse_acceptance(row, place) for invite, row, place in listed if invite is None]
+        return invites, [acceptance for acceptance in accepted if acceptance is not None]
 
     def retrieve_invite(self, invite_id: str) -> Account | None:
         return self._retrieve(_path(INVITES, invite_id), invite_id, _parse_invite)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 
 from integrations.connectors.base import (
+    Acceptance,
     Account,
     AccountState,
     ActionRejected,
@@ -75,6 +76,7 @@ class OpenAIConnector(Connector):
         self._secret = secret
         self._transport = Transport(base_url, secret, progress, pace)
         self._client = OpenAIClient(self._transport, progress)
+        self._acceptances: Sequence[Acceptance] = ()
 
     @classmethod
     @sensitive_variables("secret")
@@ -114,12 +116,16 @@ class OpenAIConnector(Connector):
 
     def fetch_accounts(self) -> list[Account]:
         """Invites first: who accepts in between is then seen twice, and never not at all."""
-        invites = self._client.list_invites()
+        invites, self._acceptances = self._client.list_invites()
         members = self._client.list_users()
         if not members:
             raise ReadIncomplete("The list of users is empty, and an organization always has an owner.")
         joined = {_address(member.email) for member in members if member.email}
         return members + [invite for invite in _current(invites) if _address(invite.email) not in joined]
+
+    @property
+    def acceptances(self) -> Collection[Acceptance]:
+        return tuple(self._acceptances)
 
     def fetch_account(self, account_id: str, state: AccountState) -> Account | None:
         if state is AccountState.ACTIVE:

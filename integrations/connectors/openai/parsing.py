@@ -10,7 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from integrations.connectors.base import Account, AccountState, CredentialFacts, Entitlement, Grant
+from integrations.connectors.base import (
+    Acceptance,
+    Account,
+    AccountState,
+    CredentialFacts,
+    Entitlement,
+    Grant,
+)
 
 Row = Mapping[str, Any]
 
@@ -183,6 +190,12 @@ def parse_invite(row: Row, place: str, now: datetime) -> Account | None:
         expires_at=expires_at,
     )
     return None if status == "accepted" else account
+
+
+def parse_acceptance(row: Row, place: str) -> Acceptance | None:
+    """Of an accepted invite; None where OpenAI does not tell when that was."""
+    at = _moment(row, "accepted_at", place)
+    return Acceptance(_required(row, "email", place), at) if at else None
 
 
 def _invite_grants(row: Row, place: str) -> tuple[Grant, ...]:
