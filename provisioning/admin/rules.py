@@ -76,8 +76,11 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """The head of a column names its fields for the eye only."""
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
+        for name, field in self.fields.items():
             field.widget.attrs["aria-label"] = str(field.label)
+            if not self.instance.pk:
+                # A row that is added in the browser starts as the model does, not with the first choice.
+                field.initial = getattr(self.instance, name)
 
 
 class GrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]

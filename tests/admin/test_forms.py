@@ -593,3 +593,11 @@ def test_somebody_who_may_only_look_sees_no_field_to_type_into(
             shown = forms(clients[AUDITOR].get(reverse(f"admin:{model}_change", args=[row.pk])))
             fields = {field for name, form in shown.items() if name.endswith("_form") for field in form}
             assert {field for field in fields if not HIDDEN.search(field)} == set()
+
+
+def test_a_grant_that_is_added_in_the_browser_starts_as_the_model_does(clients: dict[str, Client]) -> None:
+    """A lower role among the choices must not become what everybody gets by leaving the form as it is."""
+    answer = clients["operator"].get(reverse("admin:provisioning_accessrule_add"))
+    [formset] = answer.context["inline_admin_formsets"]
+    empty = formset.formset.empty_form
+    assert (empty["kind"].value(), empty["role"].value()) == ("project", "member")

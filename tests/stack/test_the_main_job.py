@@ -125,7 +125,7 @@ class Staff:
         assert self.organization.project_key not in page.content()
         self.enter(self.organization.admin_key)
         tried = "members allowed, invites allowed, projects allowed"
-        expect(page.get_by_text(f"is enabled: the key works on the live API ({tried})")).to_be_visible()
+        expect(page.get_by_text(f"is enabled: the key works on the live API ({tried}")).to_be_visible()
         expect(page.get_by_text("sk-admin-…" + self.organization.admin_key[-4:])).to_be_visible()
         assert self.organization.admin_key not in page.content()
 
