@@ -14,9 +14,10 @@ from integrations.connectors.base import (
     Entitlement,
     Grant,
     Listing,
+    PermissionMissing,
     ReadIncomplete,
 )
-from provisioning.policy import Resolved, Rule, resolve
+from provisioning.policy import Rule, resolve
 
 LOOKUPS = 20
 """How many missing members or invites are looked up one by one before the list is believed."""
@@ -61,8 +62,7 @@ def read(
     started = time.monotonic()
     accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
     _check_invites(connector, accounts, known_invites)
-    entitlements = _fetch_named(connector, rules)
-    holdings = _fetch_holdings(connector, resolve(rules, entitlements))
+    entitlements, holdings = _fetch_held(connector, rules, _fetch_named(connector, rules))
     vanished = _vanished(connector, accounts, known_members)
     return Reading(
         accounts=tuple(_with_grants(account, holdings) for account in accounts),
@@ -76,16 +76,46 @@ def read(
 
 
 def _fetch_named(connector: Connector, rules: Sequence[Rule]) -> list[Entitlement]:
-    kinds = {grant.kind for rule in rules for grant in rule.grants}
-    return connector.fetch_entitlements(sorted(kinds)) if kinds else []
+    """Everything of the kinds that rules name. What the credential may not read is left alone, by its names;
+    only what an invite carries must be known, so that nobody is invited to less than they should have.
+    """
+    named = {(grant.kind, grant.name) for rule in rules for grant in rule.grants}
+    found: list[Entitlement] = []
+    for kind in sorted({kind for kind, _ in named}):
+        try:
+            found += connector.fetch_entitlements([kind])
+        except PermissionMissing as error:
+            if kind in connector.vocabulary.invite_carries:
+                raise
+            why = f"the credential may not read any {kind}. {str(error).rstrip('.')}"
+            found += [Entitlement(kind, "", name, why) for of, name in sorted(named) if of == kind]
+    return found
 
 
-def _fetch_holdings(connector: Connector, resolved: Resolved) -> dict[str, list[Grant]]:
+def _fetch_held(
+    connector: Connector, rules: Sequence[Rule], entitlements: Sequence[Entitlement]
+) -> tuple[list[Entitlement], dict[str, list[Grant]]]:
+    """Who holds what the rules name, by account id. What the credential may not see the holders of is left
+    alone.
+    """
+    wanted = {(found.kind, found.id) for found in resolve(rules, entitlements).entitlements.values()}
+    read: list[Entitlement] = []
     holdings: dict[str, list[Grant]] = {}
-    for entitlement in {found.id: found for found in resolved.entitlements.values()}.values():
-        for account_id, role in connector.fetch_holders(entitlement).items():
+    for entitlement in entitlements:
+        read.append(entitlement)
+        if (entitlement.kind, entitlement.id) not in wanted:
+            continue
+        try:
+            holders = connector.fetch_holders(entitlement)
+        except PermissionMissing as error:
+            if entitlement.kind in connector.vocabulary.invite_carries:
+                raise
+            why = f"the credential may not read who holds it. {str(error).rstrip('.')}"
+            read[-1] = replace(entitlement, unmanageable=why)
+            continue
+        for account_id, role in holders.items():
             holdings.setdefault(account_id, []).append(Grant(entitlement.kind, entitlement.id, role))
-    return holdings
+    return read, holdings
 
 
 def _with_grants(account: Account, holdings: Mapping[str, list[Grant]]) -> Account:
