@@ -9,6 +9,7 @@ from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
 from integrations.models import Integration
 from provisioning.actions import Kind
+from provisioning.differences import Known
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Links, Match, Orphan
 from provisioning.models import Account, Action, ProvisioningJob
 from provisioning.planning import Left
@@ -38,6 +39,16 @@ def known_links(integration: Integration) -> Links:
         if person_id is not None:
             by_match.setdefault(how, {})[remote_id] = person_id
     return Links(found=by_match[Account.Match.EMAIL], by_hand=by_match[Account.Match.MANUAL])
+
+
+def as_known(integration: Integration) -> list[Known]:
+    """Every present account as it was last seen, or left by us since."""
+    rows = Account.objects.filter(integration=integration, gone_at=None)
+    values = rows.values_list("remote_id", "email", "state", "role", "grants")
+    return [
+        Known(remote_id, email, state, role, frozenset(Grant(**grant) for grant in grants))
+        for remote_id, email, state, role, grants in values
+    ]
 
 
 def as_left(integration: Integration) -> dict[str, Left]:

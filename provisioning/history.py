@@ -94,6 +94,7 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
             "pages": read.get("pages"),
             "calls": read.get("calls"),
             "doubts": read.get("doubts", []),
+            "changes": read.get("changes", {}).get("number", 0),
         },
         "swept": _swept(job),
         "counts": dict(counted),
@@ -263,6 +264,12 @@ def reads_before(job: ProvisioningJob) -> list[dict[str, Any]]:
         integration=job.integration_id, pk__lt=job.pk, planned_at__isnull=False
     )
     return list(complete.order_by("-pk").values_list("read", flat=True)[:READS_COMPARED])
+
+
+def held_before(job: ProvisioningJob) -> set[tuple[str, str]]:
+    """The entitlements whose holders the last complete read has asked for."""
+    last = next(iter(reads_before(job)), {})
+    return {(kind, id) for kind, id in last.get("held", [])}
 
 
 def plans_awaiting_approval(integration: Integration) -> list[ProvisioningJob]:

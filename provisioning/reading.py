@@ -34,6 +34,8 @@ class Reading:
     seconds: float
     vanished: tuple[str, ...] = ()
     acceptances: tuple[Acceptance, ...] = ()
+    held: tuple[tuple[str, str], ...] = ()
+    """The entitlements, by kind and id, whose holders were read."""
 
     @property
     def names(self) -> dict[tuple[str, str], str]:
@@ -49,6 +51,7 @@ class Reading:
             "seconds": round(self.seconds, 3),
             "listings": [asdict(listing) for listing in self.listings],
             "vanished": list(self.vanished),
+            "held": [list(key) for key in self.held],
         }
 
 
@@ -62,7 +65,8 @@ def read(
     started = time.monotonic()
     accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
     _check_invites(connector, accounts, known_invites)
-    entitlements, holdings = _fetch_held(connector, rules, _fetch_named(connector, rules))
+    named = _fetch_named(connector, rules)
+    entitlements, held, holdings = _fetch_held(connector, rules, named)
     vanished = _vanished(connector, accounts, known_members)
     return Reading(
         accounts=tuple(_with_grants(account, holdings) for account in accounts),
@@ -72,6 +76,7 @@ def read(
         seconds=time.monotonic() - started,
         vanished=vanished,
         acceptances=acceptances,
+        held=tuple(sorted(held)),
     )
 
 
@@ -94,9 +99,9 @@ def _fetch_named(connector: Connector, rules: Sequence[Rule]) -> list[Entitlemen
 
 def _fetch_held(
     connector: Connector, rules: Sequence[Rule], entitlements: Sequence[Entitlement]
-) -> tuple[list[Entitlement], dict[str, list[Grant]]]:
-    """Who holds what the rules name, by account id. What the credential may not see the holders of is left
-    alone.
+) -> tuple[list[Entitlement], set[tuple[str, str]], dict[str, list[Grant]]]:
+    """Who holds what the rules name, by account id, and of what that was read. What the credential may not
+    see the holders of is left alone.
     """
     wanted = {(found.kind, found.id) for found in resolve(rules, entitlements).entitlements.values()}
     read: list[Entitlement] = []
@@ -112,10 +117,11 @@ def _fetch_held(
                 raise
             why = f"the credential may not read who holds it. {str(error).rstrip('.')}"
             read[-1] = replace(entitlement, unmanageable=why)
+            wanted.discard((entitlement.kind, entitlement.id))
             continue
         for account_id, role in holders.items():
             holdings.setdefault(account_id, []).append(Grant(entitlement.kind, entitlement.id, role))
-    return read, holdings
+    return read, wanted, holdings
 
 
 def _with_grants(account: Account, holdings: Mapping[str, list[Grant]]) -> Account:

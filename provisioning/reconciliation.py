@@ -24,6 +24,7 @@ from integrations.connectors.base import (
 from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
 from provisioning import accounts, applying, drafting, history, quarantine, superseding, sweeping
+from provisioning.differences import as_json, differences
 from provisioning.matching import match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
 from provisioning.policy import Rule
@@ -209,6 +210,13 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     verdict = assess(plan.decided, facts, limits)
     in_numbers = plan.writes and vanished_in_numbers(facts, limits)
 
+    changes = differences(
+        accounts.as_known(integration),
+        reading.accounts,
+        comparable=history.held_before(job) & set(reading.held),
+        names=reading.names,
+    )
+
     with transaction.atomic():
         keep_alive.now("Storing the plan")
         accounts.remember(
@@ -219,7 +227,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
             missed=() if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished,
             now=timezone.now(),
         )
-        store(job, plan, verdict, reading, directory)
+        store(job, plan, verdict, reading, as_json(changes), directory)
         if not job.preview:
             superseding.settle_with_earlier_plans(job)
 

@@ -1,6 +1,7 @@
 """Write a plan down: the job's facts, and one row for each line with what safety decided."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from django.utils import timezone
 
@@ -15,13 +16,18 @@ from provisioning.safety import Decision, Verdict
 
 
 def store(
-    job: ProvisioningJob, plan: Draft, verdict: Verdict, reading: Reading, directory: Directory
+    job: ProvisioningJob,
+    plan: Draft,
+    verdict: Verdict,
+    reading: Reading,
+    changes: Mapping[str, Any],
+    directory: Directory,
 ) -> None:
     now = timezone.now()
     Action.objects.bulk_create(_rows(job, plan, verdict), batch_size=500)
     job.mode = job.integration.mode
     read = reading.as_json()
-    job.read = read | {"doubts": doubts(read, history.reads_before(job))}
+    job.read = read | {"doubts": doubts(read, history.reads_before(job)), "changes": changes}
     job.directory = {
         "people": len(directory.people),
         "active": directory.active,

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from provisioning.actions import Kind, Situation
+from provisioning.differences import Change
 from provisioning.safety import Code
 
 SITUATIONS: Mapping[str, str] = {
@@ -65,6 +66,16 @@ HOLDS: Mapping[str, str] = {
     Code.RESTORE: "Restore",
 }
 
+
+CHANGES: Mapping[str, str] = {
+    Change.APPEARED: "Appeared",
+    Change.ACCEPTED: "Invite accepted",
+    Change.LAPSED: "Invite lapsed",
+    Change.VANISHED: "Vanished",
+    Change.ROLE: "Role",
+    Change.GRANTS: "Grants",
+    Change.ADDRESS: "Address",
+}
 
 NOT_RESTORED = (
     "The keys of who was removed stay dead; they must make new ones.",

@@ -79,10 +79,19 @@ def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> 
         "linkable": _linkable(job, page),
         "timeline": _timeline(job),
         "checklists": checklists(job),
+        "changes": _changes(job),
         "listings": job.read.get("listings", []),
         "holder": recovering.in_words(job.holder) if job.state == State.RUNNING else "",
         "expired": _expired(job),
         "expires_at": job.plan_expires_at() if job.state == State.AWAITING_APPROVAL else None,
+    }
+
+
+def _changes(job: ProvisioningJob) -> dict[str, Any]:
+    found = job.read.get("changes", {"number": 0, "first": []})
+    return {
+        "number": found["number"],
+        "first": [change | {"name": wording.CHANGES[change["change"]]} for change in found["first"]],
     }
 
 

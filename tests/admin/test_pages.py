@@ -366,3 +366,17 @@ def test_a_mark_remembers_who_made_it(clients: dict[str, Client]) -> None:
 
     made.refresh_from_db()
     assert (made.made_by.username, made.reason) == ("operator", "Agreed again.")
+
+
+def test_a_job_tells_what_others_changed_since_the_read_before(clients: dict[str, Client]) -> None:
+    change = {"change": "accepted", "account_id": "user-1", "email": "", "before": "invited", "after": ""}
+    read = {"complete": True, "changes": {"number": 3, "first": [change]}}
+    made = job(integration(), read=read)
+    html = (
+        clients[AUDITOR]
+        .get(reverse("admin:provisioning_provisioningjob_change", args=[made.pk]))
+        .content.decode()
+    )
+    assert "3 changes since the read before, not made by Cakewalk" in html
+    assert "Invite accepted" in html
+    assert "These are the first 1." in html
