@@ -114,6 +114,39 @@ class Residue:
     unread: tuple[str, ...] = ()
 
 
+class EventKind(StrEnum):
+    ACCOUNT_ADDED = "account_added"
+    ACCOUNT_REMOVED = "account_removed"
+    ROLE_CHANGED = "role_changed"
+    INVITE_SENT = "invite_sent"
+    INVITE_ACCEPTED = "invite_accepted"
+    INVITE_WITHDRAWN = "invite_withdrawn"
+    GRANT_GIVEN = "grant_given"
+    GRANT_CHANGED = "grant_changed"
+    GRANT_TAKEN = "grant_taken"
+    KEY_REVOKED = "key_revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One entry of the remote's own record of changes, whoever made them.
+
+    `kinds`: what it may tell of, where the remote has one word for several things. `about`: every id and
+    address that it names. `place_id`: the entitlement in which it happened, where that is told. `actor`: who
+    did it, in words; `actor_id`: their account; `by_key`: by means of a credential.
+    """
+
+    id: str
+    at: datetime
+    type: str
+    kinds: frozenset[EventKind]
+    about: frozenset[str]
+    place_id: str = ""
+    actor: str = ""
+    actor_id: str = ""
+    by_key: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class CredentialFacts:
     """What the remote tells of a credential. `unknown`: a sentence why it tells nothing of the one in use."""
@@ -144,7 +177,10 @@ class NewCredential:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One line of a connection test. `answer` is allowed, refused or unreachable; `detail` is a sentence."""
+    """One line of a connection test. `answer` is allowed, refused or unreachable; `detail` is a sentence.
+
+    The line named `EVENTS` says whether there are events to fetch.
+    """
 
     name: str
     answer: str
@@ -153,6 +189,7 @@ class Check:
     ALLOWED: ClassVar[str] = "allowed"
     REFUSED: ClassVar[str] = "refused"
     UNREACHABLE: ClassVar[str] = "unreachable"
+    EVENTS: ClassVar[str] = "Audit log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +266,10 @@ class CredentialRejected(ConnectorError):
 
 class PermissionMissing(ConnectorError):
     """Ask for a credential with more rights (403)."""
+
+
+class NotKept(ConnectorError):
+    """Do without, and say so once: the remote keeps no record of changes, or shows it to others only."""
 
 
 class RemoteUnreachable(ConnectorError):
@@ -329,6 +370,14 @@ class Connector(ABC):
     @abstractmethod
     def fetch_key(self, key_id: str) -> Key | None:
         """A fresh look at one key; None when it is gone."""
+
+    @abstractmethod
+    def fetch_events(self, since: datetime, entitlement_kinds: Collection[str]) -> list[Event]:
+        """What the remote's record has by now of changes to access, in any order: no proof of completeness,
+        and one attempt. Raises NotKept where there is none to read.
+
+        `entitlement_kinds`: of what was granted or revoked. A remote that keeps some apart looks there too.
+        """
 
     @property
     @abstractmethod

@@ -39,6 +39,10 @@ BREATH_SECONDS = 5.0
 """How often a wait reports progress, so that a job keeps its lease and can be cancelled."""
 
 
+Query = Mapping[str, str | list[str]]
+"""A list is sent as one parameter repeated."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """How long to bear with a remote. Tests bring a clock of their own and do not sleep."""
@@ -57,7 +61,7 @@ class Pace:
 class Request:
     method: str
     path: str
-    query: Mapping[str, str] | None = None
+    query: Query | None = None
     body: Mapping[str, Any] | None = None
 
     @property
@@ -129,7 +133,7 @@ class Transport:
         self._resume_at = self._pace.clock()
         self._session = _session(secret)
 
-    def read(self, path: str, query: Mapping[str, str] | None = None) -> Reply:
+    def read(self, path: str, query: Query | None = None) -> Reply:
         """Repeated through all that passes: no connection, a timeout, 429, 5xx."""
         return self._call(Request("GET", path, query=query))
 

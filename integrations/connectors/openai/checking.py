@@ -45,15 +45,11 @@ PROJECT_KEYS = Extra(
     "Project keys", "project keys", "", "the API keys of somebody who left cannot be looked for"
 )
 """Each project has its own list, so that its path is only known when there is a project."""
+EVENTS_UNREAD = "who changed something in OpenAI's console cannot be told"
 EXTRAS = (
     Extra("Groups", "groups", GROUPS, "no access rule can give a group"),
     Extra("Roles", "roles", ROLES, "no access rule can give a custom role"),
-    Extra(
-        "Audit log",
-        "audit log",
-        AUDIT_LOGS,
-        "who changed something in OpenAI's console cannot be told",
-    ),
+    Extra(Check.EVENTS, "audit log", AUDIT_LOGS, EVENTS_UNREAD),
 )
 ADMIN_KEYS_UNREAD = (
     "whose key this is, its age and its expiry are unknown, nothing is taken from any owner, and the key "

@@ -1,7 +1,7 @@
 """OpenAI's administration API: one method per endpoint, strict about answers, without decisions."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -15,6 +15,7 @@ from integrations.connectors.base import (
     ConnectorError,
     CredentialRejected,
     Entitlement,
+    Event,
     Listing,
     NewCredential,
     OutcomeUnknown,
@@ -22,8 +23,9 @@ from integrations.connectors.base import (
     ReadIncomplete,
     Receipt,
 )
-from integrations.connectors.http import Reply, Transport
+from integrations.connectors.http import Query, Reply, Transport
 from integrations.connectors.openai import parsing
+from integrations.connectors.openai.events import parse_event
 from integrations.connectors.openai.paging import Walk
 from integrations.connectors.openai.parsing import AdminKey, Holder, Page, ProjectKey, Row, Unreadable
 
@@ -200,6 +202,21 @@ class OpenAIClient:
     def delete_admin_key(self, key_id: str) -> Receipt:
         return self._delete(_path(ADMIN_KEYS, key_id), key_id)
 
+    # https://platform.openai.com/docs/api-reference/audit-logs
+
+    def list_audit_logs(
+        self, since: datetime, types: Iterable[str], *, of_tenant: bool, pages: int
+    ) -> list[Event]:
+        """So many pages at most. Events of the tenant are listed apart from those of the organization."""
+        asked: dict[str, str | list[str]] = {
+            "effective_at[gte]": str(int(since.timestamp())),
+            "event_types[]": [*types],
+        }
+        if of_tenant:
+            asked["tenant_only"] = "true"
+        found = self._list("events of the audit log", AUDIT_LOGS, parse_event, asked, pages)
+        return [event for event in found if event is not None]
+
     # -- reading
 
     def peek(self, name: str, path: str) -> Page:
@@ -211,9 +228,14 @@ class OpenAIClient:
             raise _incomplete(problem, reply) from None
 
     def _list(
-        self, name: str, path: str, parse: Parse[Value], asked: Mapping[str, str] | None = None
+        self,
+        name: str,
+        path: str,
+        parse: Parse[Value],
+        asked: Query | None = None,
+        most_pages: int | None = None,
     ) -> list[Value]:
-        """`asked`: what the list is narrowed or widened by."""
+        """`asked`: what the list is narrowed or widened by. Only with `most_pages` may it be left unread."""
         walk, started = Walk(name), time.monotonic()
         found: list[Value] = []
         cursor: str | None = None
@@ -226,7 +248,7 @@ class OpenAIClient:
             except Unreadable as problem:
                 raise _incomplete(problem, reply) from None
             self._progress(f"Read {walk.items} {name}.")
-            if cursor is None:
+            if cursor is None or walk.pages == most_pages:
                 break
         seconds = time.monotonic() - started
         self.listings.append(Listing(name, walk.pages, walk.items, walk.first_id, walk.last_id, seconds))
@@ -258,7 +280,7 @@ class OpenAIClient:
             raise _incomplete("The answer is about another than was asked for", reply)
         return found
 
-    def _read(self, path: str, query: Mapping[str, str]) -> Reply:
+    def _read(self, path: str, query: Query) -> Reply:
         reply = self._hear(self._transport.read(path, query))
         if not reply.ok:
             raise self._refusal(reply, ReadIncomplete)

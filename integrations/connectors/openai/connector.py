@@ -3,7 +3,7 @@
 import unicodedata
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
@@ -20,10 +20,12 @@ from integrations.connectors.base import (
     CredentialFacts,
     CredentialRejected,
     Entitlement,
+    Event,
     Grant,
     Key,
     Listing,
     NewCredential,
+    NotKept,
     OutcomeUnknown,
     PermissionMissing,
     ReadIncomplete,
@@ -33,9 +35,12 @@ from integrations.connectors.base import (
     Vocabulary,
 )
 from integrations.connectors.http import Pace, Transport
-from integrations.connectors.openai import checking, entering, residue
+from integrations.connectors.openai import checking, entering, events, residue
 from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.parsing import GROUP, MEMBER, PROJECT
+
+EVENT_PAGES = 10
+"""A thousand events. In which order OpenAI lists them is not known; what is not among them is not seen."""
 
 
 class OpenAIConnector(Connector):
@@ -159,6 +164,26 @@ class OpenAIConnector(Connector):
 
     def fetch_key(self, key_id: str) -> Key | None:
         return residue.fetch_key(self._client, key_id)
+
+    def fetch_events(self, since: datetime, entitlement_kinds: Collection[str]) -> list[Event]:
+        with self._transport.in_a_hurry():
+            try:
+                found = self._client.list_audit_logs(since, events.TYPES, of_tenant=False, pages=EVENT_PAGES)
+            except (PermissionMissing, ReadIncomplete) as error:
+                if isinstance(error, PermissionMissing) or error.status in (400, 404):
+                    raise NotKept(f"Without it {checking.EVENTS_UNREAD}. {error}") from error
+                raise
+            if events.KEPT_APART.isdisjoint(entitlement_kinds):
+                return found
+            return found + self._events_of_tenant(since)
+
+    def _events_of_tenant(self, since: datetime) -> list[Event]:
+        """An organization may belong to no tenant, or its tenant be closed to the key."""
+        with suppress(PermissionMissing, ReadIncomplete):
+            return self._client.list_audit_logs(
+                since, events.TYPES_OF_TENANT, of_tenant=True, pages=EVENT_PAGES
+            )
+        return []
 
     # -- writing
 

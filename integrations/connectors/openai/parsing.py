@@ -23,6 +23,8 @@ Row = Mapping[str, Any]
 
 PROJECT = "project"
 GROUP = "group"
+PROJECT_KEY = "project key"
+ADMIN_KEY = "admin key"
 MEMBER = "member"
 DEFAULT_PROJECT = "it is the default project, which OpenAI does not let anyone change"
 
@@ -294,6 +296,13 @@ def parse_service_account(row: Row, place: str) -> str:
 
 
 # -- fields
+
+
+def required_moment(row: Row, key: str, place: str) -> datetime:
+    found = _moment(row, key, place)
+    if found is None:
+        raise Unreadable(f"{place} has no {key}")
+    return found
 
 
 def _check_object(row: Row, place: str, *expected: str) -> None:

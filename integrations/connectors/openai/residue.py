@@ -4,9 +4,13 @@ from collections.abc import Callable, Collection, Iterator
 
 from integrations.connectors.base import Entitlement, Key, PermissionMissing, Receipt, Residue, Unattended
 from integrations.connectors.openai.client import OpenAIClient
-from integrations.connectors.openai.parsing import DEFAULT_PROJECT, AdminKey, ProjectKey
-
-PROJECT_KEY, ADMIN_KEY = "project key", "admin key"
+from integrations.connectors.openai.parsing import (
+    ADMIN_KEY,
+    DEFAULT_PROJECT,
+    PROJECT_KEY,
+    AdminKey,
+    ProjectKey,
+)
 
 
 def fetch(
