@@ -65,8 +65,9 @@ def read(
     started = time.monotonic()
     accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
     _check_invites(connector, accounts, known_invites)
+    members = [account.id for account in accounts if account.state is AccountState.ACTIVE]
     named = _fetch_named(connector, rules)
-    entitlements, held, holdings = _fetch_held(connector, rules, named)
+    entitlements, held, holdings = _fetch_held(connector, rules, named, members)
     vanished = _vanished(connector, accounts, known_members)
     return Reading(
         accounts=tuple(_with_grants(account, holdings) for account in accounts),
@@ -98,33 +99,37 @@ def _fetch_named(connector: Connector, rules: Sequence[Rule]) -> list[Entitlemen
 
 
 def _fetch_held(
-    connector: Connector, rules: Sequence[Rule], entitlements: Sequence[Entitlement]
+    connector: Connector,
+    rules: Sequence[Rule],
+    entitlements: Sequence[Entitlement],
+    members: Collection[str],
 ) -> tuple[list[Entitlement], set[tuple[str, str]], dict[str, list[Grant]]]:
-    """Who holds what the rules name, by account id, and of what that was read. What the credential may not
-    see the holders of is left alone.
+    """Who holds what the rules name, by account id, and of what that was read. Kinds of which the credential
+    may not see the holders are left alone.
     """
-    wanted = {(found.kind, found.id) for found in resolve(rules, entitlements).entitlements.values()}
-    read: list[Entitlement] = []
+    named = list(dict.fromkeys(resolve(rules, entitlements).entitlements.values()))
     holdings: dict[str, list[Grant]] = {}
-    for entitlement in entitlements:
-        read.append(entitlement)
-        if (entitlement.kind, entitlement.id) not in wanted:
-            continue
+    unread: dict[str, str] = {}
+    for kind in sorted({found.kind for found in named}):
         try:
-            holders = connector.fetch_holders(entitlement)
+            grants = connector.fetch_grants([found for found in named if found.kind == kind], members)
         except PermissionMissing as error:
-            if entitlement.kind in connector.vocabulary.invite_carries:
+            if kind in connector.vocabulary.invite_carries:
                 raise
-            why = f"the credential may not read who holds it. {str(error).rstrip('.')}"
-            read[-1] = replace(entitlement, unmanageable=why)
-            wanted.discard((entitlement.kind, entitlement.id))
-            continue
-        for account_id, role in holders.items():
-            holdings.setdefault(account_id, []).append(Grant(entitlement.kind, entitlement.id, role))
-    return read, wanted, holdings
+            unread[kind] = f"the credential may not read who holds it. {str(error).rstrip('.')}"
+        else:
+            for account_id, held in grants.items():
+                holdings.setdefault(account_id, []).extend(held)
+    read = {(found.kind, found.id) for found in named if found.kind not in unread}
+    return [_left_alone(found, unread) if found in named else found for found in entitlements], read, holdings
 
 
-def _with_grants(account: Account, holdings: Mapping[str, list[Grant]]) -> Account:
+def _left_alone(entitlement: Entitlement, unread: Mapping[str, str]) -> Entitlement:
+    why = unread.get(entitlement.kind)
+    return replace(entitlement, unmanageable=why) if why else entitlement
+
+
+def _with_grants(account: Account, holdings: Mapping[str, Collection[Grant]]) -> Account:
     if account.id not in holdings:
         return account
     return replace(account, grants=tuple(sorted(holdings[account.id])))

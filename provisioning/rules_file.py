@@ -174,15 +174,19 @@ def _same(stored: AccessRule, rule: FileRule, wanted: Mapping[str, Any]) -> bool
 
 def export_rules(integration: Integration) -> str:
     """All rules of an integration as TOML, in the order of their names."""
+    vocabulary = connector_class(integration.kind).vocabulary
     rules = integration.rules.select_related("group").prefetch_related("grants").order_by("name")
-    return tomli_w.dumps({"rule": [_table(rule) for rule in rules]})
+    return tomli_w.dumps({"rule": [_table(rule, vocabulary) for rule in rules]})
 
 
-def _table(rule: AccessRule) -> dict[str, Any]:
+def _table(rule: AccessRule, vocabulary: Vocabulary) -> dict[str, Any]:
+    """What has one role only is written by its name alone."""
     table: dict[str, Any] = {"name": rule.name}
     if rule.group:
         table["group"] = rule.group.name
     table["role"] = rule.role
     for grant in sorted(rule.grants.all(), key=lambda grant: (grant.kind, grant.name)):
-        table.setdefault(f"{grant.kind}s", []).append({"name": grant.name, "role": grant.role})
+        one_role = vocabulary.entitlement_roles.get(grant.kind) == (grant.role,)
+        entry = grant.name if one_role else {"name": grant.name, "role": grant.role}
+        table.setdefault(f"{grant.kind}s", []).append(entry)
     return table | {"state": rule.state}

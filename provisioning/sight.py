@@ -1,6 +1,6 @@
 """Looking at the remote again: one subject at a time, or everything at once where that costs fewer calls."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from directory.emails import email_key
@@ -16,7 +16,7 @@ class Sight:
     connector: Connector
     whole: bool
     _accounts: Mapping[str, Account] | None = None
-    _holders: dict[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    _grants: dict[tuple[str, str], Mapping[str, Collection[Grant]]] = field(default_factory=dict)
 
     def account(self, account_id: str, state: AccountState) -> Account | None:
         if self.whole:
@@ -32,13 +32,12 @@ class Sight:
         return None
 
     def grant(self, account_id: str, entitlement: Entitlement) -> Grant | None:
-        if not self.whole:
+        if not self.whole or entitlement.kind in self.connector.vocabulary.unlisted:
             return self.connector.fetch_grant(account_id, entitlement.kind, entitlement.id)
         key = (entitlement.kind, entitlement.id)
-        if key not in self._holders:
-            self._holders[key] = self.connector.fetch_holders(entitlement)
-        role = self._holders[key].get(account_id)
-        return Grant(*key, role) if role is not None else None
+        if key not in self._grants:
+            self._grants[key] = self.connector.fetch_grants([entitlement], members=())
+        return next(iter(self._grants[key].get(account_id, ())), None)
 
     def _listed(self) -> Mapping[str, Account]:
         if self._accounts is None:

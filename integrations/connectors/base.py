@@ -71,6 +71,17 @@ class Listing:
     last_id: str | None
     seconds: float
 
+    def followed_by(self, other: "Listing") -> "Listing":
+        """One proof of both."""
+        return Listing(
+            self.name,
+            self.pages + other.pages,
+            self.items + other.items,
+            self.first_id or other.first_id,
+            other.last_id or self.last_id,
+            self.seconds + other.seconds,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -238,6 +249,7 @@ class Vocabulary:
 
     `entitlement_roles`: by kind. `invite_carries`: which roles of a kind an invite can already grant.
     `implicit`: kinds that the highest organization role (`owner_role`) holds in full without a grant.
+    `unlisted`: kinds whose holders the remote does not list, so that each member is asked.
     """
 
     roles: tuple[str, ...]
@@ -245,6 +257,7 @@ class Vocabulary:
     entitlement_roles: Mapping[str, tuple[str, ...]]
     invite_carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     implicit: frozenset[str] = frozenset()
+    unlisted: frozenset[str] = frozenset()
 
     def usual_role(self, kind: str) -> str:
         """What a rule means that names no role: the lowest one that an invite can bring."""
@@ -345,8 +358,10 @@ class Connector(ABC):
         """Everything of these kinds that can be held, unmanageable ones too (they say why)."""
 
     @abstractmethod
-    def fetch_holders(self, entitlement: Entitlement) -> Mapping[str, str]:
-        """The role by account id of every member that holds the entitlement."""
+    def fetch_grants(
+        self, entitlements: Collection[Entitlement], members: Collection[str]
+    ) -> Mapping[str, Collection[Grant]]:
+        """Who holds these entitlements, by account id. `members`: whom to ask for the `unlisted` kinds."""
 
     @abstractmethod
     def fetch_account(self, account_id: str, state: AccountState) -> Account | None:

@@ -9,7 +9,7 @@ import pytest
 
 from integrations.connectors.base import Account, AccountState, Entitlement, Grant
 from integrations.connectors.openai import parsing
-from integrations.connectors.openai.parsing import Page, Unreadable
+from integrations.connectors.openai.parsing import Holder, Page, Unreadable
 from tests.openai.builders import body, group, invite, page, project, user, without
 
 JOINED = datetime.fromtimestamp(1_760_000_000, UTC)
@@ -183,6 +183,39 @@ def test_a_project_says_why_it_is_left_alone(row, name, unmanageable):
 )
 def test_a_group_says_why_it_is_left_alone(row, unmanageable):
     assert parsing.parse_group(row, "Row 1") == Entitlement("group", "group_1", "Platform", unmanageable)
+
+
+GROUP_SOURCE = {"principal_id": "group_1", "principal_type": "group"}
+USER_SOURCE = {"principal_id": "user-1", "principal_type": "user"}
+
+
+@pytest.mark.parametrize(
+    ("sources", "direct"),
+    [
+        pytest.param({}, True, id="absent, as in the examples"),
+        pytest.param({"assignment_sources": None}, True, id="null"),
+        pytest.param({"assignment_sources": []}, True, id="none"),
+        pytest.param({"assignment_sources": [USER_SOURCE]}, True, id="the person"),
+        pytest.param({"assignment_sources": [GROUP_SOURCE, USER_SOURCE]}, True, id="a group and the person"),
+        pytest.param({"assignment_sources": [GROUP_SOURCE]}, False, id="a group"),
+    ],
+)
+def test_a_role_that_comes_from_groups_alone_is_no_grant(sources, direct):
+    held = parsing.parse_assigned_role({"id": "role_1", "name": "Key auditor"} | sources, "Row 1")
+    assert held == (Holder("role_1", "holder") if direct else None)
+
+
+@pytest.mark.parametrize(
+    ("sources", "complaint"),
+    [
+        ("group_1", "Row 1 has assignment_sources that are no list"),
+        (["group_1"], "Row 1 is not a JSON object"),
+        ([{"principal_type": 1}], "Row 1 has a principal_type that is no text"),
+    ],
+)
+def test_sources_of_a_role_that_make_no_sense_are_refused(sources, complaint):
+    with pytest.raises(Unreadable, match=f"^{complaint}$"):
+        parsing.parse_assigned_role({"id": "role_1", "assignment_sources": sources}, "Row 1")
 
 
 def test_a_page_of_users_is_led_on_by_its_last_id():

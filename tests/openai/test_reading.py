@@ -1,5 +1,6 @@
 """Reading an organization: complete or not at all, and with the fewest calls."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -231,12 +232,61 @@ def test_who_holds_a_project_and_a_group(organization, connector):
     search, platform = organization.add_project("Search"), organization.add_group("Platform")
     organization.add_to_project(search.id, ada.id)
     organization.add_to_group(platform.id, ada.id)
-    assert connector.fetch_holders(Entitlement("project", search.id, "Search")) == {
-        olivia.id: "owner",
-        ada.id: "member",
+    in_search, in_platform = Grant("project", search.id, "member"), Grant("group", platform.id, "member")
+    named = [Entitlement("project", search.id, "Search"), Entitlement("group", platform.id, "Platform")]
+    assert connector.fetch_grants(named, members=()) == {
+        olivia.id: [replace(in_search, role="owner")],
+        ada.id: [in_search, in_platform],
     }
-    assert connector.fetch_holders(Entitlement("group", platform.id, "Platform")) == {ada.id: "member"}
     assert connector.fetch_grant(ada.id, "group", platform.id) == Grant("group", platform.id, "member")
+
+
+def test_a_custom_role_is_held_by_whom_it_was_given_to_and_not_by_those_who_inherit_it(
+    organization, connector, simulator
+):
+    people = [organization.add_member(f"{name}@example.org") for name in ("ada", "grace", "kate", "mary")]
+    ada, grace, kate, mary = (person.id for person in people)
+    auditor = organization.add_role("Key auditor", ["api.organization.projects.api_keys.read"])
+    other = organization.add_role("Other", [])
+    platform = organization.add_group("Platform")
+    organization.assign_role_to_group(platform.id, auditor.id)
+    for member in (grace, kate):
+        organization.add_to_group(platform.id, member)
+    for holder, role in ((ada, auditor), (kate, auditor), (ada, other)):
+        organization.assign_role(holder, role.id)
+    held = Grant("role", auditor.id, "holder")
+    listed = {found.name: found for found in connector.fetch_entitlements(["role"])}
+    assert listed["Key auditor"] == Entitlement("role", auditor.id, "Key auditor")
+    assert (
+        listed["owner"].unmanageable
+        == "it is one of OpenAI's own, which a rule gives as its organization role"
+    )
+    simulator.requests.clear()
+    grants = connector.fetch_grants([listed["Key auditor"]], [ada, grace, kate, mary])
+    assert {holder for holder, some in grants.items() if some} == {ada, kate}
+    assert grants[ada] == grants[kate] == [held]
+    assert asked(simulator) == [
+        f"GET /organization/users/{user}/roles?limit=100" for user in (ada, grace, kate, mary)
+    ]
+    assert [(p.name, p.pages, p.items) for p in connector.listings][-1] == ("roles of members", 4, 8)
+    assert connector.fetch_grant(ada, "role", auditor.id) == connector.fetch_grant(kate, "role", auditor.id)
+    assert connector.fetch_grant(kate, "role", auditor.id) == held
+    assert connector.fetch_grant(grace, "role", auditor.id) is None
+    assert connector.fetch_grant(mary, "role", auditor.id) is None
+
+
+def test_nobody_is_asked_for_roles_when_no_rule_names_one(organization, connector, simulator):
+    ada = organization.add_member("ada@example.org")
+    named = connector.fetch_entitlements(["project"])[0]
+    simulator.requests.clear()
+    connector.fetch_grants([named], [ada.id])
+    assert [path for path in asked(simulator) if "roles" in path] == []
+
+
+def test_a_member_whose_roles_cannot_be_read_makes_the_read_incomplete(organization, connector):
+    auditor = organization.add_role("Key auditor", [])
+    with pytest.raises(ReadIncomplete, match="No user found"):
+        connector.fetch_grants([Entitlement("role", auditor.id, "Key auditor")], ["user-gone"])
 
 
 # -- the proof, and what it costs
@@ -253,7 +303,7 @@ def test_a_read_costs_the_fewest_calls_and_leaves_its_proof(time):
         )
         accounts = connector.fetch_accounts()
         named = connector.fetch_entitlements(["project"])[1]
-        connector.fetch_holders(named)
+        connector.fetch_grants([named], members=())
     users, invites = list(organization.users), list(organization.invites)
     assert len(accounts) == 351
     assert asked(simulator) == [

@@ -18,6 +18,7 @@ from tests.openai.remote import Answer, Remote, refusal
 
 MEMBER = Grant("project", "proj_1", "member")
 IN_GROUP = Grant("group", "group_1", "member")
+AUDITOR = Grant("role", "role_1", "holder")
 PROJECT_USER = {"object": "organization.project.user", "id": "user-1", "role": "member", "added_at": 1}
 
 WRITES = {
@@ -27,9 +28,11 @@ WRITES = {
     "remove": lambda c: c.remove("user-1"),
     "grant project": lambda c: c.grant("user-1", MEMBER),
     "grant group": lambda c: c.grant("user-1", IN_GROUP),
+    "grant role": lambda c: c.grant("user-1", AUDITOR),
     "change grant": lambda c: c.change_grant("user-1", MEMBER),
     "revoke project": lambda c: c.revoke("user-1", "project", "proj_1"),
     "revoke group": lambda c: c.revoke("user-1", "group", "group_1"),
+    "revoke role": lambda c: c.revoke("user-1", "role", "role_1"),
 }
 CONFIRMED = {
     "invite": invite(email="ADA@example.org"),
@@ -38,9 +41,11 @@ CONFIRMED = {
     "remove": {"object": "organization.user.deleted", "id": "user-1", "deleted": True},
     "grant project": PROJECT_USER,
     "grant group": {"object": "group.user", "user_id": "user-1", "group_id": "group_1"},
+    "grant role": {"object": "user.role", "user": user(), "role": {"object": "role", "id": "role_1"}},
     "change grant": PROJECT_USER,
     "revoke project": {"object": "organization.project.user.deleted", "id": "user-1", "deleted": True},
     "revoke group": {"object": "group.user.deleted", "deleted": True},
+    "revoke role": {"object": "user.role.deleted", "deleted": True},
 }
 SENT = {
     "invite": (
@@ -52,9 +57,11 @@ SENT = {
     "remove": ("DELETE /organization/users/user-1", None),
     "grant project": ("POST /organization/projects/proj_1/users", {"user_id": "user-1", "role": "member"}),
     "grant group": ("POST /organization/groups/group_1/users", {"user_id": "user-1"}),
+    "grant role": ("POST /organization/users/user-1/roles", {"role_id": "role_1"}),
     "change grant": ("POST /organization/projects/proj_1/users/user-1", {"role": "member"}),
     "revoke project": ("DELETE /organization/projects/proj_1/users/user-1", None),
     "revoke group": ("DELETE /organization/groups/group_1/users/user-1", None),
+    "revoke role": ("DELETE /organization/users/user-1/roles/role_1", None),
 }
 
 
@@ -101,6 +108,8 @@ def test_what_confirms_nothing_leaves_the_outcome_open(connect, write, answer):
         ("change role", user("user-2", role="owner")),
         ("grant project", PROJECT_USER | {"role": "owner"}),
         ("grant group", {"object": "group.user", "user_id": "user-2", "group_id": "group_1"}),
+        ("grant role", {"object": "user.role", "user": user("user-2"), "role": {"id": "role_1"}}),
+        ("grant role", {"object": "user.role", "user": user(), "role": {"id": "role_2"}}),
     ],
 )
 def test_an_answer_that_tells_of_something_else_confirms_nothing(connect, write, answer):
@@ -127,7 +136,7 @@ def test_a_clear_no_is_reported_with_its_words_and_not_repeated(connect, write, 
     assert len(remote.asked) == 1
 
 
-@pytest.mark.parametrize("write", ["withdraw", "remove", "revoke project", "revoke group"])
+@pytest.mark.parametrize("write", ["withdraw", "remove", "revoke project", "revoke group", "revoke role"])
 @pytest.mark.parametrize(
     "answer",
     [
@@ -140,7 +149,9 @@ def test_what_is_gone_already_needs_no_deleting(connect, write, answer):
         assert WRITES[write](connect(remote)) == Receipt(None)
 
 
-@pytest.mark.parametrize("write", ["change role", "grant project", "grant group", "change grant"])
+@pytest.mark.parametrize(
+    "write", ["change role", "grant project", "grant group", "grant role", "change grant"]
+)
 def test_nothing_is_given_to_who_is_gone(connect, write):
     gone = refusal(404, "No user found with id 'user-1'.")
     with Remote(gone) as remote, pytest.raises(ActionRejected, match="No user found"):
@@ -203,6 +214,7 @@ def test_who_cannot_be_looked_at_counts_as_refused(connect, broken):
         pytest.param(lambda c: c.change_role("user-1", ""), id="an empty role"),
         pytest.param(lambda c: c.grant("user-1", Grant("group", "g", "owner")), id="no role of a group"),
         pytest.param(lambda c: c.change_grant("user-1", IN_GROUP), id="a group's one role"),
+        pytest.param(lambda c: c.grant("user-1", Grant("role", "r", "member")), id="no way to hold a role"),
     ],
 )
 def test_what_openai_has_not_is_never_sent(connector, simulator, write):

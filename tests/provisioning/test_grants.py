@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import pytest
+
 from directory.models import Group, Membership, Person
+from integrations.connectors.openai.simulator.records import Role
 from provisioning.models import AccessRule, RuleGrant
 from tests.provisioning.world import World, brief
 
@@ -78,3 +81,140 @@ def test_an_organization_that_has_no_viewers_fails_the_action_with_its_reason(wo
         "rejected",
         "OpenAI refused this: Invalid role 'viewer'. Expected one of: owner, member.",
     )
+
+
+# -- a custom role of the organization
+
+AUDITOR = "Key auditor"
+
+
+@pytest.fixture
+def auditor(world: World) -> Role:
+    """A custom role, which one of two groups of the directory has by a rule."""
+    give(world.rule("Auditors", group="audit"), "role", AUDITOR, "holder")
+    world.rule("Finance", group="finance")
+    return world.organization.add_role(AUDITOR, ["api.organization.projects.api_keys.read"])
+
+
+def roles_asked_for(world: World) -> list[str]:
+    return [
+        f"{asked.method} {asked.path}"
+        for asked in world.simulator.requests
+        if "/users/" in asked.path and "/roles" in asked.path
+    ]
+
+
+def test_a_custom_role_follows_the_accepted_invite_and_goes_with_the_rule(
+    world: World, auditor: Role
+) -> None:
+    world.hire(ADA, "audit")
+    assert brief(world.sync()) == [("invite", ADA, "done")]
+    assert world.sync()["actions"] == []
+    ada = world.organization.accept_invite(ADA)
+    document = world.sync()
+    assert given(document) == [("grant", AUDITOR, "holder", "done")]
+    assert document["actions"][0]["rule"] == "Auditors"
+    assert ada.role_ids == [auditor.id]
+    assert world.sync()["actions"] == []
+
+    move(ADA, "finance")
+    document = world.sync()
+    assert given(document) == [("revoke", AUDITOR, "", "done")]
+    assert document["actions"][0]["before"] == {"role": "holder"}
+    assert (ada.role, ada.role_ids) == ("reader", [])
+    world.dismiss(ADA)
+    assert brief(world.sync()) == [("remove", ADA, "done")]
+
+
+def test_a_custom_role_that_a_role_change_has_dropped_is_put_back_by_the_next_sync(
+    world: World, auditor: Role
+) -> None:
+    world.organization.behaviour.role_change_drops_custom_roles = True
+    world.hire(ADA, "audit")
+    ada = world.organization.add_member(ADA)
+    world.sync()
+    world.rule("Auditors own", "owner", group="audit")
+    assert brief(world.sync()) == [("change_role", ADA, "done")]
+    assert (ada.role, ada.role_ids) == ("owner", [])
+    assert given(world.sync()) == [("grant", AUDITOR, "holder", "done")]
+    assert (ada.role, ada.role_ids) == ("owner", [auditor.id])
+    assert world.sync()["actions"] == []
+
+
+def test_a_role_given_in_the_console_is_drift_and_one_through_a_group_is_not(
+    world: World, auditor: Role
+) -> None:
+    organization = world.organization
+    for email in (ADA, "grace@example.org"):
+        world.hire(email, "finance")
+        organization.add_member(email)
+    organization.assign_role(organization.find_user(ADA).id, auditor.id)
+    platform = organization.add_group("platform")
+    organization.assign_role_to_group(platform.id, auditor.id)
+    organization.add_to_group(platform.id, organization.find_user("grace@example.org").id)
+    document = world.sync()
+    assert brief(document) == [("revoke", ADA, "done")]
+    assert document["actions"][0]["situation"] == "drift"
+
+
+def test_each_member_is_asked_once_and_only_when_a_rule_names_a_custom_role(world: World) -> None:
+    world.rule("Auditors", group="audit")
+    world.hire(ADA, "audit")
+    world.organization.add_member(ADA)
+    world.sync()
+    assert roles_asked_for(world) == []
+    for name in ("Reviewer", "Writer"):
+        world.organization.add_role(name, [])
+        give(AccessRule.objects.get(name="Auditors"), "role", name, "holder")
+    world.preview()
+    members = [user.id for user in world.organization.users.values()]
+    assert roles_asked_for(world) == [f"GET /v1/organization/users/{user}/roles" for user in members]
+
+
+def test_many_roles_given_at_once_are_all_seen_again(world: World) -> None:
+    """So many that members and projects are looked at in one read; of roles there is no such list."""
+    rule = world.rule("Auditors", group="audit")
+    for number in range(3):
+        world.organization.add_role(f"Role {number}", [])
+        give(rule, "role", f"Role {number}", "holder")
+        world.hire(f"p{number}@example.org", "audit")
+        world.organization.add_member(f"p{number}@example.org")
+    document = world.sync()
+    assert document["counts"]["planned"] == 9 > world.job(document).read["calls"]
+    assert world.job(document).actions.filter(confirmed_at=None).count() == 0
+
+
+def test_a_role_of_openai_s_own_and_a_missing_one_are_reported_with_the_rule(world: World) -> None:
+    rule = world.rule("Auditors", group="audit")
+    give(rule, "role", "owner", "holder")
+    give(rule, "role", "Nobody", "holder")
+    told = [(action["rule"], action["detail"]) for action in world.sync()["actions"]]
+    assert told == [
+        (
+            "Auditors",
+            "The role 'owner' is left alone: it is one of OpenAI's own, which a rule gives as its "
+            "organization role.",
+        ),
+        ("Auditors", "There is no role named 'Nobody'."),
+    ]
+
+
+# -- a group in OpenAI, and what the group is given there
+
+
+def test_a_role_of_an_openai_group_comes_and_goes_with_the_membership(world: World) -> None:
+    """What this costs does not grow with the people: nobody is asked for their roles."""
+    organization = world.organization
+    platform, auditor = organization.add_group("platform"), organization.add_role(AUDITOR, [])
+    organization.assign_role_to_group(platform.id, auditor.id)
+    give(world.rule("Auditors", group="audit"), "group", "platform", "member")
+    world.rule("Finance", group="finance")
+    world.hire(ADA, "audit")
+    world.sync()
+    ada = organization.accept_invite(ADA)
+    assert given(world.sync()) == [("grant", "platform", "member", "done")]
+    assert auditor.id in [held.id for held in organization.roles_of(ada.id)]
+    move(ADA, "finance")
+    assert given(world.sync()) == [("revoke", "platform", "", "done")]
+    assert auditor.id not in [held.id for held in organization.roles_of(ada.id)]
+    assert roles_asked_for(world) == []

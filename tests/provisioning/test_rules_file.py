@@ -1,5 +1,6 @@
 """Access rules as a file: every mistake named with its place, nothing half imported."""
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ group = "Engineering"
 role = "reader"
 projects = [{ name = "Search", role = "member" }, "Voice"]
 groups = ["platform"]
+roles = ["Key auditor"]
 state = "active"
 
 [[rule]]
@@ -76,10 +78,21 @@ def test_what_is_imported_is_exported_and_imported_again_without_a_change(world:
         ("project", "Search", "member"),
         ("project", "Voice", "member"),
         ("group", "platform", "member"),
+        ("role", "Key auditor", "holder"),
     }
     assert world.integration.rules.get(name="Everyone reads").state == "draft"
 
-    again = import_rules(world.integration, export_rules(world.integration).encode())
+    exported = export_rules(world.integration)
+    assert tomllib.loads(exported)["rule"][0] == {
+        "name": "Engineers build in Search",
+        "group": "engineering",
+        "role": "reader",
+        "groups": ["platform"],
+        "projects": [{"name": "Search", "role": "member"}, {"name": "Voice", "role": "member"}],
+        "roles": ["Key auditor"],
+        "state": "active",
+    }
+    again = import_rules(world.integration, exported.encode())
     assert (again["added"], again["changed"], len(again["unchanged"])) == ([], [], 3)
 
 

@@ -175,6 +175,34 @@ class OpenAIClient:
     def delete_group_user(self, group_id: str, user_id: str) -> Receipt:
         return self._delete(_path(GROUPS, group_id, "users", user_id), user_id)
 
+    # https://platform.openai.com/docs/api-reference/roles
+
+    def list_roles(self) -> list[Entitlement]:
+        return self._list("roles", ROLES, parsing.parse_role)
+
+    # https://platform.openai.com/docs/api-reference/role-assignments
+
+    def list_user_roles(self, user_id: str) -> list[Holder]:
+        """Those that the person holds by themselves. One proof tells of all people."""
+        path = _path(USERS, user_id, "roles")
+        roles = self._list("roles of members", path, parsing.parse_assigned_role, together=True)
+        return [role for role in roles if role is not None]
+
+    def retrieve_user_role(self, role_id: str, user_id: str) -> Holder | None:
+        return self._retrieve(_path(USERS, user_id, "roles", role_id), role_id, parsing.parse_assigned_role)
+
+    def create_user_role(self, role_id: str, user_id: str) -> Receipt:
+        wanted = Holder(user_id, role_id)
+        return self._post(
+            _path(USERS, user_id, "roles"),
+            {"role_id": role_id},
+            parsing.parse_role_assignment,
+            lambda given: given == wanted,
+        )
+
+    def delete_user_role(self, role_id: str, user_id: str) -> Receipt:
+        return self._delete(_path(USERS, user_id, "roles", role_id), role_id)
+
     # https://platform.openai.com/docs/api-reference/admin-api-keys
 
     def list_admin_keys(self) -> list[AdminKey]:
@@ -234,8 +262,12 @@ class OpenAIClient:
         parse: Parse[Value],
         asked: Query | None = None,
         most_pages: int | None = None,
+        *,
+        together: bool = False,
     ) -> list[Value]:
-        """`asked`: what the list is narrowed or widened by. Only with `most_pages` may it be left unread."""
+        """`asked`: what the list is narrowed or widened by. Only with `most_pages` may it be left unread.
+        `together`: proven as one with the lists of the same name that were read just before.
+        """
         walk, started = Walk(name), time.monotonic()
         found: list[Value] = []
         cursor: str | None = None
@@ -251,7 +283,10 @@ class OpenAIClient:
             if cursor is None or walk.pages == most_pages:
                 break
         seconds = time.monotonic() - started
-        self.listings.append(Listing(name, walk.pages, walk.items, walk.first_id, walk.last_id, seconds))
+        proof = Listing(name, walk.pages, walk.items, walk.first_id, walk.last_id, seconds)
+        if together and self.listings and self.listings[-1].name == name:
+            proof = self.listings.pop().followed_by(proof)
+        self.listings.append(proof)
         return found
 
     def _take(self, walk: Walk, body: bytes, parse: Parse[Value], found: list[Value]) -> str | None:

@@ -37,7 +37,7 @@ from integrations.connectors.base import (
 from integrations.connectors.http import Pace, Transport
 from integrations.connectors.openai import checking, entering, events, residue
 from integrations.connectors.openai.client import OpenAIClient
-from integrations.connectors.openai.parsing import GROUP, MEMBER, PROJECT
+from integrations.connectors.openai.parsing import GROUP, HOLDER, MEMBER, PROJECT, ROLE
 
 EVENT_PAGES = 10
 """A thousand events. In which order OpenAI lists them is not known; what is not among them is not seen."""
@@ -60,9 +60,10 @@ class OpenAIConnector(Connector):
     vocabulary = Vocabulary(
         roles=("reader", "owner"),
         owner_role="owner",
-        entitlement_roles={PROJECT: ("viewer", "member", "owner"), GROUP: (MEMBER,)},
+        entitlement_roles={PROJECT: ("viewer", "member", "owner"), GROUP: (MEMBER,), ROLE: (HOLDER,)},
         invite_carries={PROJECT: ("member", "owner")},
         implicit=frozenset({PROJECT}),
+        unlisted=frozenset({ROLE}),
     )
 
     @sensitive_variables("secret")
@@ -138,7 +139,7 @@ class OpenAIConnector(Connector):
         return self._client.retrieve_invite(account_id)
 
     def fetch_entitlements(self, kinds: Collection[str]) -> list[Entitlement]:
-        lists = {PROJECT: self._list_projects, GROUP: self._client.list_groups}
+        lists = {PROJECT: self._list_projects, GROUP: self._client.list_groups, ROLE: self._client.list_roles}
         return [entitlement for kind in kinds for entitlement in lists[kind]()]
 
     def _list_projects(self) -> list[Entitlement]:
@@ -149,13 +150,27 @@ class OpenAIConnector(Connector):
             )
         return projects
 
-    def fetch_holders(self, entitlement: Entitlement) -> Mapping[str, str]:
+    def fetch_grants(
+        self, entitlements: Collection[Entitlement], members: Collection[str]
+    ) -> Mapping[str, Collection[Grant]]:
         lists = {PROJECT: self._client.list_project_users, GROUP: self._client.list_group_users}
-        holders = lists[entitlement.kind](entitlement.id, entitlement.name)
-        return {holder.id: holder.role for holder in holders}
+        grants: dict[str, list[Grant]] = {}
+        for held in entitlements:
+            if held.kind in lists:
+                for holder in lists[held.kind](held.id, held.name):
+                    grants.setdefault(holder.id, []).append(Grant(held.kind, held.id, holder.role))
+        roles = {held.id for held in entitlements if held.kind == ROLE}
+        for user_id in members if roles else ():
+            held_here = [role for role in self._client.list_user_roles(user_id) if role.id in roles]
+            grants.setdefault(user_id, []).extend(Grant(ROLE, role.id, role.role) for role in held_here)
+        return grants
 
     def fetch_grant(self, account_id: str, kind: str, entitlement_id: str) -> Grant | None:
-        ways = {PROJECT: self._client.retrieve_project_user, GROUP: self._client.retrieve_group_user}
+        ways = {
+            PROJECT: self._client.retrieve_project_user,
+            GROUP: self._client.retrieve_group_user,
+            ROLE: self._client.retrieve_user_role,
+        }
         holder = ways[kind](entitlement_id, account_id)
         return Grant(kind, entitlement_id, holder.role) if holder else None
 
@@ -212,11 +227,12 @@ class OpenAIConnector(Connector):
     def grant(self, account_id: str, grant: Grant) -> Receipt:
         _check_role(grant.role, self.vocabulary.entitlement_roles[grant.kind])
         try:
-            if grant.kind == GROUP:
-                return self._client.create_group_user(grant.id, account_id)
-            return self._client.create_project_user(grant.id, account_id, grant.role)
+            if grant.kind == PROJECT:
+                return self._client.create_project_user(grant.id, account_id, grant.role)
+            ways = {GROUP: self._client.create_group_user, ROLE: self._client.create_user_role}
+            return ways[grant.kind](grant.id, account_id)
         except ActionRejected as refusal:
-            if "already exists in" in str(refusal) and self._holds(account_id, grant):
+            if "already" in str(refusal) and self._holds(account_id, grant):
                 return Receipt(refusal.request_id)
             raise
 
@@ -233,7 +249,11 @@ class OpenAIConnector(Connector):
         return self._client.modify_project_user(grant.id, account_id, grant.role)
 
     def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt:
-        ways = {PROJECT: self._client.delete_project_user, GROUP: self._client.delete_group_user}
+        ways = {
+            PROJECT: self._client.delete_project_user,
+            GROUP: self._client.delete_group_user,
+            ROLE: self._client.delete_user_role,
+        }
         return self._gone_or(lambda: ways[kind](entitlement_id, account_id))
 
     def revoke_key(self, key_id: str) -> Receipt:

@@ -26,7 +26,10 @@ GROUP = "group"
 PROJECT_KEY = "project key"
 ADMIN_KEY = "admin key"
 MEMBER = "member"
+ROLE = "role"
+HOLDER = "holder"
 DEFAULT_PROJECT = "it is the default project, which OpenAI does not let anyone change"
+OWN_ROLE = "it is one of OpenAI's own, which a rule gives as its organization role"
 
 UNSOUND = re.compile("[\0\ud800-\udfff]")
 """A NUL, or half of a surrogate pair, would break what stores a text or sends it back."""
@@ -250,6 +253,29 @@ def parse_group_user(row: Row, place: str) -> Holder:
 def parse_group_membership(row: Row, place: str) -> Holder:
     """The answer to adding someone to a group, which has a form of its own."""
     return Holder(_required(row, "user_id", place), MEMBER)
+
+
+def parse_role(row: Row, place: str) -> Entitlement:
+    _check_object(row, place, "role")
+    role_id = _id(row, place)
+    unmanageable = OWN_ROLE if _flag(row, "predefined_role", place) else ""
+    return Entitlement(ROLE, role_id, _text(row, "name", place) or role_id, unmanageable)
+
+
+def parse_assigned_role(row: Row, place: str) -> Holder | None:
+    """The role's id, as held. None where it is only inherited, and all that it comes from are groups."""
+    sources = row.get("assignment_sources") or []
+    if not isinstance(sources, list):
+        raise Unreadable(f"{place} has assignment_sources that are no list")
+    kinds = [_text(parse_row(source, place), "principal_type", place) for source in sources]
+    return Holder(_id(row, place), HOLDER) if not kinds or "user" in kinds else None
+
+
+def parse_role_assignment(row: Row, place: str) -> Holder:
+    """The answer to giving somebody a role: the person, and in place of a role's name its id."""
+    _check_object(row, place, "user.role")
+    user, role = (parse_row(row.get(field), f"{place}, field {field},") for field in ("user", "role"))
+    return Holder(row_id(user, place), _id(role, place))
 
 
 def parse_admin_key(row: Row, place: str) -> AdminKey | None:
