@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
-from integrations.connectors.base import Account, Entitlement, Grant
+from integrations.connectors.base import Account, Entitlement, Grant, plural
 
 
 class Kind(StrEnum):
@@ -129,7 +129,7 @@ def named(grants: Iterable[Grant], names: Mapping[tuple[str, str], str]) -> dict
     by_kind: dict[str, list[dict[str, str]]] = {"projects": []}
     for grant in grants:
         name = names.get((grant.kind, grant.id), grant.id)
-        by_kind.setdefault(f"{grant.kind}s", []).append({"name": name, "role": grant.role})
+        by_kind.setdefault(plural(grant.kind), []).append({"name": name, "role": grant.role})
     return {kind: sorted(held, key=lambda line: line["name"]) for kind, held in by_kind.items()}
 
 

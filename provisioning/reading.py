@@ -89,7 +89,7 @@ def _fetch_named(connector: Connector, rules: Sequence[Rule]) -> list[Entitlemen
     found: list[Entitlement] = []
     for kind in sorted({kind for kind, _ in named}):
         try:
-            found += connector.fetch_entitlements([kind])
+            found += connector.fetch_entitlements([kind], [name for of, name in sorted(named) if of == kind])
         except PermissionMissing as error:
             if kind in connector.vocabulary.invite_carries:
                 raise

@@ -10,7 +10,7 @@ from django.db import transaction
 
 from directory.models import Group
 from integrations.catalog import connector_class
-from integrations.connectors.base import Vocabulary
+from integrations.connectors.base import Vocabulary, plural
 from integrations.models import Integration
 from provisioning.models import AccessRule, RuleGrant
 from provisioning.policy import RuleGrant as GrantValue
@@ -73,7 +73,7 @@ class _Reader:
         self.problems: list[str] = []
 
     def rule(self) -> FileRule:
-        plurals = {f"{kind}s": kind for kind in self.vocabulary.entitlement_roles}
+        plurals = {plural(kind): kind for kind in self.vocabulary.entitlement_roles}
         for key in self.table.keys() - {*self.KEYS, *plurals}:
             self._wrong(f"has an unknown key {key!r}; there are {', '.join([*self.KEYS, *plurals])}")
         return FileRule(
@@ -103,29 +103,29 @@ class _Reader:
 
     def _grants(self, plurals: Mapping[str, str]) -> list[GrantValue]:
         grants: dict[tuple[str, str], GrantValue] = {}
-        for plural, kind in plurals.items():
-            entries = self.table.get(plural, [])
+        for key, kind in plurals.items():
+            entries = self.table.get(key, [])
             if not isinstance(entries, list):
-                self._wrong(f"has {plural} that is no list")
+                self._wrong(f"has {key} that is no list")
                 continue
             for entry in entries:
-                grant = self._grant(plural, kind, entry)
+                grant = self._grant(key, kind, entry)
                 if grant and (kind, grant.name.casefold()) in grants:
                     self._wrong(f"names the {kind} {grant.name!r} twice")
                 elif grant:
                     grants[kind, grant.name.casefold()] = grant
         return list(grants.values())
 
-    def _grant(self, plural: str, kind: str, entry: Any) -> GrantValue | None:
+    def _grant(self, key: str, kind: str, entry: Any) -> GrantValue | None:
         roles = self.vocabulary.entitlement_roles[kind]
         usual = self.vocabulary.usual_role(kind)
         if isinstance(entry, str):
             entry = {"name": entry}
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"].strip():
-            self._wrong(f"has an entry in {plural} without a name")
+            self._wrong(f"has an entry in {key} without a name")
             return None
         if unknown := entry.keys() - {"name", "role"}:
-            self._wrong(f"has an unknown key {min(unknown)!r} in {plural}")
+            self._wrong(f"has an unknown key {min(unknown)!r} in {key}")
         role = self._one_of(f"{kind} role", entry.get("role", usual), roles)
         return GrantValue(kind, entry["name"].strip(), role)
 
@@ -188,5 +188,5 @@ def _table(rule: AccessRule, vocabulary: Vocabulary) -> dict[str, Any]:
     for grant in sorted(rule.grants.all(), key=lambda grant: (grant.kind, grant.name)):
         one_role = vocabulary.entitlement_roles.get(grant.kind) == (grant.role,)
         entry = grant.name if one_role else {"name": grant.name, "role": grant.role}
-        table.setdefault(f"{grant.kind}s", []).append(entry)
+        table.setdefault(plural(grant.kind), []).append(entry)
     return table | {"state": rule.state}

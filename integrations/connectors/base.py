@@ -305,6 +305,11 @@ class OutcomeUnknown(ConnectorError):
     """Look at the remote before anything else: a write was sent and its reply was lost."""
 
 
+def plural(kind: str) -> str:
+    """A kind of entitlement as files and documents name it: `projects`, `project_roles`."""
+    return f"{kind}s".replace(" ", "_")
+
+
 class Connector(ABC):
     """One configured remote. Reads are complete or raise; a write returns a receipt or raises.
 
@@ -354,8 +359,10 @@ class Connector(ABC):
         return ()
 
     @abstractmethod
-    def fetch_entitlements(self, kinds: Collection[str]) -> list[Entitlement]:
-        """Everything of these kinds that can be held, unmanageable ones too (they say why)."""
+    def fetch_entitlements(self, kinds: Collection[str], names: Collection[str] = ()) -> list[Entitlement]:
+        """Everything of these kinds that can be held, unmanageable ones too (they say why). Of a kind that is
+        found in many places, only what lies where something of these names does.
+        """
 
     @abstractmethod
     def fetch_grants(

@@ -30,6 +30,8 @@ pytestmark = pytest.mark.skipif(
 )
 PROJECT_KEYS = "/organization/projects/{project_id}/api_keys"
 PROJECT_USERS = "/organization/projects/{project_id}/users"
+PROJECT_ROLES = "/projects/{project_id}/roles"
+PROJECT_USER_ROLES = "/projects/{project_id}/users/{user_id}/roles"
 USER_ROLES = "/organization/users/{user_id}/roles"
 GROUP_USERS = "/organization/groups/{group_id}/users"
 OPERATIONS = {
@@ -61,6 +63,11 @@ OPERATIONS = {
     "retrieve_user_role": ("GET", USER_ROLES + "/{role_id}"),
     "create_user_role": ("POST", USER_ROLES),
     "delete_user_role": ("DELETE", USER_ROLES + "/{role_id}"),
+    "list_project_roles": ("GET", PROJECT_ROLES),
+    "list_project_user_roles": ("GET", PROJECT_USER_ROLES),
+    "retrieve_project_user_role": ("GET", PROJECT_USER_ROLES + "/{role_id}"),
+    "create_project_user_role": ("POST", PROJECT_USER_ROLES),
+    "delete_project_user_role": ("DELETE", PROJECT_USER_ROLES + "/{role_id}"),
     "list_admin_keys": ("GET", "/organization/admin_api_keys"),
     "retrieve_admin_key": ("GET", "/organization/admin_api_keys/{key_id}"),
     "create_admin_key": ("POST", "/organization/admin_api_keys"),
@@ -141,9 +148,12 @@ def everything_asked(time) -> list[Recorded]:
         organization.add_project(f"Project {number}")
         organization.add_group(f"Group {number}")
     ada = organization.add_member("ada@example.org")
+    organization.add_to_project(search.id, ada.id)
     for number in range(120):
         organization.add_service_account(search.id, f"Robot {number}")
         organization.add_project_key(search.id, ada.id, f"Key {number}")
+        role = organization.add_role(f"Role {number}", [], project_id=search.id)
+        organization.memberships[f"{search.id}/{ada.id}"].role_ids.append(role.id)
         organization.assign_role(ada.id, organization.add_role(f"Role {number}", []).id)
     organization.create_admin_key("Hers", ada.id)
     with organization.console(ada.id):
@@ -163,13 +173,15 @@ def _read(connector: OpenAIConnector, project_id: str, group_id: str, user_id: s
     accounts = connector.fetch_accounts()
     roles = connector.fetch_entitlements(["project", "group", "role"])[-120:]
     named = [Entitlement("project", project_id, "Search"), Entitlement("group", group_id, "Platform")]
-    assert len(connector.fetch_grants([*named, *roles], [user_id])[user_id]) == 120
+    in_search = connector.fetch_entitlements(["project role"], ["Search: Role 1"])[-120:]
+    assert len(connector.fetch_grants([*named, *roles, *in_search], [user_id])[user_id]) == 241
     invited = next(account for account in accounts if account.state is AccountState.INVITED)
     connector.fetch_account(invited.id, AccountState.INVITED)
     connector.fetch_account(user_id, AccountState.ACTIVE)
     connector.fetch_grant(user_id, "project", project_id)
     connector.fetch_grant(user_id, "group", group_id)
     assert connector.fetch_grant(user_id, "role", roles[0].id)
+    assert connector.fetch_grant(user_id, "project role", in_search[0].id)
     connector.fetch_credential_facts()
     connector.fetch_events(datetime(2026, 1, 1, tzinfo=UTC), ["group"])
     for key in connector.fetch_residue([user_id], []).keys[-2:]:
@@ -184,8 +196,11 @@ def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: 
     connector.invite("newer@example.org", "owner", [])
     connector.withdraw_invite(invited.account_id or "")
     auditor = Grant("role", connector.fetch_entitlements(["role"])[-1].id, "holder")
-    connector.revoke(user_id, "role", auditor.id)
-    for grant in (in_project, in_group, auditor):
+    in_search = connector.fetch_entitlements(["project role"], ["Search: Role 1"])[-1]
+    editor = Grant("project role", in_search.id, "holder")
+    for held in (auditor, editor):
+        connector.revoke(user_id, held.kind, held.id)
+    for grant in (in_project, in_group, auditor, editor):
         connector.grant(user_id, grant)
         connector.grant(user_id, grant)  # again: the connector looks whether it is so already
     connector.change_grant(user_id, Grant("project", project_id, "owner"))

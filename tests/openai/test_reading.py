@@ -259,7 +259,7 @@ def test_a_custom_role_is_held_by_whom_it_was_given_to_and_not_by_those_who_inhe
     assert listed["Key auditor"] == Entitlement("role", auditor.id, "Key auditor")
     assert (
         listed["owner"].unmanageable
-        == "it is one of OpenAI's own, which a rule gives as its organization role"
+        == "it is one of OpenAI's own, which a rule gives as a role and not by this list"
     )
     simulator.requests.clear()
     grants = connector.fetch_grants([listed["Key auditor"]], [ada, grace, kate, mary])
@@ -273,6 +273,33 @@ def test_a_custom_role_is_held_by_whom_it_was_given_to_and_not_by_those_who_inhe
     assert connector.fetch_grant(kate, "role", auditor.id) == held
     assert connector.fetch_grant(grace, "role", auditor.id) is None
     assert connector.fetch_grant(mary, "role", auditor.id) is None
+
+
+def test_a_project_s_own_roles_are_looked_for_only_where_a_name_says_so(organization, connector, simulator):
+    ada, grace = (organization.add_member(f"{name}@example.org").id for name in ("ada", "grace"))
+    search, old = organization.add_project("Search"), organization.add_project("Old")
+    voice = organization.add_project("Voice")
+    for place in (search, old):
+        organization.add_role("Prompt editor", [], project_id=place.id)
+    organization.archive_project(old.id)
+    for member in (ada, grace):
+        organization.add_to_project(search.id, member)
+    [editor] = [role for role in organization.project_roles(search.id) if not role.predefined_role]
+    organization.assign_role_in_project(search.id, ada, editor.id)
+
+    found = connector.fetch_entitlements(["project role"], ["search: prompt EDITOR", "Old: Prompt editor"])
+    assert [held.name for held in found if not held.unmanageable] == ["Search: Prompt editor"]
+    assert {held.name: held.unmanageable for held in found}["Old: Prompt editor"] == "it is archived"
+    assert not [path for path in asked(simulator) if voice.id in path or old.id in path]
+    [named] = [held for held in found if not held.unmanageable]
+    assert named.id == f"{search.id}/{editor.id}"
+    simulator.requests.clear()
+    held = Grant("project role", named.id, "holder")
+    assert connector.fetch_grants([named], members=()) == {ada: [held]}
+    in_search = connector.listings[-1]
+    assert (in_search.name, in_search.pages) == (f"roles in the project {search.id}", 3)
+    assert connector.fetch_grant(ada, "project role", named.id) == held
+    assert connector.fetch_grant(grace, "project role", named.id) is None
 
 
 def test_nobody_is_asked_for_roles_when_no_rule_names_one(organization, connector, simulator):
@@ -312,7 +339,7 @@ def test_a_read_costs_the_fewest_calls_and_leaves_its_proof(time):
         "GET /organization/users?limit=100",
         f"GET /organization/users?limit=100&after={users[99]}",
         f"GET /organization/users?limit=100&after={users[199]}",
-        "GET /organization/projects?limit=100",
+        "GET /organization/projects?limit=100&include_archived=true",
         f"GET /organization/projects/{named.id}/users?limit=100",
     ]
     assert connector.calls == 7

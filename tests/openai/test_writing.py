@@ -19,6 +19,8 @@ from tests.openai.remote import Answer, Remote, refusal
 MEMBER = Grant("project", "proj_1", "member")
 IN_GROUP = Grant("group", "group_1", "member")
 AUDITOR = Grant("role", "role_1", "holder")
+EDITOR = Grant("project role", "proj_1/role_1", "holder")
+GIVEN_ROLE = {"object": "user.role", "user": user(), "role": {"object": "role", "id": "role_1"}}
 PROJECT_USER = {"object": "organization.project.user", "id": "user-1", "role": "member", "added_at": 1}
 
 WRITES = {
@@ -29,10 +31,12 @@ WRITES = {
     "grant project": lambda c: c.grant("user-1", MEMBER),
     "grant group": lambda c: c.grant("user-1", IN_GROUP),
     "grant role": lambda c: c.grant("user-1", AUDITOR),
+    "grant project role": lambda c: c.grant("user-1", EDITOR),
     "change grant": lambda c: c.change_grant("user-1", MEMBER),
     "revoke project": lambda c: c.revoke("user-1", "project", "proj_1"),
     "revoke group": lambda c: c.revoke("user-1", "group", "group_1"),
     "revoke role": lambda c: c.revoke("user-1", "role", "role_1"),
+    "revoke project role": lambda c: c.revoke("user-1", "project role", "proj_1/role_1"),
 }
 CONFIRMED = {
     "invite": invite(email="ADA@example.org"),
@@ -41,11 +45,13 @@ CONFIRMED = {
     "remove": {"object": "organization.user.deleted", "id": "user-1", "deleted": True},
     "grant project": PROJECT_USER,
     "grant group": {"object": "group.user", "user_id": "user-1", "group_id": "group_1"},
-    "grant role": {"object": "user.role", "user": user(), "role": {"object": "role", "id": "role_1"}},
+    "grant role": GIVEN_ROLE,
+    "grant project role": GIVEN_ROLE,
     "change grant": PROJECT_USER,
     "revoke project": {"object": "organization.project.user.deleted", "id": "user-1", "deleted": True},
     "revoke group": {"object": "group.user.deleted", "deleted": True},
     "revoke role": {"object": "user.role.deleted", "deleted": True},
+    "revoke project role": {"object": "user.role.deleted", "deleted": True},
 }
 SENT = {
     "invite": (
@@ -58,10 +64,12 @@ SENT = {
     "grant project": ("POST /organization/projects/proj_1/users", {"user_id": "user-1", "role": "member"}),
     "grant group": ("POST /organization/groups/group_1/users", {"user_id": "user-1"}),
     "grant role": ("POST /organization/users/user-1/roles", {"role_id": "role_1"}),
+    "grant project role": ("POST /projects/proj_1/users/user-1/roles", {"role_id": "role_1"}),
     "change grant": ("POST /organization/projects/proj_1/users/user-1", {"role": "member"}),
     "revoke project": ("DELETE /organization/projects/proj_1/users/user-1", None),
     "revoke group": ("DELETE /organization/groups/group_1/users/user-1", None),
     "revoke role": ("DELETE /organization/users/user-1/roles/role_1", None),
+    "revoke project role": ("DELETE /projects/proj_1/users/user-1/roles/role_1", None),
 }
 
 
@@ -136,7 +144,9 @@ def test_a_clear_no_is_reported_with_its_words_and_not_repeated(connect, write, 
     assert len(remote.asked) == 1
 
 
-@pytest.mark.parametrize("write", ["withdraw", "remove", "revoke project", "revoke group", "revoke role"])
+@pytest.mark.parametrize(
+    "write", ["withdraw", "remove", "revoke project", "revoke group", "revoke role", "revoke project role"]
+)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -150,7 +160,8 @@ def test_what_is_gone_already_needs_no_deleting(connect, write, answer):
 
 
 @pytest.mark.parametrize(
-    "write", ["change role", "grant project", "grant group", "grant role", "change grant"]
+    "write",
+    ["change role", "grant project", "grant group", "grant role", "grant project role", "change grant"],
 )
 def test_nothing_is_given_to_who_is_gone(connect, write):
     gone = refusal(404, "No user found with id 'user-1'.")

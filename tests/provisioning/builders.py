@@ -15,10 +15,15 @@ from provisioning.policy import Mark, Policy, Rule, RuleGrant, resolve
 VOCABULARY = Vocabulary(
     roles=("reader", "owner"),
     owner_role="owner",
-    entitlement_roles={"project": ("viewer", "member", "owner"), "group": ("member",), "role": ("holder",)},
+    entitlement_roles={
+        "project": ("viewer", "member", "owner"),
+        "group": ("member",),
+        "role": ("holder",),
+        "project role": ("holder",),
+    },
     invite_carries={"project": ("member", "owner")},
-    implicit=frozenset({"project"}),
-    unlisted=frozenset({"role"}),
+    implicit=frozenset({"project", "project role"}),
+    unlisted=frozenset({"role", "project role"}),
 )
 SEARCH = Entitlement("project", "proj_search", "Search")
 VOICE = Entitlement("project", "proj_voice", "Voice")

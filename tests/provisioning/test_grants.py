@@ -192,8 +192,8 @@ def test_a_role_of_openai_s_own_and_a_missing_one_are_reported_with_the_rule(wor
     assert told == [
         (
             "Auditors",
-            "The role 'owner' is left alone: it is one of OpenAI's own, which a rule gives as its "
-            "organization role.",
+            "The role 'owner' is left alone: it is one of OpenAI's own, which a rule gives as a role and "
+            "not by this list.",
         ),
         ("Auditors", "There is no role named 'Nobody'."),
     ]
@@ -218,3 +218,81 @@ def test_a_role_of_an_openai_group_comes_and_goes_with_the_membership(world: Wor
     assert given(world.sync()) == [("revoke", "platform", "", "done")]
     assert auditor.id not in [held.id for held in organization.roles_of(ada.id)]
     assert roles_asked_for(world) == []
+
+
+# -- a custom role in a project
+
+EDITOR = "Search: Prompt editor"
+
+
+@pytest.fixture
+def editor(world: World) -> Role:
+    """A role of the project Search, which writers have by a rule, besides being members there."""
+    search = world.organization.add_project("Search")
+    give(world.rule("Writers", group="writing", Search="member"), "project role", EDITOR, "holder")
+    world.rule("Finance", group="finance")
+    return world.organization.add_role("Prompt editor", ["api.prompts.write"], project_id=search.id)
+
+
+def editors(world: World, editor: Role) -> list[str]:
+    return [
+        world.organization.users[held.user_id].email or ""
+        for held in world.organization.memberships.values()
+        if editor.id in held.role_ids
+    ]
+
+
+def test_a_project_s_own_role_follows_the_membership_and_goes_with_it(world: World, editor: Role) -> None:
+    world.hire(ADA, "writing")
+    document = world.sync()
+    assert brief(document) == [("invite", ADA, "done")]
+    assert document["actions"][0]["after"] == {
+        "role": "reader",
+        "projects": [{"name": "Search", "role": "member"}],
+    }
+    assert world.sync()["actions"] == []
+    world.organization.accept_invite(ADA)
+    assert given(world.sync()) == [("grant", EDITOR, "holder", "done")]
+    assert editors(world, editor) == [ADA]
+    assert world.sync()["actions"] == []
+
+    world.rule("Finance too", group="finance", Search="member")
+    move(ADA, "finance")
+    assert given(world.sync()) == [("revoke", EDITOR, "", "done")]
+    assert (editors(world, editor), role_in(world, "Search", ADA)) == ([], "member")
+    world.dismiss(ADA)
+    assert brief(world.sync()) == [("remove", ADA, "done")]
+
+
+def test_membership_and_role_are_given_together_and_lost_together(world: World, editor: Role) -> None:
+    world.hire(ADA, "writing")
+    world.organization.add_member(ADA)
+    assert given(world.sync()) == [
+        ("grant", "Search", "member", "done"),
+        ("grant", EDITOR, "holder", "done"),
+    ]
+    move(ADA, "finance")
+    document = world.sync()
+    assert document["state"] == "succeeded"
+    assert given(document)[0] == ("revoke", "Search", "", "done")
+    assert (editors(world, editor), role_in(world, "Search", ADA)) == ([], None)
+    assert world.sync()["actions"] == []
+
+
+def test_an_owner_of_the_organization_is_given_no_role_in_a_project(world: World, editor: Role) -> None:
+    world.hire(ADA, "writing", "owners")
+    world.organization.add_member(ADA, "owner")
+    assert world.sync()["actions"] == []
+
+
+def test_a_project_s_role_that_is_not_there_is_reported_with_the_rule(world: World) -> None:
+    old = world.organization.add_project("Old")
+    world.organization.archive_project(old.id)
+    rule = world.rule("Writers", group="writing", Old="member")
+    for name in ("Nowhere: Prompt editor", "Old: Prompt editor"):
+        give(rule, "project role", name, "holder")
+    assert sorted((action["rule"], action["detail"]) for action in world.sync()["actions"]) == [
+        ("Writers", "The project 'Old' is left alone: it is archived."),
+        ("Writers", "The project role 'Old: Prompt editor' is left alone: it is archived."),
+        ("Writers", "There is no project role named 'Nowhere: Prompt editor'."),
+    ]

@@ -20,6 +20,7 @@ role = "reader"
 projects = [{ name = "Search", role = "member" }, "Voice"]
 groups = ["platform"]
 roles = ["Key auditor"]
+project_roles = ["Search: Prompt editor"]
 state = "active"
 
 [[rule]]
@@ -79,6 +80,7 @@ def test_what_is_imported_is_exported_and_imported_again_without_a_change(world:
         ("project", "Voice", "member"),
         ("group", "platform", "member"),
         ("role", "Key auditor", "holder"),
+        ("project role", "Search: Prompt editor", "holder"),
     }
     assert world.integration.rules.get(name="Everyone reads").state == "draft"
 
@@ -88,6 +90,7 @@ def test_what_is_imported_is_exported_and_imported_again_without_a_change(world:
         "group": "engineering",
         "role": "reader",
         "groups": ["platform"],
+        "project_roles": ["Search: Prompt editor"],
         "projects": [{"name": "Search", "role": "member"}, {"name": "Voice", "role": "member"}],
         "roles": ["Key auditor"],
         "state": "active",

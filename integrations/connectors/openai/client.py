@@ -35,6 +35,7 @@ PROJECTS = "/organization/projects"
 GROUPS = "/organization/groups"
 ADMIN_KEYS = "/organization/admin_api_keys"
 ROLES = "/organization/roles"
+PROJECTS_WITH_ROLES = "/projects"
 AUDIT_LOGS = "/organization/audit_logs"
 
 Value = TypeVar("Value")
@@ -98,7 +99,8 @@ class OpenAIClient:
     # https://platform.openai.com/docs/api-reference/projects
 
     def list_projects(self) -> list[Entitlement]:
-        return self._list("projects", PROJECTS, parsing.parse_project)
+        """Archived ones too, so that it can be said of one that a rule names."""
+        return self._list("projects", PROJECTS, parsing.parse_project, {"include_archived": "true"})
 
     # https://platform.openai.com/docs/api-reference/project-users
 
@@ -202,6 +204,36 @@ class OpenAIClient:
 
     def delete_user_role(self, role_id: str, user_id: str) -> Receipt:
         return self._delete(_path(USERS, user_id, "roles", role_id), role_id)
+
+    # https://platform.openai.com/docs/api-reference/project-roles
+
+    def list_project_roles(self, project_id: str, name: str) -> list[Entitlement]:
+        path = _path(PROJECTS_WITH_ROLES, project_id, "roles")
+        return self._list(f"roles of the project {name}", path, parsing.parse_role)
+
+    def list_project_user_roles(self, project_id: str, user_id: str) -> list[Holder]:
+        """Those that the person holds by themselves. One proof tells of all people in a project."""
+        path = _path(PROJECTS_WITH_ROLES, project_id, "users", user_id, "roles")
+        name = f"roles in the project {project_id}"
+        roles = self._list(name, path, parsing.parse_assigned_role, together=True)
+        return [role for role in roles if role is not None]
+
+    def retrieve_project_user_role(self, project_id: str, role_id: str, user_id: str) -> Holder | None:
+        path = _path(PROJECTS_WITH_ROLES, project_id, "users", user_id, "roles", role_id)
+        return self._retrieve(path, role_id, parsing.parse_assigned_role)
+
+    def create_project_user_role(self, project_id: str, role_id: str, user_id: str) -> Receipt:
+        wanted = Holder(user_id, role_id)
+        return self._post(
+            _path(PROJECTS_WITH_ROLES, project_id, "users", user_id, "roles"),
+            {"role_id": role_id},
+            parsing.parse_role_assignment,
+            lambda given: given == wanted,
+        )
+
+    def delete_project_user_role(self, project_id: str, role_id: str, user_id: str) -> Receipt:
+        path = _path(PROJECTS_WITH_ROLES, project_id, "users", user_id, "roles", role_id)
+        return self._delete(path, role_id)
 
     # https://platform.openai.com/docs/api-reference/admin-api-keys
 

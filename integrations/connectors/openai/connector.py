@@ -1,9 +1,10 @@
 """OpenAI Platform for Cakewalk: members and invites are accounts, projects and groups are entitlements."""
 
 import unicodedata
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
@@ -35,9 +36,9 @@ from integrations.connectors.base import (
     Vocabulary,
 )
 from integrations.connectors.http import Pace, Transport
-from integrations.connectors.openai import checking, entering, events, residue
+from integrations.connectors.openai import checking, entering, events, project_roles, residue
 from integrations.connectors.openai.client import OpenAIClient
-from integrations.connectors.openai.parsing import GROUP, HOLDER, MEMBER, PROJECT, ROLE
+from integrations.connectors.openai.parsing import GROUP, HOLDER, MEMBER, PROJECT, PROJECT_ROLE, ROLE, Holder
 
 EVENT_PAGES = 10
 """A thousand events. In which order OpenAI lists them is not known; what is not among them is not seen."""
@@ -60,10 +61,15 @@ class OpenAIConnector(Connector):
     vocabulary = Vocabulary(
         roles=("reader", "owner"),
         owner_role="owner",
-        entitlement_roles={PROJECT: ("viewer", "member", "owner"), GROUP: (MEMBER,), ROLE: (HOLDER,)},
+        entitlement_roles={
+            PROJECT: ("viewer", "member", "owner"),
+            GROUP: (MEMBER,),
+            ROLE: (HOLDER,),
+            PROJECT_ROLE: (HOLDER,),
+        },
         invite_carries={PROJECT: ("member", "owner")},
-        implicit=frozenset({PROJECT}),
-        unlisted=frozenset({ROLE}),
+        implicit=frozenset({PROJECT, PROJECT_ROLE}),
+        unlisted=frozenset({ROLE, PROJECT_ROLE}),
     )
 
     @sensitive_variables("secret")
@@ -138,8 +144,13 @@ class OpenAIConnector(Connector):
             return self._client.retrieve_user(account_id)
         return self._client.retrieve_invite(account_id)
 
-    def fetch_entitlements(self, kinds: Collection[str]) -> list[Entitlement]:
-        lists = {PROJECT: self._list_projects, GROUP: self._client.list_groups, ROLE: self._client.list_roles}
+    def fetch_entitlements(self, kinds: Collection[str], names: Collection[str] = ()) -> list[Entitlement]:
+        lists: dict[str, Callable[[], Iterable[Entitlement]]] = {
+            PROJECT: self._list_projects,
+            GROUP: self._client.list_groups,
+            ROLE: self._client.list_roles,
+            PROJECT_ROLE: partial(project_roles.find, self._client, names),
+        }
         return [entitlement for kind in kinds for entitlement in lists[kind]()]
 
     def _list_projects(self) -> list[Entitlement]:
@@ -163,13 +174,17 @@ class OpenAIConnector(Connector):
         for user_id in members if roles else ():
             held_here = [role for role in self._client.list_user_roles(user_id) if role.id in roles]
             grants.setdefault(user_id, []).extend(Grant(ROLE, role.id, role.role) for role in held_here)
+        in_projects = [held for held in entitlements if held.kind == PROJECT_ROLE]
+        for user_id, grant in project_roles.fetch_grants(self._client, in_projects):
+            grants.setdefault(user_id, []).append(grant)
         return grants
 
     def fetch_grant(self, account_id: str, kind: str, entitlement_id: str) -> Grant | None:
-        ways = {
+        ways: dict[str, Callable[[str, str], Holder | None]] = {
             PROJECT: self._client.retrieve_project_user,
             GROUP: self._client.retrieve_group_user,
             ROLE: self._client.retrieve_user_role,
+            PROJECT_ROLE: partial(project_roles.retrieve, self._client),
         }
         holder = ways[kind](entitlement_id, account_id)
         return Grant(kind, entitlement_id, holder.role) if holder else None
@@ -229,7 +244,11 @@ class OpenAIConnector(Connector):
         try:
             if grant.kind == PROJECT:
                 return self._client.create_project_user(grant.id, account_id, grant.role)
-            ways = {GROUP: self._client.create_group_user, ROLE: self._client.create_user_role}
+            ways: dict[str, Callable[[str, str], Receipt]] = {
+                GROUP: self._client.create_group_user,
+                ROLE: self._client.create_user_role,
+                PROJECT_ROLE: partial(project_roles.create, self._client),
+            }
             return ways[grant.kind](grant.id, account_id)
         except ActionRejected as refusal:
             if "already" in str(refusal) and self._holds(account_id, grant):
@@ -249,10 +268,11 @@ class OpenAIConnector(Connector):
         return self._client.modify_project_user(grant.id, account_id, grant.role)
 
     def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt:
-        ways = {
+        ways: dict[str, Callable[[str, str], Receipt]] = {
             PROJECT: self._client.delete_project_user,
             GROUP: self._client.delete_group_user,
             ROLE: self._client.delete_user_role,
+            PROJECT_ROLE: partial(project_roles.delete, self._client),
         }
         return self._gone_or(lambda: ways[kind](entitlement_id, account_id))
 

@@ -27,9 +27,10 @@ PROJECT_KEY = "project key"
 ADMIN_KEY = "admin key"
 MEMBER = "member"
 ROLE = "role"
+PROJECT_ROLE = "project role"
 HOLDER = "holder"
 DEFAULT_PROJECT = "it is the default project, which OpenAI does not let anyone change"
-OWN_ROLE = "it is one of OpenAI's own, which a rule gives as its organization role"
+OWN_ROLE = "it is one of OpenAI's own, which a rule gives as a role and not by this list"
 
 UNSOUND = re.compile("[\0\ud800-\udfff]")
 """A NUL, or half of a surrogate pair, would break what stores a text or sends it back."""
