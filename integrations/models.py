@@ -14,6 +14,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from integrations.budgets import SharedBudgets
 from integrations.catalog import connector_class
 from integrations.connectors.base import CheckReport, Connector, CredentialFacts
 from integrations.encryption import EncryptedTextField, Secret
@@ -139,7 +140,10 @@ class Integration(models.Model):
     def connector(self, progress: Callable[[str], None] = lambda _: None) -> Connector:
         """The connector with this integration's credential, ready to call the remote."""
         return connector_class(self.kind)(
-            secret=self.revealed_secret(), base_url=self.base_url, progress=progress
+            secret=self.revealed_secret(),
+            base_url=self.base_url,
+            progress=progress,
+            budgets=SharedBudgets(self.pk),
         )
 
     def revealed_secret(self) -> str:

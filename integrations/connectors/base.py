@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import ClassVar
 
+from integrations.connectors.budget import Budgets
+
 
 class AccountState(StrEnum):
     ACTIVE = "active"
@@ -323,9 +325,16 @@ class Connector(ABC):
 
     @abstractmethod
     def __init__(
-        self, *, secret: str, base_url: str, progress: Callable[[str], None] = lambda _: None
+        self,
+        *,
+        secret: str,
+        base_url: str,
+        progress: Callable[[str], None] = lambda _: None,
+        budgets: Budgets | None = None,
     ) -> None:
-        """`progress` is called after each page with a short text; it may raise to stop the read."""
+        """`progress` is called after each page with a short text; it may raise to stop the read. `budgets`:
+        what is known of the remote's limits, and shared with other workers.
+        """
 
     @classmethod
     @abstractmethod

@@ -1,4 +1,4 @@
-"""HTTP to a remote: one session, one pace, patience with what passes, and whether a write arrived.
+"""HTTP to a remote: one session, a pace by endpoint, patience with what passes, and whether a write arrived.
 
 The only module that knows `requests`. A 4xx is the vendor's word: it is returned for the connector to judge.
 """
@@ -28,13 +28,14 @@ from integrations.connectors.base import (
     ReadIncomplete,
     RemoteUnreachable,
 )
+from integrations.connectors.budget import Budgets, family
 
 CONNECT_SECONDS = 5.0
 ANSWER_BYTES = 16 * 1024 * 1024
 ATTEMPTS = 5
-SLOW_DOWN_SECONDS = 60.0
-"""The wait after a 429 that names none: limits are commonly refilled each minute."""
 LONGEST_PAUSE_SECONDS = 86_400.0
+RESET_UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
+RESET = "".join(rf"(?:(?P<{unit}>\d{{1,9}}(?:\.\d{{1,9}})?){unit})?" for unit in RESET_UNITS)
 BREATH_SECONDS = 5.0
 """How often a wait reports progress, so that a job keeps its lease and can be cancelled."""
 
@@ -67,6 +68,10 @@ class Request:
     @property
     def writes(self) -> bool:
         return self.method != "GET"
+
+    @property
+    def family(self) -> str:
+        return family(self.method, self.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,12 @@ class Transport:
 
     @sensitive_variables("secret")
     def __init__(
-        self, base_url: str, secret: str, progress: Callable[[str], None], pace: Pace | None = None
+        self,
+        base_url: str,
+        secret: str,
+        progress: Callable[[str], None],
+        pace: Pace | None = None,
+        budgets: Budgets | None = None,
     ) -> None:
         self.calls = 0
         self.host = urlsplit(base_url).netloc
@@ -130,7 +140,7 @@ class Transport:
         self._secret = secret
         self._progress = progress
         self._pace = pace or Pace()
-        self._resume_at = self._pace.clock()
+        self._budgets = budgets or Budgets(self._pace.clock)
         self._session = _session(secret)
 
     def read(self, path: str, query: Query | None = None) -> Reply:
@@ -155,9 +165,9 @@ class Transport:
 
     def _call(self, request: Request) -> Reply:
         give_up_at = self._pace.clock() + self._pace.patience
-        self._wait_for_turn(give_up_at)
         failures = 0
         while True:
+            self._wait_for_turn(request, give_up_at)
             outcome = self._send(request)
             if isinstance(outcome, Fault):
                 trouble = self._judge_fault(request, outcome, failures)
@@ -232,12 +242,15 @@ class Transport:
 
     def _judge_reply(self, request: Request, reply: Reply, failures: int) -> Trouble | None:
         if reply.ok:
+            if (pause := _pause_after_the_last(reply.headers)) is not None:
+                self._budgets.exhaust(request.family, pause, taken=True)
             return None
         facts: dict[str, Any] = {"status": reply.status, "request_id": reply.request_id}
         advised = _advised_pause(reply.headers)
         if reply.status == 429:
             refusal = RateLimited(f"{self.host} asked to slow down.", **facts)
-            return Trouble(refusal, advised or SLOW_DOWN_SECONDS, slow_down=True)
+            pause = self._budgets.exhaust(request.family, advised or _reset(reply.headers))
+            return Trouble(refusal, pause, slow_down=True)
         if reply.status != 408 and 400 <= reply.status < 500:
             return None
         if request.writes:
@@ -253,19 +266,18 @@ class Transport:
 
     # -- waiting
 
-    def _wait_for_turn(self, give_up_at: float) -> None:
-        """A 429 to one call makes all later calls of this transport wait."""
-        if self._resume_at > give_up_at:
-            seconds = self._resume_at - self._pace.clock()
-            raise RateLimited(f"{self.host} asked to wait another {seconds:.0f} seconds.", status=429)
-        self._wait_until(self._resume_at, f"{self.host} asked to slow down.")
+    def _wait_for_turn(self, request: Request, give_up_at: float) -> None:
+        """What was refused to one call holds for all of its family, and for those of other workers."""
+        while seconds := self._budgets.take(request.family):
+            turn = self._pace.clock() + seconds
+            if turn > give_up_at:
+                raise RateLimited(f"{self.host} asked to wait another {seconds:.0f} seconds.", status=429)
+            self._wait_until(turn, f"{self.host} asked to slow down.")
 
     def _wait_or_raise(self, trouble: Trouble, give_up_at: float, *, last: bool) -> None:
         if trouble.pause is None:
             raise trouble.error
         resume_at = self._pace.clock() + trouble.pause
-        if trouble.slow_down:
-            self._resume_at = resume_at
         if last or resume_at > give_up_at:
             raise trouble.error
         self._wait_until(resume_at, str(trouble.error))
@@ -300,6 +312,20 @@ def _advised_pause(headers: Mapping[str, str]) -> float | None:
     if seconds is None:
         seconds = _seconds_until(headers.get("retry-after"), headers.get("date"))
     return None if seconds is None else min(max(seconds, 0.5), LONGEST_PAUSE_SECONDS)
+
+
+def _pause_after_the_last(headers: Mapping[str, str]) -> float | None:
+    """Until more is allowed, where an answer says that it was the last one until then."""
+    return _reset(headers) if headers.get("x-ratelimit-remaining-requests") == "0" else None
+
+
+def _reset(headers: Mapping[str, str]) -> float | None:
+    """`x-ratelimit-reset-requests`, which OpenAI writes as `6m0s`, `1.5s` or `20ms`."""
+    told = re.fullmatch(RESET, headers.get("x-ratelimit-reset-requests", "").strip())
+    if not told or not told[0]:
+        return None
+    seconds = sum(float(told[name] or 0) * unit for name, unit in RESET_UNITS.items())
+    return min(max(seconds, 0.5), LONGEST_PAUSE_SECONDS)
 
 
 def _number(text: str | None, unit: float) -> float | None:

@@ -217,7 +217,7 @@ def test_a_pause_beyond_all_patience_is_not_begun_and_holds_for_the_next_call(ca
         with pytest.raises(RateLimited, match=r"asked to slow down\."):
             transport.read("/organization/users")
         with pytest.raises(RateLimited, match=r"asked to wait another 3600 seconds\."):
-            transport.write("DELETE", "/organization/users/u")
+            transport.read("/organization/users")
         assert (time.slept, transport.calls) == ([], 1)
         time.now += 3400
         assert transport.read("/organization/users").ok

@@ -35,6 +35,7 @@ from integrations.connectors.base import (
     Residue,
     Vocabulary,
 )
+from integrations.connectors.budget import Budgets
 from integrations.connectors.http import Pace, Transport
 from integrations.connectors.openai import checking, entering, events, project_roles, residue
 from integrations.connectors.openai.client import OpenAIClient
@@ -79,6 +80,7 @@ class OpenAIConnector(Connector):
         secret: str,
         base_url: str,
         progress: Callable[[str], None] = lambda _: None,
+        budgets: Budgets | None = None,
         pace: Pace | None = None,
     ) -> None:
         if refusal := self.refuse_secret(secret):
@@ -86,7 +88,7 @@ class OpenAIConnector(Connector):
         if refusal := self.refuse_base_url(base_url):
             raise RemoteUnreachable(refusal)
         self._secret = secret
-        self._transport = Transport(base_url, secret, progress, pace)
+        self._transport = Transport(base_url, secret, progress, pace, budgets)
         self._client = OpenAIClient(self._transport, progress)
         self._acceptances: Sequence[Acceptance] = ()
 

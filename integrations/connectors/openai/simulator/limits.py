@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
 
 from integrations.connectors.openai.simulator.refusals import TooManyRequests
@@ -14,13 +14,20 @@ class RateLimit:
     `says_when`: with Retry-After. OpenAI has been seen to leave it out.
     """
 
-    def __init__(self, requests: int, window: float = 60.0, *, says_when: bool = True) -> None:
-        self._requests, self._window, self._says_when = requests, window, says_when
+    def __init__(
+        self,
+        requests: int,
+        window: float = 60.0,
+        *,
+        says_when: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._requests, self._window, self._says_when, self._clock = requests, window, says_when, clock
         self._started, self._taken = -math.inf, 0
 
     def take(self) -> None:
         """Counts one request; raises TooManyRequests where it is one too many."""
-        now = time.monotonic()
+        now = self._clock()
         if now >= self._started + self._window:
             self._started, self._taken = now, 0
         self._taken += 1
