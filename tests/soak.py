@@ -22,7 +22,7 @@ from tests.machine import Services
 SUBJECTS = ("any_plan", "any_listing", "any_restore", "convergence", "matching", "safety")
 TESTS = [f"tests/provisioning/test_{subject}.py" for subject in SUBJECTS]
 CHAOS = "tests/provisioning/test_chaos.py"
-OUTAGES = "tests/stack/test_outages.py"
+OUTAGES = ("tests/stack/test_outages.py", "tests/provisioning/test_rate.py")
 LEAST_CASES = 100_000 * PERCENT // 100
 LONGEST_SECONDS = 45 * 60
 STATISTICS = re.compile(r"^tests/\S+?::(\S+):\n\n(?:  .*\n)*?    - ([\d,]+) passing", re.MULTILINE)
@@ -63,7 +63,7 @@ def kill() -> tuple[bool, str]:
 def cut_off() -> tuple[bool, str]:
     """Whether all went well, and the sentence that sums it up. Mostly waiting, so four at a time."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-n", "4", OUTAGES],
+        [sys.executable, "-m", "pytest", "-q", "-n", "4", *OUTAGES],
         env=os.environ | {"HYPOTHESIS_PROFILE": "soak"},
         stdout=subprocess.PIPE,
         text=True,
@@ -72,7 +72,7 @@ def cut_off() -> tuple[bool, str]:
     )
     print(done.stdout, flush=True)
     survived = re.search(r"(\d+) passed", done.stdout)
-    return done.returncode == 0, f"{survived[1] if survived else 'No'} outages survived."
+    return done.returncode == 0, f"{survived[1] if survived else 'No'} outages and low limits survived."
 
 
 def figures(seed: int, cases: Mapping[str, int], survived: str, seconds: float) -> str:

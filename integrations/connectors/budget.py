@@ -57,12 +57,17 @@ def exhaust(budget: Budget, now: float, pause: float | None, *, taken: bool) -> 
         return replace(unsure, used=used, room=0, ends_at=ends_at), ends_at - now
     started_at = budget.ends_at - budget.refill * MARGIN
     ends_at = max(started_at + REFILL_SECONDS * MARGIN, now) if pause is None else now + pause
-    refill = REFILL_SECONDS if pause is None else ends_at - started_at
+    refill = REFILL_SECONDS if pause is None else _window(ends_at - started_at, pause)
     confirmed = min(budget.confirmed + 1, MOST_CONFIRMED) if used == budget.limit else 0
     learned = Budget(used, refill, used, 0, ends_at, confirmed, 2**confirmed - 1)
     if refill > LONGEST_REFILL_SECONDS:
         learned = Budget(used=used, room=0, ends_at=ends_at)
     return learned, ends_at - now
+
+
+def _window(seconds: float, pause: float) -> float:
+    """Whole seconds are rounded up, so that windows of whole seconds, as is usual, look a little longer."""
+    return float(int(seconds)) if pause == int(pause) else seconds
 
 
 def _opened(budget: Budget, now: float) -> Budget:
