@@ -72,6 +72,10 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
     class Meta:
         model = RuleGrant
         fields = ("kind", "name", "role")
+        help_texts = {
+            "name": "As it is called in the remote. A role of a project has the names of both, as in "
+            "Search: Prompt editor."
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """The head of a column names its fields for the eye only."""
@@ -81,6 +85,16 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
             if not self.instance.pk:
                 # A row that is added in the browser starts as the model does, not with the first choice.
                 field.initial = getattr(self.instance, name)
+
+    def clean(self) -> dict[str, Any]:
+        """A role that was left as the row began is the lowest of the kind, where the kind has none such."""
+        typed = super().clean() or {}
+        roles = [
+            role for each in _vocabularies() for role in each.entitlement_roles.get(typed.get("kind", ""), ())
+        ]
+        if roles and "role" not in self.changed_data and typed.get("role") not in roles:
+            typed["role"] = roles[0]
+        return typed
 
 
 class GrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]

@@ -106,6 +106,15 @@ def test_a_new_rule_gives_no_group_with_the_role_of_a_project(operator: Client, 
     assert found == {"grants-0-role": ["Choose one of: member."]}
 
 
+def test_a_role_that_was_left_as_the_row_began_is_that_of_the_kind(
+    operator: Client, acme: Integration
+) -> None:
+    """A custom role is held in one way only, and that is not the first choice of a project."""
+    operator.post(ADD_RULE, new_rule(acme, ("role", "Key auditor", "member")))
+
+    assert [str(grant) for grant in AccessRule.objects.get().grants.all()] == ["role Key auditor as holder"]
+
+
 def test_a_rule_that_is_there_gives_no_group_with_the_role_of_a_project(
     operator: Client, acme: Integration
 ) -> None:
