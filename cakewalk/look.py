@@ -45,6 +45,12 @@ NAVIGATION: list[dict[str, Any]] = [
             ),
             _page("Actions", "bolt", "admin:provisioning_action_changelist", "provisioning.view_action"),
             _page("Accounts", "badge", "admin:provisioning_account_changelist", "provisioning.view_account"),
+            _page(
+                "Entitlements",
+                "key",
+                "admin:provisioning_entitlement_changelist",
+                "provisioning.view_entitlement",
+            ),
         ],
     },
     {

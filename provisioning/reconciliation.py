@@ -23,7 +23,7 @@ from integrations.connectors.base import (
 )
 from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
-from provisioning import accounts, applying, drafting, history, quarantine, superseding, sweeping
+from provisioning import accounts, applying, drafting, history, inventory, quarantine, superseding, sweeping
 from provisioning.differences import as_json, differences
 from provisioning.matching import match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
@@ -227,6 +227,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
             missed=() if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished,
             now=timezone.now(),
         )
+        inventory.remember(integration, reading, now=timezone.now())
         store(job, plan, verdict, reading, as_json(changes), directory)
         if not job.preview:
             superseding.settle_with_earlier_plans(job)

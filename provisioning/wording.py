@@ -169,5 +169,9 @@ def picture(state: Mapping[str, Any] | None) -> str:
     return ", ".join(words)
 
 
-def grants(held: list[Mapping[str, str]]) -> str:
-    return ", ".join(f"{grant['kind']} {grant['id']} ({grant['role']})" for grant in held)
+def grants(held: list[Mapping[str, str]], names: Mapping[tuple[str, str], str]) -> str:
+    """By the names that the remote gives; by id where none is known."""
+    return ", ".join(
+        f"{grant['kind']} {names.get((grant['kind'], grant['id']), grant['id'])} ({grant['role']})"
+        for grant in held
+    )

@@ -2,7 +2,15 @@
 
 from provisioning.admin.accounts import AccountAdmin, MarkAdmin
 from provisioning.admin.actions import ActionAdmin
+from provisioning.admin.entitlements import EntitlementAdmin
 from provisioning.admin.jobs import ProvisioningJobAdmin
 from provisioning.admin.rules import AccessRuleAdmin
 
-__all__ = ["AccessRuleAdmin", "AccountAdmin", "ActionAdmin", "MarkAdmin", "ProvisioningJobAdmin"]
+__all__ = [
+    "AccessRuleAdmin",
+    "AccountAdmin",
+    "ActionAdmin",
+    "EntitlementAdmin",
+    "MarkAdmin",
+    "ProvisioningJobAdmin",
+]

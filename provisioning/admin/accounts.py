@@ -15,10 +15,18 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from cakewalk.theme import ChoicesDropdownFilter, DropdownFilter, ModelAdmin, RelatedDropdownFilter, display
+from cakewalk.theme import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    ModelAdmin,
+    RelatedDropdownFilter,
+    action,
+    display,
+)
 from directory.emails import email_key
 from directory.models import Person
-from provisioning import wording
+from provisioning import inventory, wording
+from provisioning.admin import exporting
 from provisioning.admin.history import label
 from provisioning.models import Account, Mark, ProvisioningJob
 
@@ -72,6 +80,7 @@ class AccountAdmin(ModelAdmin):
     autocomplete_fields = ("person",)
     ordering = (Lower("email"), "pk")
     actions = None
+    actions_list = ("export",)
     fieldsets = (
         (
             "Whose it is",
@@ -139,6 +148,15 @@ class AccountAdmin(ModelAdmin):
         )
         return redirect("admin:provisioning_provisioningjob_change", form.cleaned_data["job"].pk)
 
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    @action(description="Export", url_path="export", permissions=["export"], icon="download")
+    def export(self, request: HttpRequest) -> HttpResponse:
+        """Just what the list shows, filtered and searched as it is, with all its pages."""
+        found = self.get_changelist_instance(request).get_queryset(request)
+        return exporting.csv_of(found.select_related("integration", "person"))
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
@@ -182,7 +200,7 @@ class AccountAdmin(ModelAdmin):
 
     @display(description="Grants")
     def held(self, account: Account) -> str:
-        return wording.grants(account.grants) or "-"
+        return wording.grants(account.grants, inventory.names(account.integration)) or "-"
 
     @display(description="Situation")
     def situation_name(self, account: Account) -> str:

@@ -16,7 +16,7 @@ from cakewalk.models import User
 from directory.models import Group, Membership, PersonEmail
 from integrations.models import Integration
 from provisioning.history import digest_of
-from provisioning.models import AccessRule, Account, Action, Mark, ProvisioningJob, RuleGrant
+from provisioning.models import AccessRule, Account, Action, Entitlement, Mark, ProvisioningJob, RuleGrant
 from tests.directory.builders import person, source
 
 State = ProvisioningJob.State
@@ -124,6 +124,12 @@ def account(of: Integration, remote_id: str = "user-1", **values: Any) -> Accoun
     return Account.objects.create(integration=of, remote_id=remote_id, **held)
 
 
+def entitlement(of: Integration, name: str = "Search", **values: Any) -> Entitlement:
+    now = timezone.now()
+    held = {"kind": "project", "remote_id": f"proj_{name.lower()}", "holders": 3, **values}
+    return Entitlement.objects.create(integration=of, name=name, first_seen_at=now, last_seen_at=now, **held)
+
+
 def rule(of: Integration, name: str = "Engineers", *, grants: int = 1, **values: Any) -> AccessRule:
     made = AccessRule.objects.create(integration=of, name=name, **{"role": "reader", **values})
     RuleGrant.objects.bulk_create(RuleGrant(rule=made, name=f"Project {place}") for place in range(grants))
@@ -189,6 +195,7 @@ class Company:
             "integrations_integration": self.acme,
             "provisioning_accessrule": by_rule,
             "provisioning_account": found,
+            "provisioning_entitlement": entitlement(self.acme),
             "provisioning_action": self.waiting.actions.get(seq=2),
             "provisioning_mark": marked,
             "provisioning_provisioningjob": self.waiting,

@@ -1,0 +1,33 @@
+"""What can be held in a remote, as the last complete read that asked for it saw it."""
+
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
+
+from integrations.models import Integration
+
+
+class Entitlement(models.Model):
+    """A project, a group or a role of the remote. Kinds that no rule names are not read."""
+
+    integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="entitlements")
+    kind = models.CharField(max_length=30)
+    remote_id = models.CharField(max_length=200)
+    name = models.CharField(max_length=255)
+    unmanageable = models.TextField(blank=True, help_text=_("Why it is left alone; empty where it is not."))
+    holders = models.PositiveIntegerField(
+        null=True, blank=True, help_text=_("Members that hold it. Read only where a rule names it.")
+    )
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("entitlement")
+        constraints = [
+            models.UniqueConstraint(fields=["integration", "kind", "remote_id"], name="entitlement_once")
+        ]
+        indexes = [models.Index("integration", "kind", Lower("name"), name="entitlement_by_name")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name}"

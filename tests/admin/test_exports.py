@@ -1,0 +1,76 @@
+"""Accounts as a table for a spreadsheet."""
+
+import csv
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.admin.builders import account, entitlement, integration
+from tests.directory.builders import person
+
+EXPORT = "admin:provisioning_account_export"
+
+
+def exported(client: Client, query: str = "") -> list[dict[str, str]]:
+    answer: Any = client.get(reverse(EXPORT) + query)
+    assert answer["Content-Type"] == "text/csv; charset=utf-8"
+    assert "attachment" in answer["Content-Disposition"]
+    return list(csv.DictReader(answer.content.decode().splitlines()))
+
+
+@pytest.mark.django_db
+def test_an_export_names_people_and_projects(clients: dict[str, Client]) -> None:
+    acme = integration("Acme")
+    entitlement(acme)
+    account(acme, "user-1", name="Ada", person=person("ada@example.org"), match="email")
+    [row] = exported(clients["auditor"])
+    assert row | {"first_seen": "", "last_seen": ""} == {
+        "integration": "Acme",
+        "email": "user-1@example.org",
+        "name": "Ada",
+        "state": "active",
+        "role": "reader",
+        "grants": "project Search (member)",
+        "person": "ada@example.org",
+        "matched": "By e-mail",
+        "situation": "",
+        "first_seen": "",
+        "last_seen": "",
+        "gone": "",
+        "id": "user-1",
+    }
+
+
+@pytest.mark.django_db
+def test_an_export_holds_just_what_the_list_shows(clients: dict[str, Client]) -> None:
+    acme = integration("Acme")
+    account(acme, "user-1")
+    account(acme, "user-2", gone_at=timezone.now())
+    account(integration("Other"), "user-3")
+    client = clients["operator"]
+    assert [row["id"] for row in exported(client)] == ["user-1", "user-3"]
+    assert [(row["id"], row["state"]) for row in exported(client, "?presence=gone")] == [("user-2", "gone")]
+    assert [row["id"] for row in exported(client, f"?integration__id__exact={acme.pk}")] == ["user-1"]
+    assert [row["id"] for row in exported(client, "?q=user-3")] == ["user-3"]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "\tx"])
+def test_a_name_is_no_formula(clients: dict[str, Client], name: str) -> None:
+    account(integration(), "user-1", name=name)
+    [row] = exported(clients["auditor"])
+    assert row["name"] == f"'{name}"
+
+
+@pytest.mark.django_db
+def test_an_export_asks_no_more_of_the_database_for_more_rows(
+    clients: dict[str, Client], django_assert_max_num_queries: Any
+) -> None:
+    acme = integration("Acme")
+    for number in range(30):
+        account(acme, f"user-{number}")
+    with django_assert_max_num_queries(12):
+        assert len(exported(clients["auditor"])) == 30
