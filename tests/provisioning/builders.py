@@ -28,6 +28,7 @@ VOCABULARY = Vocabulary(
 SEARCH = Entitlement("project", "proj_search", "Search")
 VOICE = Entitlement("project", "proj_voice", "Voice")
 PLATFORM = Entitlement("group", "group_platform", "platform")
+AUDITOR = Entitlement("role", "role_auditor", "Key auditor")
 ENGINEERING, SALES = 7, 8
 
 _ids = count(1)

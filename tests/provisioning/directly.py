@@ -11,7 +11,7 @@ from provisioning.actions import Action, Kind
 
 
 class Remote(Organization):
-    """Has two projects and a group beside the founder and the default project."""
+    """Has two projects, a group and two custom roles beside the founder and the default project."""
 
     def __init__(self, owner: str) -> None:
         self.time = 1_800_000_000.0
@@ -19,6 +19,8 @@ class Remote(Organization):
         self.boss = self.find_user(owner).id
         self.search, self.voice = self.add_project("Search"), self.add_project("Voice")
         self.platform = self.add_group("platform")
+        self.auditor = self.add_role("Key auditor", [])
+        self.editor = self.add_role("Prompt editor", [], project_id=self.search.id)
         self.demoted: set[str] = set()
 
     def owners(self) -> frozenset[str]:
@@ -30,7 +32,12 @@ class Remote(Organization):
 
     def entitlements(self) -> list[Entitlement]:
         projects = [Entitlement("project", one.id, one.name) for one in (self.search, self.voice)]
-        return [*projects, Entitlement("group", self.platform.id, "platform")]
+        return [
+            *projects,
+            Entitlement("group", self.platform.id, "platform"),
+            Entitlement("role", self.auditor.id, "Key auditor"),
+            Entitlement("project role", self.editor.id, "Search: Prompt editor"),
+        ]
 
     def accounts(self) -> list[Account]:
         members = [self._as_account(user) for user in self.users.values()]
@@ -53,7 +60,20 @@ class Remote(Organization):
         ]
         if user.id in self.platform.user_ids:
             grants.append(Grant("group", self.platform.id, "member"))
+        if self.auditor.id in user.role_ids:
+            grants.append(Grant("role", self.auditor.id, "holder"))
+        if not user.is_owner and self.editor.id in self._roles_in_search(user.id):
+            grants.append(Grant("project role", self.editor.id, "holder"))
         return Account(user.id, AccountState.ACTIVE, user.email, user.role, grants=tuple(sorted(grants)))
+
+    def _roles_in_search(self, user_id: str) -> list[str]:
+        held = self.memberships.get(f"{self.search.id}/{user_id}")
+        return held.role_ids if held else []
+
+    def take_editor(self, user_id: str) -> None:
+        """Who lost the project before has lost the role with it."""
+        if self.editor.id in self._roles_in_search(user_id):
+            self.unassign_role_in_project(self.search.id, user_id, self.editor.id)
 
     def carry_out(self, action: Action) -> None:
         """Raises Refused where OpenAI would refuse."""
@@ -89,6 +109,12 @@ CALLS: Mapping[str, Callable[[Remote, str, Action], object]] = {
     ),
     "grant_group": lambda remote, subject, action: remote.add_to_group(_held(action), subject),
     "revoke_group": lambda remote, subject, action: remote.remove_from_group(_held(action), subject),
+    "grant_role": lambda remote, subject, action: remote.assign_role(subject, _held(action)),
+    "revoke_role": lambda remote, subject, action: remote.unassign_role(subject, _held(action)),
+    "grant_project role": lambda remote, subject, action: remote.assign_role_in_project(
+        remote.search.id, subject, _held(action)
+    ),
+    "revoke_project role": lambda remote, subject, _: remote.take_editor(subject),
     "grant_project": lambda remote, subject, action: remote.give(_held(action), subject, action.role or ""),
     "change_grant_project": lambda remote, subject, action: remote.change_in_project(
         _held(action), subject, action.role

@@ -13,9 +13,9 @@ from provisioning.matching import Links, Match, match
 from provisioning.planning import Left, Planner
 from provisioning.policy import Mark, Policy, Rule, RuleGrant, resolve
 from provisioning.safety import Facts, Limits
-from tests.provisioning.builders import PLATFORM, SEARCH, VOCABULARY, VOICE
+from tests.provisioning.builders import AUDITOR, PLATFORM, SEARCH, VOCABULARY, VOICE
 
-ENTITLEMENTS = (SEARCH, VOICE, PLATFORM)
+ENTITLEMENTS = (SEARCH, VOICE, PLATFORM, AUDITOR)
 addresses = st.sampled_from([f"{name}@x.org" for name in "abcde"] + ["guest@y.org"])
 groups = st.frozensets(st.sampled_from([1, 2, 3]), max_size=2)
 roles = st.sampled_from(["reader", "owner"])
@@ -31,9 +31,9 @@ grants = st.lists(
     unique_by=lambda one: one.id,
 ).map(lambda some: tuple(sorted(some)))
 rule_grants = st.builds(
-    lambda held, role: RuleGrant(held.kind, held.name, role if held.kind == "project" else "member"),
+    lambda held, place: RuleGrant(held.kind, held.name, (VOCABULARY.entitlement_roles[held.kind] * 3)[place]),
     st.sampled_from(ENTITLEMENTS),
-    st.sampled_from(["member", "owner"]),
+    st.integers(0, 2),
 )
 
 

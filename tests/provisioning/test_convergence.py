@@ -29,15 +29,26 @@ names = st.sampled_from([f"{name}@x.org" for name in "abcde"] + ["Guest@y.org"])
 groups = st.sets(st.sampled_from([1, 2, 3])).map(frozenset)
 places = st.integers(0, 9)
 projects = st.sampled_from(["Search", "Voice"])
-project_grants = st.builds(RuleGrant, st.just("project"), projects, st.sampled_from(["member", "owner"]))
+project_roles = st.sampled_from(["viewer", "member", "owner"])
+others = st.sampled_from(
+    [RuleGrant("group", "platform", "member"), RuleGrant("role", "Key auditor", "holder")]
+)
+one_each = st.lists(
+    st.builds(RuleGrant, st.just("project"), projects, project_roles) | others, max_size=2
+).map(tuple)
+editors = project_roles.map(
+    lambda role: (
+        RuleGrant("project", "Search", role),
+        RuleGrant("project role", "Search: Prompt editor", "holder"),
+    )
+)
+"""A role in a project is given only to who is there."""
 rules = st.builds(
     Rule,
     name=st.sampled_from(["R", "S", "T"]),
     group=st.sampled_from([None, 1, 2, 3]),
     role=st.sampled_from(["reader", "reader", "owner"]),
-    grants=st.lists(project_grants | st.just(RuleGrant("group", "platform", "member")), max_size=2).map(
-        tuple
-    ),
+    grants=one_each | editors,
 )
 
 somebody_is_there = precondition(lambda company: len(company.people) > 1)
@@ -137,6 +148,12 @@ class Company(RuleBasedStateMachine):
     @rule(place=places, project=projects, role=st.sampled_from(["member", "owner", "viewer"]))
     def add_to_project_by_hand(self, place: int, project: str, role: str) -> None:
         self.remote.add_to_project(project, self._member(place).id, role)
+
+    @somebody_is_a_member
+    @rule(place=places, taken=st.booleans())
+    def give_or_take_a_custom_role_by_hand(self, place: int, taken: bool) -> None:
+        held = self._member(place).role_ids
+        held[:] = [] if taken else [self.remote.auditor.id]
 
     @somebody_is_a_member
     @rule(place=places)
