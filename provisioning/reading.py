@@ -65,7 +65,7 @@ def read(
     started = time.monotonic()
     accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
     _check_invites(connector, accounts, known_invites)
-    members = [account.id for account in accounts if account.state is AccountState.ACTIVE]
+    members = [one.id for one in accounts if one.state is AccountState.ACTIVE and not one.is_service]
     named = _fetch_named(connector, rules)
     entitlements, held, holdings = _fetch_held(connector, rules, named, members)
     vanished = _vanished(connector, accounts, known_members)
