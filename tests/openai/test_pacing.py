@@ -129,6 +129,14 @@ def test_a_long_pause_says_nothing_of_how_many_calls_there_may_be_after_it(time:
     assert [budgets.take(INVITES) for _ in range(100)] == [0] * 100
 
 
+def test_two_refusals_in_one_window_are_waited_for_as_long_as_the_longer_one_says(time: Time) -> None:
+    """Both calls were under way when the first was refused."""
+    budgets = Budgets(time.clock)
+    assert [budgets.take(INVITES) for _ in range(12)] == [0] * 12
+    assert [budgets.exhaust(INVITES, pause) for pause in (50.0, 1.0)] == [50, 50]
+    assert budgets.take(INVITES) == 50
+
+
 def test_what_was_learned_is_forgotten_in_time(time: Time) -> None:
     endpoint, budgets = Endpoint(time, 10), Budgets(time.clock)
     called(endpoint, budgets, time, 55)
@@ -216,6 +224,28 @@ def test_two_workers_share_what_a_limit_allows(time: Time, integration: Integrat
         called(endpoint, worker, time, 1)
     assert 30 * 60 / (time.now - began) > 0.95
     assert endpoint.answers[False] <= 8
+
+
+def test_two_connectors_with_one_budget_do_not_exceed_it_together(
+    time: Time, integration: Integration, organization: Organization
+) -> None:
+    limit = RateLimit(20, 60.0, says_when=False, clock=time.clock)
+    with Simulator(organization, rate_limit={"/organization/invites": limit}) as simulator:
+        connectors = [
+            OpenAIConnector(
+                secret=organization.admin_key,
+                base_url=simulator.base_url,
+                budgets=SharedBudgets(integration.pk, time.clock),
+                pace=time.pace(),
+            )
+            for _ in range(2)
+        ]
+        began = time.now
+        for place in range(201):
+            connectors[place % 2].invite(f"p{place}@example.org", "reader", [])
+            time.now += LATENCY
+    assert 10 * 60 / (time.now - began) > 0.95
+    assert sum(asked.status == 429 for asked in simulator.requests) <= 5
 
 
 def test_the_next_worker_knows_what_the_last_one_learned(time: Time, integration: Integration) -> None:
