@@ -25,7 +25,7 @@ from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
 from provisioning import accounts, applying, drafting, history, inventory, quarantine, superseding, sweeping
 from provisioning.differences import as_json, differences
-from provisioning.matching import match
+from provisioning.matching import Match, match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
 from provisioning.policy import Rule
 from provisioning.reading import Reading, read
@@ -209,28 +209,41 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     limits = drafting.limits(integration)
     verdict = assess(plan.decided, facts, limits)
     in_numbers = plan.writes and vanished_in_numbers(facts, limits)
+    missed = () if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished
 
+    with transaction.atomic():
+        keep_alive.now("Storing the plan")
+        changes = _remember(job, reading, matches, plan, missed=missed)
+        store(job, plan, verdict, reading, changes, directory)
+        if not job.preview:
+            superseding.settle_with_earlier_plans(job)
+
+
+def _remember(
+    job: ProvisioningJob,
+    reading: Reading,
+    matches: Sequence[Match],
+    plan: drafting.Draft,
+    *,
+    missed: Sequence[str],
+) -> dict[str, Any]:
+    """Keep what was read, for the next job and for people. Returns what others have changed since the last."""
     changes = differences(
-        accounts.as_known(integration),
+        accounts.as_known(job.integration),
         reading.accounts,
         comparable=history.held_before(job) & set(reading.held),
         names=reading.names,
     )
-
-    with transaction.atomic():
-        keep_alive.now("Storing the plan")
-        accounts.remember(
-            integration,
-            reading.accounts,
-            matches,
-            to_change=plan.to_change,
-            missed=() if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished,
-            now=timezone.now(),
-        )
-        inventory.remember(integration, reading, now=timezone.now())
-        store(job, plan, verdict, reading, as_json(changes), directory)
-        if not job.preview:
-            superseding.settle_with_earlier_plans(job)
+    accounts.remember(
+        job.integration,
+        reading.accounts,
+        matches,
+        to_change=plan.to_change,
+        missed=missed,
+        now=timezone.now(),
+    )
+    inventory.remember(job.integration, reading, now=timezone.now())
+    return as_json(changes)
 
 
 def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:
