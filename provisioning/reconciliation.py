@@ -227,7 +227,7 @@ def _remember(
     *,
     missed: Sequence[str],
 ) -> dict[str, Any]:
-    """Keep what was read, for the next job and for people. Returns what others have changed since the last."""
+    """Keep what was read, for the next job and for people. Returns what others have changed meanwhile."""
     changes = differences(
         accounts.as_known(job.integration),
         reading.accounts,

@@ -40,6 +40,9 @@ def test_what_is_renamed_or_archived_is_seen_to_be_so(world: World) -> None:
     assert renamed.last_seen_at > first.last_seen_at
     world.organization.archive_project(search.id)
     world.preview()
+    assert known(world)["Find"] == (None, True, "it is archived")
+    del world.organization.projects[search.id]
+    world.preview()
     assert known(world)["Find"][1] is False
 
 
