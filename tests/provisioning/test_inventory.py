@@ -42,6 +42,7 @@ def test_what_is_renamed_or_archived_is_seen_to_be_so(world: World) -> None:
     world.preview()
     assert known(world)["Find"] == (None, True, "it is archived")
     del world.organization.projects[search.id]
+    world.organization.changed()
     world.preview()
     assert known(world)["Find"][1] is False
 
