@@ -16,7 +16,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from integrations.budgets import SharedBudgets
 from integrations.catalog import connector_class
-from integrations.connectors.base import CheckReport, Connector, CredentialFacts
+from integrations.connectors.base import Check, CheckReport, Connector, CredentialFacts
 from integrations.encryption import EncryptedTextField, Secret
 from integrations.pacing import REPEATED, wait_after, wait_with_change
 
@@ -292,6 +292,7 @@ class Credential(models.Model):
 
     USE_IS_OURS_WITHIN = timedelta(minutes=5)
     """What the remote's clock may differ from ours, or be late in counting a use."""
+    EVENTS_ASKED_EVERY = timedelta(days=1)
 
     integration = models.OneToOneField(Integration, on_delete=models.CASCADE, related_name="credential")
     secret = EncryptedTextField()
@@ -318,6 +319,9 @@ class Credential(models.Model):
     )
     lacks = models.JSONField(
         default=list, blank=True, help_text=_("What it may not do, as of the last connection test.")
+    )
+    events_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When a job last asked what the remote's audit log tells.")
     )
     wrote_at = models.DateTimeField(null=True, blank=True, help_text=_("When it last changed something."))
     write_refused = models.TextField(
@@ -351,6 +355,20 @@ class Credential(models.Model):
         for name, value in told.items():
             setattr(self, name, value)
         Credential.objects.filter(pk=self.pk, entered_at=self.entered_at).update(**told)
+
+    def may_read_events(self, *, now: datetime) -> bool:
+        """False while the remote was found to have none for it, which is asked again once a day."""
+        asked = [moment for moment in (self.checked_at, self.events_asked_at) if moment]
+        lacking = any(lack["name"] == Check.EVENTS for lack in self.lacks)
+        return not lacking or not asked or now - max(asked) >= self.EVENTS_ASKED_EVERY
+
+    def learn_of_events(self, refusal: str, *, now: datetime) -> None:
+        """What a job was told when it asked for events; nothing when it got some. Said in one place only."""
+        others = [lack for lack in self.lacks if lack["name"] != Check.EVENTS]
+        self.lacks = [*others, {"name": Check.EVENTS, "detail": refusal}] if refusal else others
+        self.events_asked_at = now
+        same = Credential.objects.filter(pk=self.pk, entered_at=self.entered_at)
+        same.update(lacks=self.lacks, events_asked_at=now)
 
     def is_used_elsewhere(self, last_used_at: datetime | None, *, ours: datetime, since: datetime) -> bool:
         """Whether somebody else used it between our last work, which ended at `ours`, and the present one,

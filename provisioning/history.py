@@ -64,6 +64,8 @@ def job_document(job: ProvisioningJob) -> dict[str, Any]:
                 "error": row.error,
                 "holds": row.holds,
                 "request_id": row.request_id,
+                "corroboration": row.corroboration,
+                "caused_by": row.caused_by,
             }
             for row in job.actions.order_by("seq")
         ],

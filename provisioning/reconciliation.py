@@ -1,4 +1,4 @@
-"""The whole story of a job, top to bottom: claim, read, match, plan, check, apply, verify, sweep, finish."""
+"""The whole story of a job: claim, read, match, plan, check, apply, verify, sweep, corroborate, finish."""
 
 import logging
 import time
@@ -23,7 +23,17 @@ from integrations.connectors.base import (
 )
 from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
-from provisioning import accounts, applying, drafting, history, inventory, quarantine, superseding, sweeping
+from provisioning import (
+    accounts,
+    applying,
+    corroborating,
+    drafting,
+    history,
+    inventory,
+    quarantine,
+    superseding,
+    sweeping,
+)
 from provisioning.differences import as_json, differences
 from provisioning.matching import Match, match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
@@ -138,6 +148,9 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     if not trouble:
         job.enter("sweeping")
         trouble = sweeping.sweep(job, connector, keep_alive)
+    if not trouble:
+        job.enter("corroborating")
+        corroborating.corroborate(job, connector, keep_alive)
     _end(job, _outcome(job, trouble), error=trouble)
 
 

@@ -59,6 +59,8 @@ WHY: Mapping[str, str] = {
 }
 
 
+CAUSED: Mapping[str, str] = {Situation.JOINER: "Removed by", Situation.ORPHAN: "Added by"}
+
 HOLDS: Mapping[str, str] = {
     Code.FIRST_REMOVALS: "First removals",
     Code.REMOVAL_LIMIT: "Limit of takings",
@@ -113,6 +115,11 @@ def hold(code: str) -> str:
 def why(code: str) -> str:
     """The situation as the rest of a sentence; empty where its name says it all."""
     return WHY.get(code, "")
+
+
+def caused(code: str) -> str:
+    """How a sentence begins that names who made an action necessary."""
+    return CAUSED.get(code, "Changed by")
 
 
 def what(action: Told) -> str:

@@ -145,8 +145,9 @@ class Event:
     """One entry of the remote's own record of changes, whoever made them.
 
     `kinds`: what it may tell of, where the remote has one word for several things. `about`: every id and
-    address that it names. `place_id`: the entitlement in which it happened, where that is told. `actor`: who
-    did it, in words; `actor_id`: their account; `by_key`: by means of a credential.
+    address that it names. `of`: the kind of entitlement or key, and `place_id` the entitlement in which it
+    happened, where these are told. `actor`: who did it, in words; `actor_id`: their account; `by_key`: with a
+    credential.
     """
 
     id: str
@@ -154,6 +155,7 @@ class Event:
     type: str
     kinds: frozenset[EventKind]
     about: frozenset[str]
+    of: str = ""
     place_id: str = ""
     actor: str = ""
     actor_id: str = ""

@@ -89,10 +89,19 @@ def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> 
 
 def _changes(job: ProvisioningJob) -> dict[str, Any]:
     found = job.read.get("changes", {"number": 0, "first": []})
+    told = {(one["change"], one["account_id"]): one for one in job.corroborated or []}
     return {
         "number": found["number"],
-        "first": [change | {"name": wording.CHANGES[change["change"]]} for change in found["first"]],
+        "first": [
+            change | {"name": wording.CHANGES[change["change"]], "by": by, "at": _told_at(by)}
+            for change in found["first"]
+            for by in [told.get((change["change"], change["account_id"]))]
+        ],
     }
+
+
+def _told_at(event: Mapping[str, str] | None) -> datetime | None:
+    return datetime.fromisoformat(event["at"]) if event else None
 
 
 def _linkable(job: ProvisioningJob, rows: Iterable[Action]) -> dict[str | None, int]:
@@ -206,6 +215,8 @@ def line(row: Action) -> dict[str, Any]:
         "before": wording.picture(row.before),
         "after": wording.picture(row.after),
         "holds": [wording.hold(code) for code in row.holds],
+        "caused": wording.caused(row.situation),
+        "caused_by": _told_at(row.caused_by),
         "group": group,
         "state": {"reported": "Reported", "proposed": "Proposed"}.get(group, row.get_state_display()),
     }

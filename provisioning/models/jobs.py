@@ -103,6 +103,9 @@ class ProvisioningJob(models.Model):
     swept = models.JSONField(
         null=True, blank=True, help_text=_("Which removed accounts' leavings were looked for, and how.")
     )
+    corroborated = models.JSONField(
+        null=True, blank=True, help_text=_("What the remote's audit log told of who changed what.")
+    )
     digest = models.CharField(max_length=64, blank=True)
     refusal = models.JSONField(null=True, blank=True)
     holds = models.JSONField(default=list, blank=True)
@@ -323,6 +326,13 @@ class Action(models.Model):
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True, db_index=True)
     confirmed_at = models.DateTimeField(null=True, blank=True, help_text=_("When a read showed the effect."))
+
+    corroboration = models.JSONField(
+        null=True, blank=True, help_text=_("The event of the remote's audit log that tells of this.")
+    )
+    caused_by = models.JSONField(
+        null=True, blank=True, help_text=_("The event that tells who made this necessary in the remote.")
+    )
 
     objects = ActionQuerySet.as_manager()
 

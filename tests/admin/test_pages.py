@@ -17,7 +17,7 @@ from directory.models import Group, Person, Source
 from integrations.models import Credential, Integration
 from provisioning.models import AccessRule, Account, Action, Mark, ProvisioningJob, RuleGrant
 from tests.admin.browser import as_shown, forms, said
-from tests.admin.builders import ACTIONS, Company, account, integration, job, mark, rule, staff
+from tests.admin.builders import ACTIONS, Company, account, action, integration, job, mark, rule, staff
 from tests.admin.deeds import everything
 from tests.admin.pages import address, page_names
 from tests.admin.roles import AUDITOR, NOBODY, OPERATOR, READERS, ROLES, SHOWN_TO, SUPERUSER
@@ -381,3 +381,31 @@ def test_a_job_tells_what_others_changed_since_the_read_before(clients: dict[str
     assert "3 changes since the read before, not made by Cakewalk" in html
     assert "Invite accepted" in html
     assert "These are the first 1." in html
+
+
+def test_a_job_tells_who_did_what_others_did_and_what_the_audit_log_confirms(
+    clients: dict[str, Client],
+) -> None:
+    change = {"change": "role", "account_id": "user-1", "email": "", "before": "reader", "after": "owner"}
+    by_mei = {
+        "event": "audit_log-7",
+        "at": "2026-01-31T10:12:00+00:00",
+        "actor": "mei@example.org in OpenAI's console",
+    }
+    made = job(
+        integration(),
+        read={"complete": True, "changes": {"number": 1, "first": [change]}},
+        corroborated=[{"change": "role", "account_id": "user-1"} | by_mei],
+    )
+    confirmed = {
+        "event": "audit_log-8",
+        "at": "2026-01-31T10:30:00+00:00",
+        "actor": "an API key of olivia@x.org",
+    }
+    action(made, situation="drift", corroboration=confirmed, caused_by=by_mei)
+    page = clients[AUDITOR].get(reverse("admin:provisioning_provisioningjob_change", args=[made.pk]))
+    html = unescape(page.content.decode())
+    assert html.count("mei@example.org in OpenAI's console, ") == 2
+    assert "31 Jan, 10:12" in html
+    assert "Confirmed by OpenAI's audit log, event" in html
+    assert "audit_log-8" in html

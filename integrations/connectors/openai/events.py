@@ -7,6 +7,8 @@ from integrations.connectors.base import Event, EventKind
 from integrations.connectors.openai.parsing import (
     ADMIN_KEY,
     GROUP,
+    PROJECT,
+    PROJECT_KEY,
     UNSOUND,
     Row,
     parse_row,
@@ -38,6 +40,13 @@ TYPES_OF_TENANT: Mapping[str, frozenset[EventKind]] = {
     "tenant.group.member.removed": frozenset({EventKind.GRANT_TAKEN}),
     "tenant.admin_api_key.deleted": frozenset({EventKind.KEY_REVOKED}),
 }
+OF: Mapping[str, str] = {
+    "user": PROJECT,
+    "api_key": PROJECT_KEY,
+    "tenant.group": GROUP,
+    "tenant.admin_api_key": ADMIN_KEY,
+}
+"""What is granted, taken or revoked, by the beginning of the type."""
 GRANTS = frozenset({EventKind.GRANT_GIVEN, EventKind.GRANT_CHANGED, EventKind.GRANT_TAKEN})
 
 LONGEST = 320
@@ -59,6 +68,7 @@ def parse_event(row: Row, place: str) -> Event | None:
         type=str(type_),
         kinds=kinds & GRANTS or kinds if place_id else kinds,
         about=frozenset(_texts(parse_row(row.get(str(type_)) or {}, f"{place}, details,"))),
+        of=next((of for begins, of in OF.items() if str(type_).startswith(f"{begins}.")), ""),
         place_id=place_id,
         actor=_in_words(actor, by_key=by_key),
         actor_id=_text(actor, "id"),
