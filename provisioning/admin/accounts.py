@@ -148,6 +148,13 @@ class AccountAdmin(ModelAdmin):
         )
         return redirect("admin:provisioning_provisioningjob_change", form.cleaned_data["job"].pk)
 
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The theme's button leads to the bare address, without what the list is filtered and searched by."""
+        page = super().changelist_view(request, extra_context)
+        for button in (getattr(page, "context_data", None) or {}).get("actions_list", []):
+            button["path"] = f"{button['path']}?{request.GET.urlencode()}"
+        return page
+
     def has_export_permission(self, request: HttpRequest) -> bool:
         return self.has_view_permission(request)
 

@@ -1,6 +1,8 @@
 """Accounts as a table for a spreadsheet."""
 
 import csv
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -55,6 +57,17 @@ def test_an_export_holds_just_what_the_list_shows(clients: dict[str, Client]) ->
     assert [(row["id"], row["state"]) for row in exported(client, "?presence=gone")] == [("user-2", "gone")]
     assert [row["id"] for row in exported(client, f"?integration__id__exact={acme.pk}")] == ["user-1"]
     assert [row["id"] for row in exported(client, "?q=user-3")] == ["user-3"]
+
+
+@pytest.mark.django_db
+def test_the_button_leads_to_what_the_list_shows(clients: dict[str, Client]) -> None:
+    account(integration("Acme"), "user-1", gone_at=timezone.now())
+    account(integration("Other"), "user-2")
+    page = reverse("admin:provisioning_account_changelist") + "?presence=gone&q=user"
+    html = clients["auditor"].get(page).content.decode()
+    [link] = re.findall(rf'href="({re.escape(reverse(EXPORT))}[^"]*)"', html)
+    _, _, query = unescape(link).partition("?")
+    assert [row["id"] for row in exported(clients["auditor"], f"?{query}")] == ["user-1"]
 
 
 @pytest.mark.django_db
