@@ -80,6 +80,12 @@ ENDING = (
     _once("after the last action", "after", "provisioning.applying:apply"),
     _once("while looking again", "after", f"{ACTION}.confirm", 3),
     _once("after looking again", "after", "provisioning.applying:verify"),
+    _once(
+        "while the audit log is asked",
+        "before",
+        "integrations.connectors.openai.client:OpenAIClient.list_audit_logs",
+    ),
+    _once("after the audit log has told", "after", "provisioning.corroborating:corroborate"),
     _once("while the end is written", "after", f"{JOB}._leave_nothing_open"),
     _once("after the end", "after", f"{JOB}.finish"),
 )

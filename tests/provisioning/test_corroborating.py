@@ -12,7 +12,7 @@ from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Credential, Integration
 from provisioning import corroborating, reconciliation, requesting
 from provisioning.history import is_altered
-from provisioning.models import Action
+from provisioning.models import Action, RuleGrant
 from tests.provisioning.world import World, brief, staffed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -72,6 +72,18 @@ def test_everything_that_was_done_is_confirmed_by_its_event(world: World) -> Non
     assert first["actor"] == "an API key of boss@example.org"
     assert {event["event"] for event in [first]} <= set(world.organization.events)
     assert asked(world) == 1
+
+
+def test_a_membership_of_a_group_is_confirmed_by_the_tenants_event(world: World) -> None:
+    group = world.organization.add_group("Platform")
+    [email] = staffed(world, 1)
+    rule = world.rule("Platform", group="staff")
+    RuleGrant.objects.create(rule=rule, kind="group", name="Platform", role="member")
+    document = world.sync()
+    assert brief(document) == [("grant", email, "done")]
+    assert types(world, document) == ["tenant.group.member.added"]
+    assert group.user_ids
+    assert asked(world) == 2
 
 
 def test_a_job_that_has_nothing_to_ask_asks_nothing(world: World) -> None:
