@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import DatabaseError, transaction
+from django.db import Error as DatabaseTrouble
+from django.db import transaction
 from django.utils import timezone
 
 from directory.emails import email_key
@@ -45,7 +46,7 @@ def corroborate(job: ProvisioningJob, connector: Connector, keep_alive: KeepAliv
         return
     try:
         _corroborate(job, connector, keep_alive)
-    except (JobLost, DatabaseError):
+    except (JobLost, DatabaseTrouble):
         raise
     except ConnectorError as error:
         log.info("%s is not corroborated: %s", job, error)

@@ -39,6 +39,7 @@ def break_connection() -> None:
         (OpenAIConnector, "invite", "before"),
         (OpenAIConnector, "invite", "after"),
         (applying, "verify", "after"),
+        (OpenAIConnector, "fetch_events", "after"),
         (quarantine, "learn", "after"),
     ],
 )
