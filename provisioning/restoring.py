@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from directory.emails import email_key
 from directory.snapshot import Person
-from integrations.connectors.base import Account, AccountState, Entitlement, Grant
+from integrations.connectors.base import Account, AccountState, Entitlement, Grant, singular
 from provisioning.actions import Action, Chain, Kind, Situation, named, order, picture
 from provisioning.policy import Key, Policy, Resolved, Rule, RuleGrant, resolve
 
@@ -77,7 +77,7 @@ def _loss(action: Taken) -> Loss:
 def _grants_in(before: Mapping[str, Any]) -> tuple[RuleGrant, ...]:
     """The reverse of `actions.named`."""
     return tuple(
-        RuleGrant(kinds.removesuffix("s"), grant["name"], grant["role"])
+        RuleGrant(singular(kinds), grant["name"], grant["role"])
         for kinds, held in before.items()
         if isinstance(held, list)
         for grant in held

@@ -314,6 +314,11 @@ def plural(kind: str) -> str:
     return f"{kind}s".replace(" ", "_")
 
 
+def singular(kinds: str) -> str:
+    """The reverse of `plural`."""
+    return kinds.removesuffix("s").replace("_", " ")
+
+
 class Connector(ABC):
     """One configured remote. Reads are complete or raise; a write returns a receipt or raises.
 

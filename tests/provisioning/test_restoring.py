@@ -1,18 +1,20 @@
 """Giving back what a job took: what is planned, who must agree, and what keeps it."""
 
 from datetime import date, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from integrations.connectors.base import Account
+from integrations.connectors.base import Account, Grant
 from integrations.models import Integration
 from provisioning import history, requesting
+from provisioning.actions import named
 from provisioning.models import AccessRule, Mark, ProvisioningJob, RuleGrant
 from provisioning.policy import Policy
 from provisioning.requesting import Refused, request_restore
-from provisioning.restoring import Loss, Restorer
+from provisioning.restoring import Loss, Restorer, losses
 from tests.provisioning.builders import (
     ENGINEERING,
     PLATFORM,
@@ -177,6 +179,19 @@ def test_the_plan_tells_what_the_next_sync_makes_of_it(who, by, says):
     told_of = action.detail.removeprefix("As it was before job 31.").strip()
     assert told_of.startswith(says)
     assert bool(told_of) == bool(says)
+
+
+def test_what_was_written_down_names_every_kind_of_grant() -> None:
+    """As `actions.named` writes it, custom roles in projects too."""
+    kinds = ("project", "group", "role", "project role")
+    grants = [Grant(kind, f"id of {kind}", "member") for kind in kinds]
+    before = {"state": "active", "role": "reader", **named(grants, {})}
+    row = SimpleNamespace(
+        kind="remove", email=ADA, account_id="user-1", person_id=1, entitlement=None, before=before
+    )
+    [found] = losses([row])
+    assert {(grant.kind, grant.name) for grant in found.grants} == {(kind, f"id of {kind}") for kind in kinds}
+    assert (found.role, found.ended) == ("reader", True)
 
 
 # -- the job
