@@ -108,8 +108,8 @@ def test_who_has_as_much_or_more_by_now_is_left_alone(now):
 
 def test_nothing_is_ever_taken():
     loss = lost(gives(SEARCH), gives(PLATFORM))
-    for now in ([], [member(ADA, "owner")], [invite(ADA, "owner", grant(VOICE))], [lapsed(ADA)]):
-        assert not any(action.taking for action in restored(loss, now))
+    for there in ([], [member(ADA, "owner")], [invite(ADA, "owner", grant(VOICE))], [lapsed(ADA)]):
+        assert not any(action.taking for action in restored(loss, there))
 
 
 def test_an_open_invite_that_says_less_is_reported_and_not_replaced():
