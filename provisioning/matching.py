@@ -47,7 +47,10 @@ class AcceptedElsewhere:
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """A lapsed invite of somebody who has a live account under another address: it can do nothing."""
+    """An invite of somebody who has a better account: a lapsed one, or an open one to a member's address.
+
+    It can do nothing while that account is there.
+    """
 
     holder: Person
     account: Account
@@ -152,21 +155,27 @@ def _people_of(account: Account, by_key: Mapping[str, int], links: Links) -> set
 def _leftovers(
     by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Mapping[str, set[int]]
 ) -> list[Leftover]:
-    lapsed = [account for account in accounts if account.state is AccountState.EXPIRED]
-    if not lapsed:
-        return []
-    alive = {
-        person_id
+    members = {
+        email_key(account.email)
         for account in accounts
-        if account.state is not AccountState.EXPIRED
-        for person_id in fitting[account.id]
+        if account.state is AccountState.ACTIVE and account.email
     }
+    idle = {account.id: account for account in accounts if _can_do_nothing(account, members)}
+    if not idle:
+        return []
+    alive = {person_id for account in accounts if account.id not in idle for person_id in fitting[account.id]}
     return [
         Leftover(by_id[person_id], account)
-        for account in lapsed
+        for account in idle.values()
         if len(fitting[account.id]) == 1
         for person_id in fitting[account.id] & alive
     ]
+
+
+def _can_do_nothing(account: Account, members: Collection[str]) -> bool:
+    if account.state is AccountState.INVITED:
+        return email_key(account.email or "") in members
+    return account.state is AccountState.EXPIRED
 
 
 def _settle(

@@ -75,8 +75,8 @@ class Planner:
                 return self._set_apart(account) or self._orphan(account)
             case Unprovisioned(person):
                 return self._joiner(person)
-            case Leftover():
-                return []
+            case Leftover(person, account):
+                return self._leftover(person, account)
             case AcceptedElsewhere(person, account):
                 return self._accepted_elsewhere(person, account)
             case Linked(person, account):
@@ -125,6 +125,15 @@ class Planner:
                 account, Situation.ORPHAN, f"Nobody in the directory answers to this account.{owner}"
             )
         ]
+
+    def _leftover(self, person: Person, account: Account) -> list[Chain]:
+        """An open invite must not outlast the membership that it stands behind: it would be a way back in."""
+        if account.state is AccountState.EXPIRED or self.policy.target_for(person):
+            return []
+        if self._set_apart(account, person):
+            return []  # the line of the other account says so
+        why = "An open invite to somebody who is a member, and no longer entitled."
+        return self._take_away(account, person, Situation.LEAVER, why)
 
     def _accepted_elsewhere(self, person: Person, account: Account) -> list[Chain]:
         """Inviting again would make a second account, and removing the one that is there perhaps their first.

@@ -92,14 +92,23 @@ def test_members_whom_another_system_feeds_and_service_accounts_are_marked(organ
     assert seen[1:] == [("ada@example.org", True, False), (None, False, True)]
 
 
-def test_who_accepts_while_we_read_is_seen_as_a_member_and_not_twice(connect):
-    """Invites are read first; read last, the list would show neither the invite nor the member."""
+def test_who_accepts_while_we_read_is_seen_as_a_member(connect):
+    """Invites are read first; read last, the list would show neither the invite nor the member. The invite is
+    shown too, as an open one behind a membership would be.
+    """
     pending = [invite(email="Ada@Example.org"), invite("invite-2", email="grace@example.org")]
     members = [OWNER, user(email="ada@example.org")]
     with Remote(*listed(page(pending), page(members))) as remote:
         accounts = connect(remote).fetch_accounts()
     assert remote.targets == ["GET /organization/invites?limit=100", "GET /organization/users?limit=100"]
-    assert [account.id for account in accounts] == ["user-0", "user-1", "invite-2"]
+    assert [account.id for account in accounts] == ["user-0", "user-1", "invite-1", "invite-2"]
+
+
+def test_a_lapsed_invite_of_a_member_is_not_shown(connect):
+    lapsed = invite(email="Ada@Example.org", status="expired")
+    with Remote(*listed(page([lapsed]), page([OWNER, user(email="ada@example.org")]))) as remote:
+        accounts = connect(remote).fetch_accounts()
+    assert [account.id for account in accounts] == ["user-0", "user-1"]
 
 
 def test_an_expired_invite_is_passed_over_once_a_newer_one_went_out(connect):

@@ -46,7 +46,7 @@ class Remote(Organization):
         for invite in self.invites.values():
             key, status = email_key(invite.email), invite.status(self.now)
             state = AccountState.INVITED if status == "pending" else AccountState.EXPIRED
-            if status != "accepted" and key not in joined:
+            if status == "pending" or (status == "expired" and key not in joined):
                 carried = tuple(sorted(Grant("project", id, role) for id, role in invite.projects.items()))
                 invites[key] = Account(invite.id, state, invite.email, invite.role, grants=carried)
         return [*members, *invites.values()]

@@ -152,3 +152,18 @@ def test_whoever_lets_every_invite_lapse_is_not_written_to_for_ever(invited: Wor
 
     invited.let_invites_lapse(days=91)
     assert [kind for kind, _, _ in brief(invited.sync())] == ["withdraw_invite", "invite"]
+
+
+# -- an open invite to somebody who is a member already
+
+
+def test_an_open_invite_behind_a_membership_goes_with_it(world: World) -> None:
+    """Or the leaver could come back through it, until the next sync."""
+    world.rule("Staff", group="staff")
+    world.hire(ADA, "staff")
+    world.organization.add_invite(ADA)
+    world.organization.add_member(ADA)
+    assert world.sync()["actions"] == []
+    world.dismiss(ADA)
+    assert brief(world.sync()) == [("withdraw_invite", ADA, "done"), ("remove", ADA, "done")]
+    assert world.sync()["actions"] == []

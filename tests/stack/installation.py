@@ -69,7 +69,7 @@ class Installation(ABC):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def run(self, *words: str, status: int = 0, stdin: str = "") -> str:
+    def run(self, *words: str, status: int = 0, stdin: str = "", seconds: float = START_SECONDS) -> str:
         """A management command's standard output."""
         done = subprocess.run(
             [sys.executable, "manage.py", *words],
@@ -78,14 +78,14 @@ class Installation(ABC):
             capture_output=True,
             text=True,
             input=stdin,
-            timeout=START_SECONDS,
+            timeout=seconds,
             check=False,
         )
         assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
         return done.stdout
 
-    def document(self, *words: str, status: int = 0) -> Any:
-        return json.loads(self.run(*words, "--json", status=status))
+    def document(self, *words: str, status: int = 0, seconds: float = START_SECONDS) -> Any:
+        return json.loads(self.run(*words, "--json", status=status, seconds=seconds))
 
     def launch(self, name: str, *words: str) -> None:
         """A process in the background; what it prints goes to NAME.log in the folder."""

@@ -135,7 +135,11 @@ class OpenAIConnector(Connector):
         if not members:
             raise ReadIncomplete("The list of users is empty, and an organization always has an owner.")
         joined = {_address(member.email) for member in members if member.email}
-        return members + [invite for invite in _current(invites) if _address(invite.email) not in joined]
+        return members + [
+            invite
+            for invite in _current(invites)
+            if invite.state is AccountState.INVITED or _address(invite.email) not in joined
+        ]
 
     @property
     def acceptances(self) -> Collection[Acceptance]:
