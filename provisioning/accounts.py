@@ -104,7 +104,19 @@ def remember(
         Account.objects.filter(integration=integration, gone_at=None).update(last_seen_at=now)
 
 
-FIELDS = ("email", "name", "role", "state", "grants", "left", "person_id", "match", "situation", "gone_at")
+FIELDS = (
+    "email",
+    "name",
+    "role",
+    "state",
+    "expires_at",
+    "grants",
+    "left",
+    "person_id",
+    "match",
+    "situation",
+    "gone_at",
+)
 
 
 LONGEST_NAME = 300
@@ -122,6 +134,7 @@ def _values(seen: Seen, person_id: int | None, situation: str, row: Account) -> 
         "name": (seen.name or "")[:LONGEST_NAME],
         "role": seen.role or "",
         "state": str(seen.state),
+        "expires_at": seen.expires_at,
         "grants": [asdict(grant) for grant in seen.grants],
         "person_id": row.person_id if stays else person_id,
         "match": str(row.match if stays else found),

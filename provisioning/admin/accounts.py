@@ -1,6 +1,7 @@
 """Accounts as last seen, whose they are, and the marks that set them apart."""
 
 from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -100,6 +101,7 @@ class AccountAdmin(ModelAdmin):
                     "name",
                     "role",
                     "state",
+                    "expires_at",
                     "held",
                     "situation_name",
                     "first_seen_at",
@@ -117,6 +119,7 @@ class AccountAdmin(ModelAdmin):
         "name",
         "role",
         "state",
+        "expires_at",
         "held",
         "situation_name",
         "first_seen_at",
@@ -187,7 +190,10 @@ class AccountAdmin(ModelAdmin):
     def state_label(self, account: Account) -> str:
         if account.gone_at:
             return label("", "Gone")
-        return label(account.state, account.get_state_display())
+        name = account.get_state_display()
+        if account.state == Account.State.INVITED and account.expires_at:
+            name = f"{name}, {_time_left(account.expires_at, timezone.now())}"
+        return label(account.state, name)
 
     @display(description="Person", ordering="person__email")
     def person_or_nobody(self, account: Account) -> str:
@@ -212,6 +218,16 @@ class AccountAdmin(ModelAdmin):
     @display(description="Situation")
     def situation_name(self, account: Account) -> str:
         return wording.situation(account.situation) if account.situation else "-"
+
+
+def _time_left(expires_at: datetime, now: datetime) -> str:
+    """`3 days left`, for an invite that is open; it may have lapsed since it was read."""
+    left = expires_at - now
+    if left <= timedelta():
+        return "lapsed since"
+    hours = int(left.total_seconds() // 3600)
+    number, unit = (left.days, "day") if left.days else (hours, "hour")
+    return f"{number} {unit}{pluralize(number)} left"
 
 
 class MarkForm(forms.ModelForm):  # type: ignore[type-arg]

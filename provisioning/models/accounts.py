@@ -36,6 +36,7 @@ class Account(models.Model):
     )
     match = models.CharField(max_length=10, choices=Match.choices, default=Match.NONE, blank=True)
     situation = models.CharField(max_length=30, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True, help_text=_("Until when an invite is open."))
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)

@@ -1,6 +1,7 @@
 """What the pages show: all of them, with something on each, at a constant price, and never a secret."""
 
 import re
+from datetime import timedelta
 from html import escape, unescape
 from urllib.parse import urljoin, urlsplit
 
@@ -409,3 +410,22 @@ def test_a_job_tells_who_did_what_others_did_and_what_the_audit_log_confirms(
     assert "31 Jan, 10:12" in html
     assert "Confirmed by OpenAI's audit log, event" in html
     assert "audit_log-8" in html
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (timedelta(days=6, hours=5), "Invited, 6 days left"),
+        (timedelta(days=1, minutes=5), "Invited, 1 day left"),
+        (timedelta(hours=2, minutes=5), "Invited, 2 hours left"),
+        (timedelta(minutes=5), "Invited, 0 hours left"),
+        (timedelta(minutes=-5), "Invited, lapsed since"),
+        (None, ">Invited<"),
+    ],
+)
+def test_an_open_invite_tells_how_long_it_is_open(
+    clients: dict[str, Client], left: timedelta | None, told: str
+) -> None:
+    account(integration(), state="invited", expires_at=timezone.now() + left if left else None)
+    html = clients[AUDITOR].get(reverse("admin:provisioning_account_changelist")).content.decode()
+    assert told in html

@@ -167,3 +167,10 @@ def test_an_open_invite_behind_a_membership_goes_with_it(world: World) -> None:
     world.dismiss(ADA)
     assert brief(world.sync()) == [("withdraw_invite", ADA, "done"), ("remove", ADA, "done")]
     assert world.sync()["actions"] == []
+
+
+def test_until_when_an_invite_is_open_is_kept(invited: World) -> None:
+    invited.sync()
+    [invite] = invited.organization.invites.values()
+    kept = Account.objects.get(remote_id=invite.id)
+    assert kept.expires_at == datetime.fromtimestamp(invite.expires_at or 0, UTC)
