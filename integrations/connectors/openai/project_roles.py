@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 from integrations.connectors.base import Entitlement, Grant, Receipt
 from integrations.connectors.openai.client import OpenAIClient
+from integrations.connectors.openai.ids import parted, within
 from integrations.connectors.openai.parsing import HOLDER, PROJECT_ROLE, Holder
 
 
@@ -16,39 +17,30 @@ def find(client: OpenAIClient, names: Collection[str]) -> Iterator[Entitlement]:
         named = [name for name in names if name.casefold().startswith(begins)]
         if project.unmanageable:
             for name in named:
-                yield Entitlement(PROJECT_ROLE, _id(project.id, ""), name, project.unmanageable)
+                yield Entitlement(PROJECT_ROLE, within(project.id, ""), name, project.unmanageable)
         elif named:
             for role in client.list_project_roles(project.id, project.name):
                 name = f"{project.name}: {role.name}"
-                yield Entitlement(PROJECT_ROLE, _id(project.id, role.id), name, role.unmanageable)
+                yield Entitlement(PROJECT_ROLE, within(project.id, role.id), name, role.unmanageable)
 
 
 def fetch_grants(client: OpenAIClient, roles: Collection[Entitlement]) -> Iterator[tuple[str, Grant]]:
     """With the account of each. Everybody in a project is asked once, whichever of its roles are meant."""
     wanted = {role.id for role in roles}
-    for project_id in sorted({_ids(role.id)[0] for role in roles}):
+    for project_id in sorted({parted(role.id)[0] for role in roles}):
         for member in client.list_project_users(project_id, project_id):
             for held in client.list_project_user_roles(project_id, member.id):
-                if _id(project_id, held.id) in wanted:
-                    yield member.id, Grant(PROJECT_ROLE, _id(project_id, held.id), HOLDER)
+                if within(project_id, held.id) in wanted:
+                    yield member.id, Grant(PROJECT_ROLE, within(project_id, held.id), HOLDER)
 
 
 def retrieve(client: OpenAIClient, id: str, user_id: str) -> Holder | None:
-    return client.retrieve_project_user_role(*_ids(id), user_id)
+    return client.retrieve_project_user_role(*parted(id), user_id)
 
 
 def create(client: OpenAIClient, id: str, user_id: str) -> Receipt:
-    return client.create_project_user_role(*_ids(id), user_id)
+    return client.create_project_user_role(*parted(id), user_id)
 
 
 def delete(client: OpenAIClient, id: str, user_id: str) -> Receipt:
-    return client.delete_project_user_role(*_ids(id), user_id)
-
-
-def _id(project_id: str, role_id: str) -> str:
-    return f"{project_id}/{role_id}"
-
-
-def _ids(id: str) -> tuple[str, str]:
-    project_id, _, role_id = id.partition("/")
-    return project_id, role_id
+    return client.delete_project_user_role(*parted(id), user_id)

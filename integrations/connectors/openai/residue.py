@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Iterator
 
 from integrations.connectors.base import Entitlement, Key, PermissionMissing, Receipt, Residue, Unattended
 from integrations.connectors.openai.client import OpenAIClient
+from integrations.connectors.openai.ids import parted, within
 from integrations.connectors.openai.parsing import (
     ADMIN_KEY,
     DEFAULT_PROJECT,
@@ -65,7 +66,7 @@ def _unattended(
 
 def _project_key(project_id: str, place: str, key: ProjectKey) -> Key:
     return Key(
-        id=f"{project_id}/{key.id}",
+        id=within(project_id, key.id),
         kind=PROJECT_KEY,
         name=key.name or key.shown,
         place=f"the project {place}",
@@ -88,7 +89,7 @@ def _admin_key(key: AdminKey) -> Key:
 
 
 def fetch_key(client: OpenAIClient, key_id: str) -> Key | None:
-    project_id, _, id = key_id.rpartition("/")
+    project_id, id = parted(key_id)
     if project_id:
         key = client.retrieve_project_key(project_id, id)
         return _project_key(project_id, project_id, key) if key else None
@@ -97,5 +98,5 @@ def fetch_key(client: OpenAIClient, key_id: str) -> Key | None:
 
 
 def revoke(client: OpenAIClient, key_id: str) -> Receipt:
-    project_id, _, id = key_id.rpartition("/")
+    project_id, id = parted(key_id)
     return client.delete_project_key(project_id, id) if project_id else client.delete_admin_key(id)
