@@ -41,13 +41,17 @@ def known_links(integration: Integration) -> Links:
     return Links(found=by_match[Account.Match.EMAIL], by_hand=by_match[Account.Match.MANUAL])
 
 
-def as_known(integration: Integration) -> list[Known]:
-    """Every present account as it was last seen, or left by us since."""
-    rows = Account.objects.filter(integration=integration, gone_at=None)
-    values = rows.values_list("remote_id", "email", "state", "role", "grants")
+def stored(integration: Integration) -> dict[str, Account]:
+    """Every account that was ever seen, by its id in the remote."""
+    return {row.remote_id: row for row in Account.objects.filter(integration=integration)}
+
+
+def as_known(rows: Iterable[Account]) -> list[Known]:
+    """Those that are present, as they were last seen, or left by us since."""
     return [
-        Known(remote_id, email, state, role, frozenset(Grant(**grant) for grant in grants))
-        for remote_id, email, state, role, grants in values
+        Known(row.remote_id, row.email, row.state, row.role, frozenset(Grant(**one) for one in row.grants))
+        for row in rows
+        if row.gone_at is None
     ]
 
 
@@ -62,6 +66,7 @@ def as_left(integration: Integration) -> dict[str, Left]:
 
 def remember(
     integration: Integration,
+    stored: Mapping[str, Account],
     accounts: Sequence[Seen],
     matches: Iterable[Match],
     *,
@@ -71,11 +76,10 @@ def remember(
 ) -> None:
     """Write what a complete read saw. Rows that did not change are only touched for when they were seen.
 
-    `to_change`: account ids that are not as they should be. `missed`: ids whose absence nobody has
-    accepted yet, so that the next read misses them again.
+    `stored`: what was known until now. `to_change`: account ids that are not as they should be. `missed`:
+    ids whose absence nobody has accepted yet, so that the next read misses them again.
     """
     people, situations = _findings(matches)
-    stored = {row.remote_id: row for row in Account.objects.filter(integration=integration)}
     fresh: list[Account] = []
     changed: list[Account] = []
     for seen in accounts:

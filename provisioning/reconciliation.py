@@ -241,14 +241,16 @@ def _remember(
     missed: Sequence[str],
 ) -> dict[str, Any]:
     """Keep what was read, for the next job and for people. Returns what others have changed meanwhile."""
+    stored = accounts.stored(job.integration)
     changes = differences(
-        accounts.as_known(job.integration),
+        accounts.as_known(stored.values()),
         reading.accounts,
         comparable=history.held_before(job) & set(reading.held),
         names=reading.names,
     )
     accounts.remember(
         job.integration,
+        stored,
         reading.accounts,
         matches,
         to_change=plan.to_change,
