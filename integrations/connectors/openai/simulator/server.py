@@ -51,8 +51,8 @@ class Reply:
 class Simulator:
     """The organization at `base_url`. Use it as a context manager, or with start() and stop().
 
-    `latency`: seconds added to every answer. `rate_limit`: requests answered per `rate_window` seconds, or a
-    limit for each of several families of endpoints (see `Limits`).
+    `latency`: seconds added to every answer. `rate_limit`: requests answered in a minute, or a limit for
+    each of several families of endpoints (see `Limits`).
     """
 
     def __init__(
@@ -63,7 +63,6 @@ class Simulator:
         faults: Iterable[Fault] = (),
         latency: float = 0.0,
         rate_limit: int | Mapping[str, RateLimit] | None = None,
-        rate_window: float = 60.0,
     ) -> None:
         self.organization = organization
         self.requests: list[Recorded] = []
@@ -71,7 +70,7 @@ class Simulator:
         self._latency = latency
         self._faults = Faults(faults)
         if isinstance(rate_limit, int):
-            rate_limit = {"": RateLimit(rate_limit, rate_window)}
+            rate_limit = {"": RateLimit(rate_limit)}
         self._limits = Limits(rate_limit or {})
         self._lock = threading.RLock()
         self._server: _Server | None = None
