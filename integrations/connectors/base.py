@@ -95,8 +95,12 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that a person has made in the remote. `id` is what the connector knows it by; `place` is where it
-    works, in words.
+    """A key in the remote, or an account of a machine that may hold some. `id` is what the connector knows it
+    by; `place` is where it works, in words.
+
+    `of_machine`: whoever owns it is no person. `shown`: what may be shown of its secret. `is_ours`: the
+    credential in use. `unattended`: of a machine in a place where no person is left but those who are in
+    every place.
     """
 
     id: str
@@ -106,6 +110,23 @@ class Key:
     owner_id: str
     made_at: datetime | None = None
     last_used_at: datetime | None = None
+    expires_at: datetime | None = None
+    owner_name: str = ""
+    of_machine: bool = False
+    shown: str = ""
+    is_ours: bool = False
+    unattended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every key and machine of these `kinds`. `unread`: a sentence for each kind that the credential may not
+    read, so that nothing is known of it.
+    """
+
+    keys: tuple[Key, ...]
+    kinds: frozenset[str]
+    unread: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -403,6 +424,12 @@ class Connector(ABC):
 
         `owners`: the accounts of the highest role, who are in every place and attend to none. Never
         the credential in use. A list that the credential may not read is `unread` and raises nothing.
+        """
+
+    @abstractmethod
+    def fetch_keys(self, owners: Collection[str]) -> Keys:
+        """Every key and every account of a machine, the credential in use too. `owners`: as above. A kind
+        that the credential may not read is `unread` and raises nothing.
         """
 
     @abstractmethod

@@ -27,7 +27,15 @@ from integrations.connectors.http import Query, Reply, Transport
 from integrations.connectors.openai import parsing
 from integrations.connectors.openai.events import parse_event
 from integrations.connectors.openai.paging import Walk
-from integrations.connectors.openai.parsing import AdminKey, Holder, Page, ProjectKey, Row, Unreadable
+from integrations.connectors.openai.parsing import (
+    AdminKey,
+    Holder,
+    Page,
+    ProjectKey,
+    Row,
+    ServiceAccount,
+    Unreadable,
+)
 
 USERS = "/organization/users"
 INVITES = "/organization/invites"
@@ -149,8 +157,7 @@ class OpenAIClient:
 
     # https://platform.openai.com/docs/api-reference/project-service-accounts
 
-    def list_service_accounts(self, project_id: str, name: str) -> list[str]:
-        """Their names."""
+    def list_service_accounts(self, project_id: str, name: str) -> list[ServiceAccount]:
         path = _path(PROJECTS, project_id, "service_accounts")
         return self._list(f"service accounts of the project {name}", path, parsing.parse_service_account)
 

@@ -24,6 +24,7 @@ from integrations.connectors.base import (
     Event,
     Grant,
     Key,
+    Keys,
     Listing,
     NewCredential,
     NotKept,
@@ -37,7 +38,7 @@ from integrations.connectors.base import (
 )
 from integrations.connectors.budget import Budgets
 from integrations.connectors.http import Pace, Transport
-from integrations.connectors.openai import checking, entering, events, project_roles, residue
+from integrations.connectors.openai import checking, entering, events, keys, project_roles, residue
 from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.parsing import GROUP, HOLDER, MEMBER, PROJECT, PROJECT_ROLE, ROLE, Holder
 
@@ -196,10 +197,13 @@ class OpenAIConnector(Connector):
         return Grant(kind, entitlement_id, holder.role) if holder else None
 
     def fetch_residue(self, account_ids: Collection[str], owners: Collection[str]) -> Residue:
-        return residue.fetch(self._client, account_ids, owners, self._is_ours)
+        return residue.of(self.fetch_keys(owners), account_ids)
+
+    def fetch_keys(self, owners: Collection[str]) -> Keys:
+        return keys.fetch(self._client, owners, self._is_ours)
 
     def fetch_key(self, key_id: str) -> Key | None:
-        return residue.fetch_key(self._client, key_id)
+        return keys.fetch_one(self._client, key_id, self._is_ours)
 
     def fetch_events(self, since: datetime, entitlement_kinds: Collection[str]) -> list[Event]:
         with self._transport.in_a_hurry():
@@ -283,7 +287,7 @@ class OpenAIConnector(Connector):
         return self._gone_or(lambda: ways[kind](entitlement_id, account_id))
 
     def revoke_key(self, key_id: str) -> Receipt:
-        return self._gone_or(lambda: residue.revoke(self._client, key_id))
+        return self._gone_or(lambda: keys.revoke(self._client, key_id))
 
     # -- admin keys
 

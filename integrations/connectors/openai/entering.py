@@ -12,6 +12,8 @@ OPENAI_HOSTS = frozenset(
 )
 ADMIN_KEY = "sk-admin-"
 QUOTATION_MARKS = "\"'`“”„«»\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
+HIDDEN = re.compile(r"\.{2,}|…|\*+")
+"""What stands for the part of a key that is not shown."""
 SHORTEST_KEY = 24
 LONGEST_KEY = 500
 
@@ -65,9 +67,20 @@ def secret_hint(secret: str) -> str:
     return f"{ADMIN_KEY}…{secret[-4:]}"
 
 
+def shortened(shown: str) -> str:
+    """Of the form in which OpenAI shows a key: its kind and its last four characters at most. Nothing of what
+    hides no part of the key.
+    """
+    parts = HIDDEN.split(shown)
+    if len(parts) < 2:
+        return ""
+    kind = re.match(r"sk-(?:(?:admin|proj|svcacct)-)?", parts[0])
+    return f"{kind.group() if kind else ''}…{parts[-1][-4:]}"
+
+
 def is_shown_as(secret: str, shown: str) -> bool:
     """`sk-admin-...x1` may be a key that begins and ends so. What hides either end tells of none."""
-    parts = re.split(r"\.{2,}|…|\*+", shown)
+    parts = HIDDEN.split(shown)
     return all((parts[0], parts[-1])) and secret.startswith(parts[0]) and secret.endswith(parts[-1])
 
 

@@ -25,6 +25,7 @@ PROJECT = "project"
 GROUP = "group"
 PROJECT_KEY = "project key"
 ADMIN_KEY = "admin key"
+SERVICE_ACCOUNT = "service account"
 MEMBER = "member"
 ROLE = "role"
 PROJECT_ROLE = "project role"
@@ -69,14 +70,24 @@ class AdminKey:
 
 @dataclass(frozen=True, slots=True)
 class ProjectKey:
-    """`owner_id` is None where a service account owns the key, or OpenAI does not tell."""
+    """`owner_id`: a person's or, where `of_machine`, a service account's; empty where it is not told."""
 
     id: str
     name: str
     shown: str
-    owner_id: str | None
+    owner_id: str
+    owner_name: str
+    of_machine: bool
     made_at: datetime | None
     last_used_at: datetime | None
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAccount:
+    id: str
+    name: str
+    made_at: datetime | None
 
 
 # -- bodies
@@ -136,8 +147,13 @@ def parse_refusal(body: bytes) -> str | None:
 def _presentable(message: str) -> str:
     """On one line, short, and without anything that looks like a key or moves a terminal's cursor."""
     message = "".join(letter if letter.isprintable() else " " for letter in message)
-    message = re.sub(r"(?<![a-zA-Z])sk-[\w*…-]+(?:\.{2,}[\w*-]+)?", "sk-…", " ".join(message.split()))
+    message = without_keys(" ".join(message.split()))
     return message if len(message) <= 300 else message[:299] + "…"
+
+
+def without_keys(text: str) -> str:
+    """People have pasted keys where a name belongs."""
+    return re.sub(r"(?<![a-zA-Z])sk-[\w*…-]+(?:\.{2,}[\w*-]+)?", "sk-…", text)
 
 
 def is_deletion(answer: Row, subject_id: str) -> bool:
@@ -305,21 +321,29 @@ def parse_admin_key(row: Row, place: str) -> AdminKey | None:
 
 def parse_project_key(row: Row, place: str) -> ProjectKey:
     _check_object(row, place, "organization.project.api_key")
-    owner = parse_row(row.get("owner") or {}, f"{place}, field owner,")
-    person = parse_row(owner.get("user") or {}, f"{place}, owner,")
+    told = parse_row(row.get("owner") or {}, f"{place}, field owner,")
+    person, machine = (
+        parse_row(told.get(kind) or {}, f"{place}, owner,") for kind in ("user", "service_account")
+    )
+    owner = person or machine
     return ProjectKey(
         id=_id(row, place),
         name=_text(row, "name", place) or "",
         shown=_text(row, "redacted_value", place) or "",
-        owner_id=_text(person, "id", place),
+        owner_id=_text(owner, "id", place) or "",
+        owner_name=_text(owner, "name", place) or "",
+        of_machine=bool(machine) and not person,
         made_at=_moment(row, "created_at", place),
         last_used_at=_moment(row, "last_used_at", place),
+        expires_at=_moment(row, "expires_at", place),
     )
 
 
-def parse_service_account(row: Row, place: str) -> str:
+def parse_service_account(row: Row, place: str) -> ServiceAccount:
     _check_object(row, place, "organization.project.service_account")
-    return _text(row, "name", place) or _id(row, place)
+    account_id = _id(row, place)
+    name = _text(row, "name", place) or account_id
+    return ServiceAccount(account_id, name, _moment(row, "created_at", place))
 
 
 # -- fields
