@@ -54,7 +54,7 @@ class Clock:
 def test_a_limit_is_refilled_all_at_once_when_its_window_ends():
     clock = Clock()
     limit = RateLimit(2, window=10, clock=clock)
-    answered = []
+    answered: list[str | None] = []
     for clock.now in (0, 1, 9.5, 10, 11, 12):
         try:
             limit.take()
