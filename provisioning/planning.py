@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from directory.emails import email_key
@@ -20,6 +20,11 @@ from provisioning.matching import (
     Unprovisioned,
 )
 from provisioning.policy import Key, Policy, Target
+
+OUT_OF_REACH = (
+    "The {held.kind} {held.name!r} is not given: its holder must be in the {place} first, and no rule gives "
+    "that."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +65,7 @@ class Planner:
     """Why whose lapsed invite, by person id, is not renewed now."""
 
     def plan(self, matches: Iterable[Match]) -> list[Chain]:
-        chains = [chain for found in matches for chain in self.decide(found)]
+        chains = _told_once([chain for found in matches for chain in self.decide(found)])
         chains += [
             (Action(Kind.REPORT, Situation.RULE_PROBLEM, "", rule=problem.rule, detail=problem.detail),)
             for problem in self.policy.resolved.problems
@@ -175,7 +180,7 @@ class Planner:
                     person, Situation.OUTSIDE_DOMAINS, "The address lies outside the managed domains."
                 )
             ]
-        return [(self._invite(person, target, Situation.JOINER),)]
+        return [(self._invite(person, target, Situation.JOINER),), *self._out_of_reach(person, None, target)]
 
     def _align(self, person: Person, account: Account) -> list[Chain]:
         target = self.policy.target_for(person)
@@ -186,6 +191,12 @@ class Planner:
                 else "No longer active in the directory."
             )
             return self._take_away(account, person, Situation.LEAVER, why)
+        return [
+            *self._align_entitled(person, account, target),
+            *self._out_of_reach(person, account, target),
+        ]
+
+    def _align_entitled(self, person: Person, account: Account, target: Target) -> list[Chain]:
         if account.state is AccountState.INVITED:
             return self._align_invite(person, account, target)
         if account.state is AccountState.EXPIRED:
@@ -309,10 +320,11 @@ class Planner:
         grants = self._align_grants(member)
         change = self._align_role(member)
         if change is None:
-            return [(action,) for action in grants]
+            return _places_first(grants, target)
         waiting = [action for action in grants if change.taking and self._is_implicit(action)]
         # A former owner can be given projects only when no longer an owner.
-        return [(change, *waiting), *((action,) for action in grants if action not in waiting)]
+        rest = [action for action in grants if action not in waiting]
+        return [(change, *waiting), *_places_first(rest, target)]
 
     def _is_implicit(self, action: Action) -> bool:
         """Whether it is about what an owner holds by being one."""
@@ -352,8 +364,9 @@ class Planner:
             for grant in member.account.grants
             if not (was_owner and grant.kind in implicit)
         }
+        unreachable = self._unreachable(member.account, member.target)
         changes = []
-        for key in sorted(self.policy.managed):
+        for key in sorted(self.policy.managed - unreachable):
             wanted = member.target.grants.get(key)
             if held.get(key) != wanted and not (becomes_owner and key[0] in implicit):
                 changes.append(self._change_grant(member, key, held.get(key), wanted))
@@ -372,6 +385,35 @@ class Planner:
             detail="" if rules else f"No active rule gives this {key[0]} any more.",
             taking=held is not None and (gets < had or had < 0),
         )
+
+    # -- what lies within something else
+
+    def _unreachable(self, account: Account | None, target: Target) -> frozenset[Key]:
+        """What is given to the person within a place that they are not in, and will not be in."""
+        if not target.within or target.role == self.policy.vocabulary.owner_role:
+            return frozenset()
+        there = set(target.grants)
+        if account and not self.policy.is_owner(account):
+            now = {(grant.kind, grant.id) for grant in account.grants} | account.inside
+            there |= now - self.policy.managed
+        return frozenset(key for key, place in target.within.items() if place not in there)
+
+    def _out_of_reach(self, person: Person, account: Account | None, target: Target) -> list[Chain]:
+        chains: list[Chain] = []
+        for key in sorted(self._unreachable(account, target)):
+            held = Entitlement(*key, self.policy.names.get(key, key[1]))
+            report = Action(
+                Kind.REPORT,
+                Situation.RULE_PROBLEM,
+                _email(person, account) if account else person.email,
+                account_id=account.id if account else None,
+                person_id=person.id,
+                entitlement=held,
+                rule=", ".join(target.reasons[key]),
+                detail=OUT_OF_REACH.format(held=held, place=target.within[key][0]),
+            )
+            chains.append((report,))
+        return chains
 
     # -- reports
 
@@ -392,6 +434,39 @@ class Planner:
 
     def _report_person(self, person: Person, situation: Situation, detail: str) -> Chain:
         return (Action(Kind.REPORT, situation, person.email, person_id=person.id, detail=detail),)
+
+
+def _places_first(actions: Sequence[Action], target: Target) -> list[Chain]:
+    """Who is given a place is given what lies within it after that, and not without it."""
+    chains: dict[Key, list[Action]] = {}
+    given = {_key(action) for action in actions if action.kind is Kind.GRANT}
+    for action in sorted(actions, key=lambda action: _key(action) in target.within):
+        place = target.within.get(_key(action))
+        chains.setdefault(place if place in given else _key(action), []).append(action)
+    return [tuple(chain) for chain in chains.values()]
+
+
+def _key(action: Action) -> Key:
+    held = action.entitlement
+    return (held.kind, held.id) if held else ("", "")
+
+
+def _told_once(chains: Sequence[Chain]) -> list[Chain]:
+    """What a rule gives to people out of its reach is one problem of the rule, however many they are."""
+    told = [chain for chain in chains if chain[0].situation is not Situation.RULE_PROBLEM]
+    problems: dict[tuple[str, Key], list[Action]] = {}
+    for [action] in (chain for chain in chains if chain[0].situation is Situation.RULE_PROBLEM):
+        problems.setdefault((action.rule, _key(action)), []).append(action)
+    return told + [(_of_all(actions),) for actions in problems.values()]
+
+
+def _of_all(actions: Sequence[Action]) -> Action:
+    if len(actions) == 1:
+        return actions[0]
+    emails = sorted(action.email for action in actions)
+    who = f"This is about {len(emails)} people, {emails[0]} the first of them."
+    one = replace(actions[0], email="", account_id=None, person_id=None)
+    return replace(one, detail=f"{one.detail} {who}")
 
 
 def _email(person: Person | None, account: Account) -> str:

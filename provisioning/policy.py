@@ -47,12 +47,16 @@ class Problem:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What one person should have: the union of their rules, the highest role winning."""
+    """What one person should have: the union of their rules, the highest role winning.
+
+    `within`: of what is given, that in which it lies.
+    """
 
     role: str
     grants: Mapping[Key, str]
     rules: tuple[str, ...]
     reasons: Mapping[Key, tuple[str, ...]]
+    within: Mapping[Key, Key] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +142,14 @@ class Policy:
             return None
         grants: dict[Key, str] = {}
         reasons: dict[Key, list[str]] = {}
+        within: dict[Key, Key] = {}
         for rule in mine:
             for wanted in rule.grants:
                 if found := self.resolved.named(wanted):
                     key = (found.kind, found.id)
                     reasons.setdefault(key, []).append(rule.name)
+                    if found.within:
+                        within[key] = found.within
                     if key not in grants or self.grant_rank(found.kind, wanted.role) > self.grant_rank(
                         found.kind, grants[key]
                     ):
@@ -152,4 +159,5 @@ class Policy:
             grants=grants,
             rules=tuple(rule.name for rule in mine),
             reasons={key: tuple(names) for key, names in reasons.items()},
+            within=within,
         )

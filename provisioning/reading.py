@@ -67,17 +67,17 @@ def read(
     _check_invites(connector, accounts, known_invites)
     members = [one.id for one in accounts if one.state is AccountState.ACTIVE and not one.is_service]
     named = _fetch_named(connector, rules)
-    entitlements, held, holdings = _fetch_held(connector, rules, named, members)
+    held = _fetch_held(connector, rules, named, members)
     vanished = _vanished(connector, accounts, known_members)
     return Reading(
-        accounts=tuple(_with_grants(account, holdings) for account in accounts),
-        entitlements=tuple(entitlements),
+        accounts=tuple(held.of(account) for account in accounts),
+        entitlements=tuple(_left_alone(found, held.unread) for found in named),
         listings=tuple(connector.listings),
         calls=connector.calls,
         seconds=time.monotonic() - started,
         vanished=vanished,
         acceptances=acceptances,
-        held=tuple(sorted(held)),
+        held=tuple(sorted(held.read)),
     )
 
 
@@ -98,17 +98,36 @@ def _fetch_named(connector: Connector, rules: Sequence[Rule]) -> list[Entitlemen
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Who holds what the rules name, and that in which it lies, by account id.
+
+    `read`: of what that was read. `unread`: entitlements of which the credential may not see the holders.
+    """
+
+    grants: Mapping[str, Sequence[Grant]]
+    inside: Mapping[str, Collection[tuple[str, str]]]
+    read: Collection[tuple[str, str]]
+    unread: Mapping[Entitlement, str]
+
+    def of(self, account: Account) -> Account:
+        if account.id not in self.grants and account.id not in self.inside:
+            return account
+        grants = self.grants.get(account.id, account.grants)
+        return replace(
+            account, grants=tuple(sorted(grants)), inside=frozenset(self.inside.get(account.id, ()))
+        )
+
+
 def _fetch_held(
     connector: Connector,
     rules: Sequence[Rule],
     entitlements: Sequence[Entitlement],
     members: Collection[str],
-) -> tuple[list[Entitlement], set[tuple[str, str]], dict[str, list[Grant]]]:
-    """Who holds what the rules name, by account id, and of what that was read. Kinds of which the credential
-    may not see the holders are left alone.
-    """
+) -> Held:
     named = list(dict.fromkeys(resolve(rules, entitlements).entitlements.values()))
     holdings: dict[str, list[Grant]] = {}
+    inside: dict[str, set[tuple[str, str]]] = {}
     unread: dict[str, str] = {}
     for kind in sorted({found.kind for found in named}):
         try:
@@ -119,20 +138,23 @@ def _fetch_held(
             unread[kind] = f"the credential may not read who holds it. {str(error).rstrip('.')}"
         else:
             for account_id, held in grants.items():
-                holdings.setdefault(account_id, []).extend(held)
-    read = {(found.kind, found.id) for found in named if found.kind not in unread}
-    return [_left_alone(found, unread) if found in named else found for found in entitlements], read, holdings
+                mine = [grant for grant in held if grant.kind == kind]
+                if mine:
+                    holdings.setdefault(account_id, []).extend(mine)
+                if len(mine) < len(held):
+                    around = {(grant.kind, grant.id) for grant in held if grant.kind != kind}
+                    inside.setdefault(account_id, set()).update(around)
+    return Held(
+        holdings,
+        inside,
+        read={(found.kind, found.id) for found in named if found.kind not in unread},
+        unread={found: unread[found.kind] for found in named if found.kind in unread},
+    )
 
 
-def _left_alone(entitlement: Entitlement, unread: Mapping[str, str]) -> Entitlement:
-    why = unread.get(entitlement.kind)
+def _left_alone(entitlement: Entitlement, unread: Mapping[Entitlement, str]) -> Entitlement:
+    why = unread.get(entitlement)
     return replace(entitlement, unmanageable=why) if why else entitlement
-
-
-def _with_grants(account: Account, holdings: Mapping[str, Collection[Grant]]) -> Account:
-    if account.id not in holdings:
-        return account
-    return replace(account, grants=tuple(sorted(holdings[account.id])))
 
 
 def _vanished(

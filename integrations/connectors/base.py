@@ -27,18 +27,23 @@ class Grant:
 
 @dataclass(frozen=True, slots=True)
 class Entitlement:
-    """What one may hold in the remote: a project, a group. `unmanageable` says why it is left alone."""
+    """What one may hold in the remote: a project, a group. `unmanageable` says why it is left alone.
+
+    `within`: kind and id of another one, which only its holders can hold this in.
+    """
 
     kind: str
     id: str
     name: str
     unmanageable: str = ""
+    within: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
     """A person's presence in the remote: a member, or an invite. `grants` covers only what was asked for.
 
+    `inside`: by kind and id, what it was seen to hold of that in which asked-for entitlements lie.
     `managed_elsewhere` is true where the remote says that another system feeds this account.
     """
 
@@ -48,6 +53,7 @@ class Account:
     role: str | None
     name: str | None = None
     grants: tuple[Grant, ...] = ()
+    inside: frozenset[tuple[str, str]] = frozenset()
     managed_elsewhere: bool = False
     is_service: bool = False
     since: datetime | None = None
@@ -405,7 +411,9 @@ class Connector(ABC):
     def fetch_grants(
         self, entitlements: Collection[Entitlement], members: Collection[str]
     ) -> Mapping[str, Collection[Grant]]:
-        """Who holds these entitlements, by account id. `members`: whom to ask for the `unlisted` kinds."""
+        """Who holds these entitlements, by account id, and that in which they lie. `members`: whom to ask for
+        the `unlisted` kinds.
+        """
 
     @abstractmethod
     def fetch_account(self, account_id: str, state: AccountState) -> Account | None:

@@ -174,7 +174,7 @@ def _read(connector: OpenAIConnector, project_id: str, group_id: str, user_id: s
     roles = connector.fetch_entitlements(["project", "group", "role"])[-120:]
     named = [Entitlement("project", project_id, "Search"), Entitlement("group", group_id, "Platform")]
     in_search = connector.fetch_entitlements(["project role"], ["Search: Role 1"])[-120:]
-    assert len(connector.fetch_grants([*named, *roles, *in_search], [user_id])[user_id]) == 241
+    assert len(connector.fetch_grants([*named, *roles, *in_search], [user_id])[user_id]) == 242
     invited = next(account for account in accounts if account.state is AccountState.INVITED)
     connector.fetch_account(invited.id, AccountState.INVITED)
     connector.fetch_account(user_id, AccountState.ACTIVE)

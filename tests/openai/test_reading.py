@@ -304,7 +304,10 @@ def test_a_project_s_own_roles_are_looked_for_only_where_a_name_says_so(organiza
     assert named.id == f"{search.id}/{editor.id}"
     simulator.requests.clear()
     held = Grant("project role", named.id, "holder")
-    assert connector.fetch_grants([named], members=()) == {ada: [held]}
+    assert named.within == ("project", search.id)
+    inside = Grant("project", search.id, "member")
+    there = connector.fetch_grants([named], members=())
+    assert (there[ada], there[grace]) == ([inside, held], [inside])
     in_search = connector.listings[-1]
     assert (in_search.name, in_search.pages) == (f"roles in the project {search.id}", 3)
     assert connector.fetch_grant(ada, "project role", named.id) == held

@@ -28,6 +28,9 @@ VOCABULARY = Vocabulary(
 SEARCH = Entitlement("project", "proj_search", "Search")
 VOICE = Entitlement("project", "proj_voice", "Voice")
 PLATFORM = Entitlement("group", "group_platform", "platform")
+EDITOR = Entitlement(
+    "project role", "proj_search/role_editor", "Search: Prompt editor", within=("project", "proj_search")
+)
 AUDITOR = Entitlement("role", "role_auditor", "Key auditor")
 ENGINEERING, SALES = 7, 8
 

@@ -36,7 +36,12 @@ class Remote(Organization):
             *projects,
             Entitlement("group", self.platform.id, "platform"),
             Entitlement("role", self.auditor.id, "Key auditor"),
-            Entitlement("project role", self.editor.id, "Search: Prompt editor"),
+            Entitlement(
+                "project role",
+                self.editor.id,
+                "Search: Prompt editor",
+                within=("project", self.search.id),
+            ),
         ]
 
     def accounts(self) -> list[Account]:

@@ -13,6 +13,7 @@ from provisioning.actions import Action, Kind, Situation
 from provisioning.planning import Left
 from tests import safety_page
 from tests.provisioning.builders import (
+    EDITOR,
     SEARCH,
     gives,
     grant,
@@ -82,6 +83,11 @@ ROWS = [
         policy(SEARCHERS), as_left(SEARCHING)),
     Row("entitled to less in a project", "member with more there", ada(),
         [member(ADA, "reader", grant(SEARCH, "owner"))], policy(SEARCHERS)),
+    Row("entitled to a role in a project, and not to the project", "member who is not there", ada(),
+        [member(ADA)], policy(rule("reader", gives(EDITOR, "holder")), entitlements=(EDITOR,))),
+    Row("entitled to a role in a project, and to the project", "member who is not there", ada(),
+        [member(ADA)], policy(rule("reader", gives(SEARCH), gives(EDITOR, "holder")),
+        entitlements=(SEARCH, EDITOR))),
     Row("entitled to no managed project", "member of one", ada(), [SEARCHING],
         policy(rule("reader", gives(SEARCH), group=7), rule())),
     Row("entitled to a higher role", "member with a lower one", ada(), [member(ADA)], policy(OWNERS)),

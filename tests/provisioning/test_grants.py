@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from directory.models import Group, Membership, Person
+from integrations.connectors.openai.simulator.faults import Fault, Kind
 from integrations.connectors.openai.simulator.records import Role
 from provisioning.models import AccessRule, RuleGrant
 from tests.provisioning.world import World, brief
@@ -284,6 +285,66 @@ def test_an_owner_of_the_organization_is_given_no_role_in_a_project(world: World
     world.hire(ADA, "writing", "owners")
     world.organization.add_member(ADA, "owner")
     assert world.sync()["actions"] == []
+
+
+def outside(document: dict[str, Any]) -> list[tuple[str, str | None, str]]:
+    """Rule problems, with whom they are about."""
+    return [
+        (action["rule"], action["email"], action["detail"])
+        for action in document["actions"]
+        if action["situation"] == "rule_problem"
+    ]
+
+
+NOT_IN_SEARCH = (
+    f"The project role '{EDITOR}' is not given: its holder must be in the project first, and no rule gives "
+    "that."
+)
+
+
+def test_a_role_in_a_project_that_nobody_is_given_is_a_problem_of_its_rule(
+    world: World, editor: Role
+) -> None:
+    """Though another rule gives it to others. Nothing is tried, and one line tells of everybody."""
+    give(world.rule("Reviewers", group="reviewing"), "project role", EDITOR, "holder")
+    for email in (ADA, "grace@example.org"):
+        world.hire(email, "reviewing")
+    world.organization.add_member(ADA)
+    document = world.sync()
+    assert brief(document, kinds=["invite", "grant"]) == [("invite", "grace@example.org", "done")]
+    assert document["state"] == "succeeded"
+    who = f" This is about 2 people, {ADA} the first of them."
+    assert outside(document) == [("Reviewers", None, NOT_IN_SEARCH + who)]
+    assert outside(world.sync("--person", ADA)) == [("Reviewers", ADA, NOT_IN_SEARCH)]
+
+
+def test_a_role_in_a_project_is_given_to_who_is_there_already_whoever_let_them_in(world: World) -> None:
+    """No rule names the project, so that it is nobody's to manage: Ada was added by hand, Grace was not, and
+    Olive owns the organization.
+    """
+    search = world.organization.add_project("Search")
+    role = world.organization.add_role("Prompt editor", [], project_id=search.id)
+    give(world.rule("Writers", group="writing"), "project role", EDITOR, "holder")
+    for email, more in ((ADA, []), ("grace@example.org", []), ("olive@example.org", ["owners"])):
+        world.hire(email, "writing", *more)
+        world.organization.add_member(email, "owner" if more else "reader")
+    world.organization.add_to_project(search.id, world.organization.find_user(ADA).id)
+    document = world.sync()
+    assert given(document) == [("grant", EDITOR, "holder", "done"), ("report", EDITOR, "", "done")]
+    assert outside(document) == [("Writers", "grace@example.org", NOT_IN_SEARCH)]
+    assert editors(world, role) == [ADA]
+    assert world.organization.find_user(ADA).id in [
+        held.user_id for held in world.organization.members_of(search.id)
+    ]
+
+
+def test_a_role_in_a_project_is_not_tried_where_the_project_could_not_be_given(
+    world: World, editor: Role
+) -> None:
+    world.hire(ADA, "writing")
+    world.organization.add_member(ADA)
+    world.simulator.inject(Fault(Kind.FORBIDDEN, method="POST", path="/organization/projects/*/users"))
+    assert [(line[1], line[3]) for line in given(world.sync())] == [("Search", "failed"), (EDITOR, "skipped")]
 
 
 def test_a_project_s_role_that_is_not_there_is_reported_with_the_rule(world: World) -> None:

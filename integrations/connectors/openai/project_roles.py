@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from integrations.connectors.base import Entitlement, Grant, Receipt
 from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.ids import parted, within
-from integrations.connectors.openai.parsing import HOLDER, PROJECT_ROLE, Holder
+from integrations.connectors.openai.parsing import HOLDER, PROJECT, PROJECT_ROLE, Holder
 
 
 def find(client: OpenAIClient, names: Collection[str]) -> Iterator[Entitlement]:
@@ -21,14 +21,23 @@ def find(client: OpenAIClient, names: Collection[str]) -> Iterator[Entitlement]:
         elif named:
             for role in client.list_project_roles(project.id, project.name):
                 name = f"{project.name}: {role.name}"
-                yield Entitlement(PROJECT_ROLE, within(project.id, role.id), name, role.unmanageable)
+                yield Entitlement(
+                    PROJECT_ROLE,
+                    within(project.id, role.id),
+                    name,
+                    role.unmanageable,
+                    within=(PROJECT, project.id),
+                )
 
 
 def fetch_grants(client: OpenAIClient, roles: Collection[Entitlement]) -> Iterator[tuple[str, Grant]]:
-    """With the account of each. Everybody in a project is asked once, whichever of its roles are meant."""
+    """With the account of each, and who is in the projects. Everybody there is asked once, whichever of its
+    roles are meant.
+    """
     wanted = {role.id for role in roles}
     for project_id in sorted({parted(role.id)[0] for role in roles}):
         for member in client.list_project_users(project_id, project_id):
+            yield member.id, Grant(PROJECT, project_id, member.role)
             for held in client.list_project_user_roles(project_id, member.id):
                 if within(project_id, held.id) in wanted:
                     yield member.id, Grant(PROJECT_ROLE, within(project_id, held.id), HOLDER)
