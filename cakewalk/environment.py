@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 import environ
 from cryptography.fernet import Fernet
@@ -88,6 +89,13 @@ def port(name: str, default: int) -> int:
     if not given.isascii() or not given.isdecimal() or not 1 <= int(given) <= 65_535:
         raise ImproperlyConfigured(f"{name}: {given!r} is no port; give a number from 1 to 65535.")
     return int(given)
+
+
+def time_zone(name: str, default: str) -> str:
+    given = text(name, default)
+    if given not in available_timezones():
+        raise ImproperlyConfigured(f"{name}: {given!r} is no time zone; write it as Europe/Berlin.")
+    return given
 
 
 def words(name: str, default: Sequence[str] = ()) -> list[str]:

@@ -77,7 +77,7 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 LANGUAGE_CODE = "en"
-TIME_ZONE = "UTC"
+TIME_ZONE = environment.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = "cakewalk.formats"
 UNFOLD = look.UNFOLD
@@ -115,6 +115,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "start due syncs": {"task": "provisioning.tasks.start_due_syncs", "schedule": 15.0},
     "pick up lost jobs": {"task": "provisioning.tasks.pick_up_lost_jobs", "schedule": 15.0},
+    "notice passed dates": {"task": "provisioning.tasks.notice_passed_dates", "schedule": 30.0},
 }
 
 OPENAI_ADMIN_KEY = environment.secret("OPENAI_ADMIN_KEY", "")

@@ -13,7 +13,6 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.utils import timezone
 
 from directory.emails import email_key
 from directory.models import Group, Membership, Person, PersonEmail, Source
@@ -23,7 +22,17 @@ from directory.tabular import Unreadable, read_table
 DROP_PERCENT = 20
 """More of a source's active people than this must not vanish in one import unless a person says so."""
 
-FIELDS = ("email", "name", "active", "department", "title", "employee_id", "start_date", "end_date")
+FIELDS = (
+    "email",
+    "name",
+    "active",
+    "department",
+    "title",
+    "employee_id",
+    "start_date",
+    "end_date",
+    "time_zone",
+)
 BATCH = 500
 
 
@@ -131,8 +140,7 @@ class ImportPlan:
 
 def preview(file: str, content: bytes, options: Options, *, now: datetime) -> ImportPlan:
     """What `import_people` would do now. Writes nothing."""
-    today = timezone.localdate(now)
-    return _plan(file, _read(content, today), options, today)
+    return _plan(file, _read(content, now), options, now)
 
 
 def import_people(
@@ -142,13 +150,12 @@ def import_people(
 
     Raises DirectoryChanged when the plan is not that one.
     """
-    today = timezone.localdate(now)
-    reading = _read(content, today)
+    reading = _read(content, now)
     try:
         with transaction.atomic():
             # Two imports into one source wait for each other here.
             list(Source.objects.select_for_update().filter(name=options.source))
-            plan = _plan(file, reading, options, today)
+            plan = _plan(file, reading, options, now)
             if digest is not None and plan.digest != digest:
                 raise DirectoryChanged("The directory changed since the preview. Look at the new one.")
             if plan.acceptable:
@@ -158,9 +165,9 @@ def import_people(
     return plan
 
 
-def _read(content: bytes, today: date) -> Reading:
+def _read(content: bytes, now: datetime) -> Reading:
     try:
-        return read_people(read_table(content), today)
+        return read_people(read_table(content), now)
     except Unreadable as error:
         return Reading(errors=[Problem(None, None, str(error))])
 
@@ -181,7 +188,7 @@ class _Present:
         return self.groups.get(key) or self.new_groups.setdefault(key, name)
 
 
-def _plan(file: str, reading: Reading, options: Options, today: date) -> ImportPlan:
+def _plan(file: str, reading: Reading, options: Options, now: datetime) -> ImportPlan:
     plan = ImportPlan(file, options, reading.rows, warnings=reading.warnings, errors=reading.errors)
     source = Source.objects.filter(name=options.source).first()
     if source and source.kind != Source.Kind.FILE:
@@ -200,7 +207,7 @@ def _plan(file: str, reading: Reading, options: Options, today: date) -> ImportP
     plan.untouched = len(present.people) - len(plan.changed) - len(plan.deactivated) - plan.unchanged
     plan.groups_made = sorted(present.new_groups.values(), key=str.casefold)
     _warn_of_inactive(reading, changes, plan)
-    _guard(plan, present, today)
+    _guard(plan, present, now)
     return plan
 
 
@@ -344,11 +351,11 @@ def _warn_of_inactive(reading: Reading, changes: list[Change], plan: ImportPlan)
         )
 
 
-def _guard(plan: ImportPlan, present: _Present, today: date) -> None:
+def _guard(plan: ImportPlan, present: _Present, now: datetime) -> None:
     """Stop a truncated or emptied file, which looks exactly like everybody leaving."""
-    active = sum(in_force(values, today) for values in present.values.values())
+    active = sum(in_force(values, now) for values in present.values.values())
     plan.dropped = sum(
-        in_force(change.before, today) and not in_force(change.after, today)
+        in_force(change.before, now) and not in_force(change.after, now)
         for change in plan.changed + plan.deactivated
     )
     of_them = f"of {active} active people of source {plan.options.source!r}"

@@ -4,7 +4,7 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from directory import snapshot
 from directory.emails import email_key
+from directory.time_zones import by_day, day_in, validate_time_zone
 
 
 class Source(models.Model):
@@ -72,11 +73,29 @@ class EmailTaken(ValidationError):
 
 
 class PersonQuerySet(models.QuerySet["Person"]):
-    def active_on(self, day: date) -> "PersonQuerySet":
-        """Active people whose start and end dates include the day."""
-        started = models.Q(start_date__isnull=True) | models.Q(start_date__lte=day)
-        not_ended = models.Q(end_date__isnull=True) | models.Q(end_date__gte=day)
-        return self.filter(started & not_ended, active=True)
+    def active_on(self, moment: datetime) -> "PersonQuerySet":
+        """Active people whose start and end dates include the day that it is where they are."""
+        within = models.Q(start_date__isnull=True, end_date__isnull=True)
+        for day, zones in by_day(self._zones_with_dates(), moment).items():
+            started = models.Q(start_date__isnull=True) | models.Q(start_date__lte=day)
+            not_ended = models.Q(end_date__isnull=True) | models.Q(end_date__gte=day)
+            within |= models.Q(time_zone__in=zones) & started & not_ended
+        return self.filter(within, active=True)
+
+    def started_or_ended(self, since: datetime, until: datetime) -> "PersonQuerySet":
+        """Active people whose first day began, or whose last day ended, after `since` and up to `until`."""
+        passed = models.Q(pk__in=[])
+        for zone in self._zones_with_dates():
+            before, after = day_in(zone, since), day_in(zone, until)
+            started = models.Q(start_date__gt=before, start_date__lte=after)
+            ended = models.Q(end_date__gte=before, end_date__lt=after)
+            if before < after:
+                passed |= models.Q(time_zone=zone) & (started | ended)
+        return self.filter(passed, active=True)
+
+    def _zones_with_dates(self) -> list[str]:
+        dated = Person.objects.exclude(start_date__isnull=True, end_date__isnull=True)
+        return list(dated.order_by().values_list("time_zone", flat=True).distinct())
 
     def with_email(self, address: str) -> "PersonQuerySet":
         """Whoever answers to the address, as primary or alias."""
@@ -95,6 +114,12 @@ class Person(models.Model):
     employee_id = models.CharField(max_length=100, blank=True)
     start_date = models.DateField(null=True, blank=True)
     end_date = models.DateField(null=True, blank=True, help_text=_("The last day on which they have access."))
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text=_("Where their days begin and end. Empty: in the time zone of the installation."),
+    )
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="people")
     groups = models.ManyToManyField(Group, through="Membership", related_name="people", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -112,6 +137,10 @@ class Person(models.Model):
     def clean(self) -> None:
         if self.start_date and self.end_date and self.end_date < self.start_date:
             raise ValidationError({"end_date": _("The end date is before the start date.")})
+
+    def day_at(self, moment: datetime) -> date:
+        """Which day it is where they are."""
+        return day_in(self.time_zone, moment)
 
     def claim_addresses(self, aliases: Iterable[str]) -> None:
         """Make the primary e-mail and the aliases this person's addresses, and no others.
@@ -157,15 +186,38 @@ class Membership(models.Model):
         return f"{self.person} in {self.group}"
 
 
-def take_snapshot(today: date) -> snapshot.Directory:
-    """The whole directory as frozen values, in four queries."""
+class DateWatch(models.Model):
+    """One row: up to which moment it was looked whose start or end date has passed."""
+
+    looked_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"looked until {self.looked_until}"
+
+    @classmethod
+    def look(cls, *, now: datetime) -> list[int]:
+        """Whose access began or ended by a date since the last look. Each is told once, however long ago that
+        was, if the caller's transaction is committed. The first look has nothing to tell.
+        """
+        watch, is_first = cls.objects.select_for_update().get_or_create(pk=1, defaults={"looked_until": now})
+        if is_first or now <= watch.looked_until:
+            return []
+        passed = Person.objects.started_or_ended(watch.looked_until, now)
+        people = list(passed.order_by("pk").values_list("pk", flat=True))
+        watch.looked_until = now
+        watch.save(update_fields=["looked_until"])
+        return people
+
+
+def take_snapshot(now: datetime) -> snapshot.Directory:
+    """The whole directory as frozen values, in six queries."""
     groups: dict[int, set[int]] = {}
     for person_id, group_id in Membership.objects.values_list("person_id", "group_id"):
         groups.setdefault(person_id, set()).add(group_id)
     aliases: dict[int, list[str]] = {}
     for person_id, key in PersonEmail.objects.values_list("person_id", "key"):
         aliases.setdefault(person_id, []).append(key)
-    active = set(Person.objects.active_on(today).values_list("pk", flat=True))
+    active = set(Person.objects.active_on(now).values_list("pk", flat=True))
     rows = Person.objects.values_list("pk", "email", "name", "source__name").iterator()
     people, by_source = [], dict.fromkeys(Source.objects.values_list("name", flat=True), 0)
     for pk, email, name, source in rows:

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from itertools import chain
 from typing import Any
 
@@ -13,6 +13,7 @@ from django.core.validators import validate_email
 
 from directory.emails import email_key
 from directory.tabular import Row, Table
+from directory.time_zones import day_in, time_zone_named
 
 MAX_LENGTHS = {"email": 254, "name": 200, "department": 200, "title": 200, "employee_id": 100}
 MAX_GROUP_LENGTH = 200
@@ -61,8 +62,8 @@ class Reading:
     errors: list[Problem] = field(default_factory=list)
 
 
-def read_people(table: Table, today: date) -> Reading:
-    """Every row understood, or every error named. `today` decides which of several rows are in force."""
+def read_people(table: Table, now: datetime) -> Reading:
+    """Every row understood, or every error named. `now` decides which of several rows are in force."""
     reading = Reading(rows=len(table.rows), warnings=list(table.warnings))
     columns = _columns(table.header, reading.errors)
     if reading.errors:
@@ -73,7 +74,7 @@ def read_people(table: Table, today: date) -> Reading:
         values = _values(row, columns, reading.errors)
         if "email" in values:
             by_person.setdefault(email_key(values["email"]), []).append((row.number, values))
-    reading.entries = [_entry(key, rows, today) for key, rows in by_person.items()]
+    reading.entries = [_entry(key, rows, now) for key, rows in by_person.items()]
     for entry in reading.entries:
         if len(entry.rows) > 1:
             reading.warnings.append(
@@ -190,6 +191,13 @@ def _date(column: str, cell: str) -> date | None:
     raise ValueError(f"{shown(cell)} is not a date; write it as 2026-01-31.")
 
 
+def _time_zone(column: str, cell: str) -> str:
+    name = time_zone_named(cell) if cell else ""
+    if name is None:
+        raise ValueError(f"{shown(cell)} is no time zone; write it as Europe/Berlin.")
+    return name
+
+
 def _parts(cell: str) -> list[str]:
     return [part for part in (part.strip() for part in cell.split(";")) if part]
 
@@ -225,14 +233,15 @@ COLUMNS: dict[str, Callable[[str, str], Any]] = {
     "employee_id": _text,
     "start_date": _date,
     "end_date": _date,
+    "time_zone": _time_zone,
 }
 
 
-def _entry(key: str, rows: list[tuple[int, dict[str, Any]]], today: date) -> Entry:
+def _entry(key: str, rows: list[tuple[int, dict[str, Any]]], now: datetime) -> Entry:
     """One person out of the rows that name them: active if any row is, with what the active rows say."""
     all_values = [values for _, values in rows]
     current = (
-        [values for values in all_values if in_force(values, today)]
+        [values for values in all_values if in_force(values, now)]
         or [values for values in all_values if values.get("active") is not False]
         or all_values
     )
@@ -243,9 +252,12 @@ def _entry(key: str, rows: list[tuple[int, dict[str, Any]]], today: date) -> Ent
     return Entry(key, tuple(number for number, _ in rows), merged)
 
 
-def in_force(values: dict[str, Any], today: date) -> bool:
+def in_force(values: dict[str, Any], now: datetime) -> bool:
     start, end = values.get("start_date"), values.get("end_date")
-    return values.get("active") is not False and (start or today) <= today <= (end or today)
+    if values.get("active") is False or not (start or end):
+        return values.get("active") is not False
+    today = day_in(values.get("time_zone", ""), now)
+    return bool((start or today) <= today <= (end or today))
 
 
 def _merged(column: str, said: list[Any]) -> Any:

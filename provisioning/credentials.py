@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import F, Max
 from django.utils import timezone
@@ -67,13 +67,13 @@ def owners(integrations: Iterable[Integration]) -> dict[int, Owner]:
     return {account.integration_id: Owner(account.email, account.person) for account in theirs}
 
 
-def problems(credential: Credential, owner: Owner | None, *, today: date, now: datetime) -> Iterator[str]:
+def problems(credential: Credential, owner: Owner | None, *, now: datetime) -> Iterator[str]:
     """What stops the integration soon, or keeps a leaver's access, unless somebody acts."""
     if credential.expires_at and credential.expires_at <= now:
         yield f"Its key expired on {_day(credential.expires_at)}. Enter another one with Replace credential."
     elif credential.expires_at and credential.expires_at - now <= EXPIRES_SOON:
         yield f"Its key expires on {_day(credential.expires_at)}. Rotate it before that."
-    if owner and owner.person and (leaves := _leaves(owner.person, today)):
+    if owner and owner.person and (leaves := _leaves(owner.person, now)):
         yield (
             f"Its key belongs to {owner.person}, who {leaves}. While it does, that account is left alone. "
             "Let another owner make a key, and enter it with Replace credential: a key that is made by "
@@ -102,10 +102,10 @@ def warnings(credential: Credential, *, now: datetime) -> Iterator[str]:
         yield f"What is known of the key could not be renewed: {credential.unknown}"
 
 
-def _leaves(person: Person, today: date) -> str:
+def _leaves(person: Person, now: datetime) -> str:
     if not person.active:
         return "is inactive in the directory"
-    if person.end_date and person.end_date < today:
+    if person.end_date and person.end_date < person.day_at(now):
         return f"left on {date_format(person.end_date)}"
     return f"leaves on {date_format(person.end_date)}" if person.end_date else ""
 

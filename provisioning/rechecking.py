@@ -111,7 +111,7 @@ def _target(row: Action, person: Person, integration: Integration, vocabulary: V
     rules = integration.rules.filter(state=AccessRule.State.ACTIVE).as_values()
     held = [entitlement_of(row)] if row.entitlement and row.kind != Kind.REVOKE_KEY else []
     groups = frozenset(person.memberships.values_list("group", flat=True))
-    active = Person.objects.active_on(timezone.localdate()).filter(pk=person.pk).exists()
+    active = Person.objects.active_on(timezone.now()).filter(pk=person.pk).exists()
     now = snapshot.Person(person.pk, person.email, (), active=active, groups=groups)
     return Policy(rules, vocabulary, resolve(rules, held)).target_for(now)
 

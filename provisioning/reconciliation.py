@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import date
 from typing import Any
 
 from django.db import connection, transaction
@@ -187,7 +186,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     today = timezone.localdate()
     job.enter("reading")
     lost = losses(job.restores.actions.that_took().order_by("seq")) if job.restores else []
-    rules, reading, directory = _look(integration, connector, today, also=[as_rule(lost)])
+    rules, reading, directory = _look(integration, connector, also=[as_rule(lost)])
 
     job.enter("planning")
     links = accounts.known_links(integration)
@@ -267,7 +266,7 @@ def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:
 
 
 def _look(
-    integration: Integration, connector: Connector, today: date, *, also: Sequence[Rule]
+    integration: Integration, connector: Connector, *, also: Sequence[Rule]
 ) -> tuple[Sequence[Rule], Reading, Directory]:
     """The remote, which takes a while, and then at one moment the directory, the rules and the settings.
     `also`: what is to be read beside what the rules name.
@@ -282,7 +281,7 @@ def _look(
         with _one_moment():
             if integration.rules.planned().as_values() == rules:
                 integration.refresh_from_db()
-                return rules, reading, take_snapshot(today)
+                return rules, reading, take_snapshot(timezone.now())
     raise ReadIncomplete(f"The access rules changed {LOOKS} times while the organization was read.")
 
 

@@ -167,7 +167,7 @@ def _credential_problems(
     if credential is None:
         yield "It has no credential. Enter one with Replace credential."
     else:
-        yield from credentials.problems(credential, owner, today=timezone.localdate(), now=now)
+        yield from credentials.problems(credential, owner, now=now)
     if unreadable:
         yield (
             "Its credential cannot be decrypted with the present FERNET_KEYS. "

@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import reconciliation, recovering, requesting
+from provisioning import dates, reconciliation, recovering, requesting
 
 UNDELIVERED_AFTER = 30.0
 """Seconds. A message normally takes milliseconds; after this long a queued job is sent again."""
@@ -20,6 +20,11 @@ def run_job(*, job_id: int) -> None:
 def start_due_syncs() -> None:
     requesting.end_expired_plans(timezone.now())
     requesting.request_due_jobs(timezone.now())
+
+
+@shared_task
+def notice_passed_dates() -> None:
+    dates.notice_passed_dates(timezone.now())
 
 
 @shared_task

@@ -12,6 +12,7 @@ RUN_AND_NOT_IMPORTED = {
     "gunicorn": "the command that serves in production",
     "psycopg": "imported by Django for postgres://",
     "redis": "imported by Celery for redis://",
+    "tzdata": "read by Python's zoneinfo",
     "whitenoise": "named in the settings",
 }
 

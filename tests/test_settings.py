@@ -144,6 +144,7 @@ BAD = [
     ("CSRF_TRUSTED_ORIGINS", "cakewalk.example.org", "'cakewalk.example.org' is not an origin"),
     ("OPENAI_BASE_URL", "me:hunter2@proxy", "is not an address"),
     ("PORT", "80a", "'80a' is no port"),
+    ("TIME_ZONE", "Europe/Cakewalk", "'Europe/Cakewalk' is no time zone; write it as Europe/Berlin."),
     ("DJANGO_SECRET_KEY_FILE", "nothing/here", "cannot read nothing/here: No such file or directory."),
     ("FERNET_KEYS_FILE", "nothing/here", "cannot read nothing/here: No such file or directory."),
     ("DATABASE_URL_FILE", ".", "cannot read .: Is a directory."),

@@ -1,7 +1,7 @@
 """People: found, looked at, entered by hand, and deactivated instead of deleted."""
 
 import re
-from datetime import date
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -28,13 +28,16 @@ from cakewalk.theme import (
     DropdownFilter,
     ModelAdmin,
     RelatedDropdownFilter,
+    UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
     action,
     display,
 )
+from directory.admin.forecast import forecast
 from directory.admin.people_import import import_page
 from directory.emails import email_key
 from directory.models import EmailTaken, Group, Person, PersonEmail, Source
+from directory.time_zones import shown_zone, time_zone_names
 from provisioning import requesting
 
 BY_HAND = "by hand"
@@ -42,6 +45,11 @@ BY_HAND = "by hand"
 
 NAMED = 20
 """How many people a question names before it counts the rest."""
+
+
+def _time_zones() -> list[tuple[str, str]]:
+    of_the_installation = f"As the installation ({shown_zone('')})"
+    return [("", of_the_installation), *((name, name) for name in time_zone_names())]
 
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -58,6 +66,13 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
         help_text="Access rules give access by group.",
     )
 
+    time_zone = forms.ChoiceField(
+        choices=_time_zones,
+        required=False,
+        widget=UnfoldAdminSelectWidget(),
+        help_text="Where the start date begins and the end date ends.",
+    )
+
     class Meta:
         model = Person
         fields = (
@@ -69,6 +84,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
             "employee_id",
             "start_date",
             "end_date",
+            "time_zone",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -115,7 +131,7 @@ class ActiveFilter(DropdownFilter):
         return [("yes", "Active today"), ("no", "Not active today")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
-        active = Person.objects.active_on(timezone.localdate())
+        active = Person.objects.active_on(timezone.now())
         if self.value() == "yes":
             return queryset.filter(pk__in=active.values("pk"))
         if self.value() == "no":
@@ -159,7 +175,7 @@ class PersonAdmin(ModelAdmin):
     change_form_outer_before_template = "directory/person_panel.html"
     fieldsets = (
         (None, {"fields": ("email", "name", "aliases", "member_of")}),
-        ("Access", {"fields": ("active", "start_date", "end_date")}),
+        ("Access", {"fields": ("active", "start_date", "end_date", "time_zone")}),
         ("Employment", {"fields": ("department", "title", "employee_id")}),
     )
 
@@ -180,7 +196,7 @@ class PersonAdmin(ModelAdmin):
 
     @display(description="State", ordering="active")
     def standing(self, person: Person) -> SafeString:
-        tone, text = _standing(person, timezone.localdate())
+        tone, text = _standing(person, timezone.now())
         return format_html('<span class="cw-label cw-label--{}">{}</span>', tone, text)
 
     @display(description="Groups")
@@ -217,15 +233,18 @@ class PersonAdmin(ModelAdmin):
 
     def _panel(self, request: HttpRequest, person: Person) -> dict[str, Any]:
         sees_accounts = request.user.has_perm("provisioning.view_account")
-        accounts = person.accounts.filter(gone_at=None).select_related("integration")
-        tone, text = _standing(person, timezone.localdate())
+        there = person.accounts.filter(gone_at=None).select_related("integration")
+        accounts = list(there.order_by("integration__name")) if sees_accounts else []
+        now = timezone.now()
+        tone, text = _standing(person, now)
         return {
             "title": person.name or person.email,
             "subtitle": person.name or person.email,
             "person": person,
             "standing": {"tone": tone, "text": text},
             "fed": person.source.kind != Source.Kind.MANUAL,
-            "accounts": list(accounts.order_by("integration__name")) if sees_accounts else [],
+            "forecast": list(forecast(person, accounts if sees_accounts else None, now=now)),
+            "accounts": accounts,
             "sees_accounts": sees_accounts,
             "may_deactivate": person.active and self.has_change_permission(request, person),
         }
@@ -309,8 +328,9 @@ class PersonAdmin(ModelAdmin):
         return import_page(self, request)
 
 
-def _standing(person: Person, today: date) -> tuple[str, str]:
+def _standing(person: Person, now: datetime) -> tuple[str, str]:
     """A label's colour and text."""
+    today = person.day_at(now)
     if not person.active:
         return "", "Inactive"
     if person.start_date and person.start_date > today:

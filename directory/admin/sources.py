@@ -39,7 +39,7 @@ class SourceAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
         sources: QuerySet[Source] = super().get_queryset(request)
-        active = Person.objects.active_on(timezone.localdate())
+        active = Person.objects.active_on(timezone.now())
         return sources.annotate(
             people_number=_number_of(Person.objects.all()), active_number=_number_of(active)
         )

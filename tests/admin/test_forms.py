@@ -253,6 +253,12 @@ def test_a_date_is_a_date(operator: Client) -> None:
     }
 
 
+def test_a_persons_days_begin_and_end_in_a_zone_that_there_is(operator: Client) -> None:
+    assert "time_zone" in problems(operator, ADD_PERSON, new_person(time_zone="Europe/Cakewalk"))
+    assert operator.post(ADD_PERSON, new_person(time_zone="Europe/Berlin")).status_code == 302
+    assert Person.objects.get().time_zone == "Europe/Berlin"
+
+
 def test_a_person_who_is_there_takes_no_address_of_another(operator: Client) -> None:
     person("ada@example.org")
     page = reverse("admin:directory_person_change", args=[person("bob@example.org").pk])

@@ -1,7 +1,7 @@
 """What the pages show: all of them, with something on each, at a constant price, and never a secret."""
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
 from html import escape, unescape
 from urllib.parse import urljoin, urlsplit
 
@@ -334,6 +334,34 @@ def test_the_log_of_a_rule_says_who_activated_it(clients: dict[str, Client]) -> 
 
 
 @pytest.mark.django_db
+def test_a_person_s_page_says_what_their_dates_will_do(clients: dict[str, Client]) -> None:
+    ada = person("ada@example.org", start_date=date(2096, 4, 1), end_date=date(2097, 3, 31))
+    Person.objects.update(time_zone="Europe/Berlin")
+    for name, mode in (("Acme", "manage"), ("Beta", "extend"), ("Gamma", "manage")):
+        account(integration(name, mode=mode, enabled=name != "Gamma"), person=ada)
+    page = reverse("admin:directory_person_change", args=[ada.pk])
+
+    begins, ends = clients["auditor"].get(page).context["forecast"]
+
+    assert begins.startswith("Has access from 1 Apr 2096, 00:00 Europe/Berlin.")
+    assert ends == (
+        "Has access until 31 Mar 2097, 24:00 Europe/Berlin. A sync is due then, at once: they are removed "
+        "from 1 integration in mode manage (Acme), within the limits set there; they keep their account in "
+        "Beta, which is in mode extend and takes nothing; they keep their account in Gamma, which is "
+        "disabled."
+    )
+    assert ends in clients["auditor"].get(page).content.decode()
+    Account.objects.all().delete()
+    assert (
+        clients["auditor"]
+        .get(page)
+        .context["forecast"][1]
+        .endswith("no account is known to be theirs until now.")
+    )
+    Person.objects.update(active=False)
+    assert clients["auditor"].get(page).context["forecast"] == []
+
+
 def test_deactivating_somebody_twice_says_so(clients: dict[str, Client]) -> None:
     ada = person("ada@example.org")
     button = reverse("admin:directory_person_deactivate", args=[ada.pk])

@@ -201,7 +201,7 @@ def test_a_failure_of_the_database_half_way_leaves_nothing_behind(monkeypatch):
                 1,
                 None,
                 "Unknown column 'nmae' and 'Full Name'. The columns are email, name, active, groups, "
-                "aliases, department, title, employee_id, start_date and end_date.",
+                "aliases, department, title, employee_id, start_date, end_date and time_zone.",
             ),
         ),
         (("name,active", "A,yes"), (1, "email", "There is no column 'email'; it names each person.")),

@@ -44,7 +44,7 @@ def ada(**values: Any) -> Owner:
     ],
 )
 def test_a_key_that_expires_within_two_weeks_is_a_problem(left, says):
-    assert list(credentials.problems(key(expires_at=NOW + left), None, today=TODAY, now=NOW)) == says
+    assert list(credentials.problems(key(expires_at=NOW + left), None, now=NOW)) == says
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_key_that_expires_within_two_weeks_is_a_problem(left, says):
     ],
 )
 def test_an_owner_who_leaves_is_a_problem_that_rotating_does_not_solve(owner, says):
-    told = list(credentials.problems(key(), owner, today=TODAY, now=NOW))
+    told = list(credentials.problems(key(), owner, now=NOW))
     assert [says in sentence for sentence in told] == ([True] if says else [])
     assert all("Let another owner make a key" in sentence for sentence in told)
 
