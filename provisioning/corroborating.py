@@ -41,8 +41,8 @@ Told = dict[str, str]
 
 
 def corroborate(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> None:
-    """For jobs about everyone, which look after those about one person, too."""
-    if job.person_id:
+    """For jobs about everyone, which look after those about some people, too."""
+    if not job.about_everyone:
         return
     try:
         _corroborate(job, connector, keep_alive)

@@ -1,6 +1,6 @@
 """What a plan is made from and judged by, gathered from rows and readings into frozen values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -44,18 +44,21 @@ class Draft:
 
 
 def draft(
-    planner: Planner, with_proposed: Planner | None, matches: Sequence[Match], person: int | None
+    planner: Planner,
+    with_proposed: Planner | None,
+    matches: Sequence[Match],
+    people: Collection[int] | None,
 ) -> Draft:
-    """Plan with the active rules, and again with the proposed ones; `person` keeps one person's lines."""
+    """Plan with the active rules, and again with the proposed ones; `people` keeps the lines about them."""
     whole = planner.plan(matches)
     to_change = frozenset(
         action.account_id for chain in whole for action in chain if action.writes and action.account_id
     )
-    active = whole if person is None else _plan_for(person, planner, matches)
+    active = whole if people is None else _plan_for(people, planner, matches)
     if with_proposed is None:
         return Draft(_flat(active), (), to_change)
     known = {_identity(chain) for chain in active}
-    more = with_proposed.plan(matches) if person is None else _plan_for(person, with_proposed, matches)
+    more = with_proposed.plan(matches) if people is None else _plan_for(people, with_proposed, matches)
     added = [chain for chain in more if _identity(chain) not in known]
     return Draft(_flat(active), _flat(added), to_change)
 
@@ -74,11 +77,12 @@ def draft_restore(
     return Draft(_flat(restorer.plan(lost)), (), ordinary.to_change)
 
 
-def _plan_for(person: int, planner: Planner, matches: Sequence[Match]) -> list[Chain]:
-    return order(chain for found in matches if _concerns(found, person) for chain in planner.decide(found))
+def _plan_for(people: Collection[int], planner: Planner, matches: Sequence[Match]) -> list[Chain]:
+    return order(chain for found in matches if concerns(found, people) for chain in planner.decide(found))
 
 
-def _concerns(found: Match, person: int) -> bool:
+def concerns(found: Match, people: Collection[int]) -> bool:
+    """Whether a match is about one of these people."""
     match found:
         case (
             Linked(somebody, _)
@@ -86,9 +90,9 @@ def _concerns(found: Match, person: int) -> bool:
             | AcceptedElsewhere(somebody, _)
             | Unprovisioned(somebody)
         ):
-            return somebody.id == person
-        case Ambiguous(people, _):
-            return any(somebody.id == person for somebody in people)
+            return somebody.id in people
+        case Ambiguous(several, _):
+            return any(somebody.id in people for somebody in several)
         case Orphan():
             return False
 

@@ -46,6 +46,7 @@ def job_document(job: ProvisioningJob) -> dict[str, Any]:
     """One job with its actions, as `--json` prints it (docs/commands.md)."""
     return {
         **job_summary(job, counts(job)),
+        "people": list(job.people.order_by("email").values_list("email", flat=True)),
         "actions": [
             {
                 "seq": row.seq,
@@ -81,6 +82,7 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "state": job.state,
         "preview": job.preview,
         "trigger": job.trigger,
+        "scope": job.scope,
         "restores": job.restores_id,
         "mode": job.mode or None,
         "digest": job.digest or None,
@@ -263,7 +265,10 @@ def sources_before(integration: Integration) -> dict[str, int]:
 def reads_before(job: ProvisioningJob) -> list[dict[str, Any]]:
     """The last complete reads before this job's, of previews as well: they read the same."""
     complete = ProvisioningJob.objects.filter(
-        integration=job.integration_id, pk__lt=job.pk, planned_at__isnull=False
+        integration=job.integration_id,
+        pk__lt=job.pk,
+        planned_at__isnull=False,
+        scope=ProvisioningJob.Scope.EVERYONE,
     )
     return list(complete.order_by("-pk").values_list("read", flat=True)[:READS_COMPARED])
 

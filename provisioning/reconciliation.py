@@ -56,7 +56,7 @@ State = ProvisioningJob.State
 
 def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
     """Carry a queued job to its end, saying how far it is. Does nothing when another worker has it."""
-    job = ProvisioningJob.objects.select_related("integration", "person").get(pk=job_id)
+    job = ProvisioningJob.objects.select_related("integration").get(pk=job_id)
     if not job.claim(holder=worker_name(), now=timezone.now()):
         return
     line = connection.connection
@@ -186,6 +186,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     today = timezone.localdate()
     job.enter("reading")
     lost = losses(job.restores.actions.that_took().order_by("seq")) if job.restores else []
+    people = None if job.about_everyone else _whom(job)
     rules, reading, directory = _look(integration, connector, also=[as_rule(lost)])
 
     job.enter("planning")
@@ -198,10 +199,10 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         reading,
         marks,
         connector.vocabulary,
-        insist=job.person_id is not None and job.trigger == ProvisioningJob.Trigger.MANUAL,
+        insist=not job.about_everyone and job.trigger == ProvisioningJob.Trigger.MANUAL,
         now=timezone.now(),
     )
-    plan = drafting.draft(planner, with_proposed, matches, job.person_id)
+    plan = drafting.draft(planner, with_proposed, matches, people)
     if job.restores_id:
         plan = drafting.draft_restore(plan, planner.policy, lost, reading, directory, job=job.restores_id)
 
@@ -229,6 +230,10 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         store(job, plan, verdict, reading, changes, directory)
         if not job.preview:
             superseding.settle_with_earlier_plans(job)
+
+
+def _whom(job: ProvisioningJob) -> frozenset[int]:
+    return frozenset(job.changes.values_list("person_id", flat=True))
 
 
 def _remember(
@@ -262,7 +267,7 @@ def _remember(
 
 def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:
     """Whether accounts that are missing now may be so for the next read too, a few of them at a time."""
-    return not (job.preview or job.person_id or job.restores_id or verdict.refusal)
+    return job.about_everyone and not (job.preview or job.restores_id or verdict.refusal)
 
 
 def _look(

@@ -13,7 +13,7 @@ from cakewalk.models import User
 from directory.models import Person
 from integrations.models import Integration
 from provisioning import accounts, history, recovering, tasks
-from provisioning.models import Action, Mark, ProvisioningJob
+from provisioning.models import Action, Mark, PersonChange, ProvisioningJob
 
 log = logging.getLogger(__name__)
 
@@ -44,28 +44,36 @@ def request_job(
     preview: bool = False,
     trigger: str = ProvisioningJob.Trigger.MANUAL,
     by: User | None = None,
-    person: Person | None = None,
+    people: Collection[Person] = (),
     restores: ProvisioningJob | None = None,
     reason: str = "",
     deliver: bool = True,
 ) -> ProvisioningJob:
-    """Queue a job; with `deliver` a worker is woken on commit. Raises NotEnabled or AlreadyRunning."""
+    """Queue a job about everyone, or about these people; with `deliver` a worker is woken on commit.
+
+    Raises NotEnabled or AlreadyRunning.
+    """
     if not integration.enabled:
         raise NotEnabled(f"{integration.name} is not enabled. Save & Enable it first.")
+    scope, now = ProvisioningJob.Scope.PEOPLE if people else ProvisioningJob.Scope.EVERYONE, timezone.now()
     try:
         with transaction.atomic():
             job = ProvisioningJob.objects.create(
                 integration=integration,
+                scope=scope,
                 preview=preview,
                 trigger=trigger,
                 requested_by=by,
-                person=person,
                 restores=restores,
                 request_reason=reason,
-                requested_at=timezone.now(),
+                requested_at=now,
+            )
+            job.changes.bulk_create(
+                PersonChange(integration=integration, person=person, job=job, known_at=now)
+                for person in people
             )
     except IntegrityError as error:
-        raise AlreadyRunning(integration.jobs.live().first()) from error
+        raise AlreadyRunning(integration.jobs.live().filter(scope=scope).first()) from error
     if deliver:
         _wake(tasks.run_job, job_id=job.pk)
     return job
@@ -167,7 +175,7 @@ def approve(
         with transaction.atomic():
             _override(job, by, reason.strip(), only, now=timezone.now())
     except IntegrityError as error:
-        raise AlreadyRunning(job.integration.jobs.live().first()) from error
+        raise AlreadyRunning(job.integration.jobs.live().filter(scope=job.scope).first()) from error
     job.refresh_from_db()
     if deliver and job.state == ProvisioningJob.State.QUEUED:
         _wake(tasks.run_job, job_id=job.pk)

@@ -25,17 +25,17 @@ def settle_with_earlier_plans(job: ProvisioningJob) -> None:
             continue  # a restore and a sync ask different questions
         elif _asks_the_same(job, earlier):
             _leave_to(job, earlier)
-        elif job.person_id is None:
+        elif job.about_everyone:
             _replace(earlier, job)
 
 
 def _asks_the_same(job: ProvisioningJob, earlier: ProvisioningJob) -> bool:
-    if job.trigger == ProvisioningJob.Trigger.MANUAL and job.person_id is None:
+    if job.trigger == ProvisioningJob.Trigger.MANUAL and job.about_everyone:
         return False
     asked, waiting = _held(job), _held(earlier)
     return (
         bool(asked)
-        and (asked <= waiting if job.person_id else asked == waiting)
+        and (asked == waiting if job.about_everyone else asked <= waiting)
         and _codes(job) <= _codes(earlier)
     )
 

@@ -37,6 +37,8 @@ TRIGGERS = {
     Trigger.FIRST: "after it was connected",
 }
 
+MOST_NAMED = 3
+
 Tally = Mapping[str, int]
 
 
@@ -68,6 +70,7 @@ def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> 
     return {
         "job": job,
         "live": job.state in ProvisioningJob.LIVE,
+        "whom": "" if job.about_everyone else _whom(job),
         "restorations": list(job.restorations.order_by("pk")),
         "says": _says(job, tally),
         "tally": tally,
@@ -85,6 +88,14 @@ def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> 
         "expired": _expired(job),
         "expires_at": job.plan_expires_at() if job.state == State.AWAITING_APPROVAL else None,
     }
+
+
+def _whom(job: ProvisioningJob) -> str:
+    """`ada@example.org`, or the first few of many."""
+    emails = list(job.people.order_by("email").values_list("email", flat=True)[: MOST_NAMED + 1])
+    if len(emails) <= MOST_NAMED:
+        return ", ".join(emails)
+    return f"{job.people.count()} people, among them {', '.join(emails[:MOST_NAMED])}"
 
 
 def _changes(job: ProvisioningJob) -> dict[str, Any]:

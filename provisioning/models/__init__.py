@@ -2,6 +2,7 @@
 
 from provisioning.models.access import AccessRule, Mark, RuleGrant
 from provisioning.models.accounts import Account
+from provisioning.models.changes import PersonChange
 from provisioning.models.entitlements import Entitlement
 from provisioning.models.jobs import Action, JobLost, ProvisioningJob, ProvisioningJobQuerySet
 
@@ -12,6 +13,7 @@ __all__ = [
     "Entitlement",
     "JobLost",
     "Mark",
+    "PersonChange",
     "ProvisioningJob",
     "ProvisioningJobQuerySet",
     "RuleGrant",

@@ -30,7 +30,7 @@ class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):
         """Jobs about everyone that were more than previews: they alone say how the directory stood, and that
         everything was read and set right.
         """
-        return self.filter(preview=False, person=None, restores=None)
+        return self.filter(preview=False, scope=ProvisioningJob.Scope.EVERYONE, restores=None)
 
     def undelivered(self, *, older_than: datetime) -> "ProvisioningJobQuerySet":
         """Queued jobs whose message to a worker may have been lost."""
@@ -58,12 +58,21 @@ class ProvisioningJob(models.Model):
         DIRECTORY = "directory", _("Directory change")
         FIRST = "first", _("Just connected")
 
+    class Scope(models.TextChoices):
+        """Jobs about some people have a lane of their own, so that a leaver waits for no full sync."""
+
+        EVERYONE = "everyone", _("Everyone")
+        PEOPLE = "people", _("Some people")
+
     LIVE = (State.QUEUED, State.RUNNING)
     FREE: Mapping[str, Any] = {"holder": "", "held_since": None, "lease_expires_at": None}
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="jobs")
-    person = models.ForeignKey(Person, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs")
+    scope = models.CharField(max_length=10, choices=Scope.choices, default=Scope.EVERYONE)
+    people = models.ManyToManyField(
+        Person, through="provisioning.PersonChange", related_name="jobs", blank=True
+    )
     restores = models.ForeignKey(
         "self",
         on_delete=models.RESTRICT,
@@ -145,15 +154,19 @@ class ProvisioningJob(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["integration"],
+                fields=["integration", "scope"],
                 condition=Q(state__in=("queued", "running")),
-                name="one_live_job_per_integration",
+                name="one_live_job_per_integration_and_scope",
             ),
         ]
         indexes = [models.Index(fields=["integration", "-id"])]
 
     def __str__(self) -> str:
         return f"Job {self.pk}"
+
+    @property
+    def about_everyone(self) -> bool:
+        return self.scope == self.Scope.EVERYONE
 
     def claim(self, *, holder: str, now: datetime) -> bool:
         """Take a queued job; False when another worker was first."""

@@ -206,7 +206,8 @@ class Company(RuleBasedStateMachine):
 
     def _lines(self, person: int | None) -> list[Action]:
         """What would be carried out now."""
-        lines = draft(self._planner(), None, self._matches(), person).decided
+        people = None if person is None else {person}
+        lines = draft(self._planner(), None, self._matches(), people).decided
         decided = zip(lines, self._decisions(lines), strict=True)
         return [line for (line, _), decision in decided if line.writes and decision is Decision.PLANNED]
 

@@ -28,15 +28,15 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         integration = integration_named(options["name"])
-        person = _person(options["person"]) if options["person"] else None
-        job = self._request(integration, preview=options["preview"], person=person)
+        people = [_person(options["person"])] if options["person"] else []
+        job = self._request(integration, preview=options["preview"], people=people)
         run_here(job, self.stderr)
         end_with(job, self.stdout, as_json=options["json"])
 
-    def _request(self, integration: Integration, *, preview: bool, person: Person | None) -> ProvisioningJob:
+    def _request(self, integration: Integration, *, preview: bool, people: list[Person]) -> ProvisioningJob:
         for _ in range(TRIES):
             try:
-                return request_job(integration, preview=preview, person=person, deliver=False)
+                return request_job(integration, preview=preview, people=people, deliver=False)
             except NotEnabled as error:
                 raise wrong_usage(str(error)) from error
             except AlreadyRunning as busy:
