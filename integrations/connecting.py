@@ -12,9 +12,9 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.views.decorators.debug import sensitive_variables
 
+from cakewalk.encryption import DecryptionError
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport
-from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
 
 

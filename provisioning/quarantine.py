@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from cakewalk.encryption import DecryptionError
 from integrations.connectors.base import ConnectorError, CredentialRejected
-from integrations.encryption import DecryptionError
 from integrations.models import Credential, CredentialMissing, Integration
 from provisioning import credentials
 from provisioning.lessons import Lesson, lesson_of

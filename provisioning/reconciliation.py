@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.utils import timezone
 
+from cakewalk.encryption import DecryptionError
 from directory.models import take_snapshot
 from directory.snapshot import Directory
 from integrations.connectors.base import (
@@ -20,7 +21,6 @@ from integrations.connectors.base import (
     ReadIncomplete,
     RemoteUnreachable,
 )
-from integrations.encryption import DecryptionError
 from integrations.models import CredentialMissing, Integration
 from provisioning import (
     accounts,

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.views.decorators.debug import sensitive_variables
 
+from cakewalk.encryption import DecryptionError, Secret
 from cakewalk.models import User
 from integrations.catalog import connector_class
 from integrations.connectors.base import (
@@ -30,7 +31,6 @@ from integrations.connectors.base import (
     RateLimited,
     RemoteUnreachable,
 )
-from integrations.encryption import DecryptionError, Secret
 from integrations.models import Credential, CredentialMissing, Integration, Rotation, RotationLost
 from provisioning.models import ProvisioningJob
 

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.formats import date_format
 
-from integrations.encryption import fernet
+from cakewalk.encryption import fernet
 from integrations.models import Credential, Integration, IntegrationQuerySet, Rotation
 from provisioning import credentials
 from provisioning.actions import Situation

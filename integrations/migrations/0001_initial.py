@@ -3,7 +3,7 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.text
-import integrations.encryption
+import cakewalk.encryption
 import uuid
 from django.db import migrations, models
 
@@ -50,7 +50,7 @@ class Migration(migrations.Migration):
             name='Credential',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('secret', integrations.encryption.EncryptedTextField()),
+                ('secret', cakewalk.encryption.EncryptedTextField()),
                 ('hint', models.CharField(help_text='What may be shown: the kind of key and its last four characters.', max_length=60)),
                 ('entered_at', models.DateTimeField()),
                 ('checked_at', models.DateTimeField(blank=True, null=True)),

@@ -13,10 +13,10 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
+from cakewalk.encryption import EncryptedTextField, Secret
 from integrations.budgets import SharedBudgets
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport, Connector, CredentialFacts
-from integrations.encryption import EncryptedTextField, Secret
 from integrations.pacing import REPEATED, wait_after, wait_with_change
 
 

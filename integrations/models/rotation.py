@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from integrations.encryption import EncryptedTextField, Secret
+from cakewalk.encryption import EncryptedTextField, Secret
 from integrations.models.integration import Integration
 
 

@@ -20,7 +20,7 @@ from django.db.models import Case, F, Q, Subquery, TextField, Value, When
 from django.db.models.functions import Cast, Concat, Lower
 from django.template import Context, Template
 
-from integrations.encryption import DecryptionError, EncryptedTextField, Secret, check_fernet_keys, fernet
+from cakewalk.encryption import DecryptionError, EncryptedTextField, Secret, check_fernet_keys, fernet
 from integrations.models import Credential, CredentialMissing, Integration
 from tests.environment import new_fernet_key
 from tests.integrations.entering import NOW
@@ -396,4 +396,4 @@ def test_a_plain_text_in_a_fixture_is_encrypted_when_it_is_loaded(credential):
 
 def test_the_field_is_found_again_by_a_migration():
     _name, path, args, kwargs = EncryptedTextField(help_text="x").deconstruct()
-    assert (path, args, kwargs) == ("integrations.encryption.EncryptedTextField", [], {"help_text": "x"})
+    assert (path, args, kwargs) == ("cakewalk.encryption.EncryptedTextField", [], {"help_text": "x"})

@@ -15,8 +15,8 @@ from django.urls import reverse
 from django.views.debug import ExceptionReporter
 from urllib3.connectionpool import HTTPConnectionPool
 
+from cakewalk import encryption
 from cakewalk.models import User
-from integrations import encryption
 from integrations.connectors import http
 from integrations.connectors.http import Transport
 from integrations.connectors.openai import checking, entering, parsing
