@@ -1,6 +1,6 @@
-"""People from a file: read, plan, apply. The command and the admin page take this one path.
+"""People from a file or another source that is read whole: plan, apply. All of them take this one path.
 
-A file is imported completely or not at all. Nothing is written before every row is understood and
+What was read is imported completely or not at all. Nothing is written before every row is understood and
 the whole plan is known, and the plan that was shown is the plan that is applied.
 """
 
@@ -32,6 +32,7 @@ FIELDS = (
     "start_date",
     "end_date",
     "time_zone",
+    "external_id",
 )
 BATCH = 500
 
@@ -45,6 +46,7 @@ class Options:
     source: str = "file"
     replace: bool = False
     allow_drop: bool = False
+    kind: str = Source.Kind.FILE
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,10 @@ class Change:
     rows: tuple[int, ...]
     before: dict[str, Any]
     after: dict[str, Any]
+
+    @property
+    def row(self) -> int | None:
+        return self.rows[0] if self.rows else None
 
     @property
     def fields(self) -> list[tuple[str, Any, Any]]:
@@ -140,7 +146,11 @@ class ImportPlan:
 
 def preview(file: str, content: bytes, options: Options, *, now: datetime) -> ImportPlan:
     """What `import_people` would do now. Writes nothing."""
-    return _plan(file, _read(content, now), options, now)
+    return preview_reading(file, _read(content, now), options, now=now)
+
+
+def preview_reading(name: str, reading: Reading, options: Options, *, now: datetime) -> ImportPlan:
+    return _plan(name, reading, options, now)
 
 
 def import_people(
@@ -150,12 +160,18 @@ def import_people(
 
     Raises DirectoryChanged when the plan is not that one.
     """
-    reading = _read(content, now)
+    return import_reading(file, _read(content, now), options, now=now, digest=digest)
+
+
+def import_reading(
+    name: str, reading: Reading, options: Options, *, now: datetime, digest: str | None = None
+) -> ImportPlan:
+    """The same, with what was read from a file or from somewhere else."""
     try:
         with transaction.atomic():
             # Two imports into one source wait for each other here.
             list(Source.objects.select_for_update().filter(name=options.source))
-            plan = _plan(file, reading, options, now)
+            plan = _plan(name, reading, options, now)
             if digest is not None and plan.digest != digest:
                 raise DirectoryChanged("The directory changed since the preview. Look at the new one.")
             if plan.acceptable:
@@ -174,9 +190,10 @@ def _read(content: bytes, now: datetime) -> Reading:
 
 @dataclass(slots=True)
 class _Present:
-    """What the directory holds before the import. `people`: those of the source, by primary key."""
+    """What the directory holds before the import. `people`: those of the source, by their primary e-mail."""
 
     people: dict[str, Person] = field(default_factory=dict)
+    by_external_id: dict[str, Person] = field(default_factory=dict)
     values: dict[int, dict[str, Any]] = field(default_factory=dict)
     holders: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
@@ -191,17 +208,21 @@ class _Present:
 def _plan(file: str, reading: Reading, options: Options, now: datetime) -> ImportPlan:
     plan = ImportPlan(file, options, reading.rows, warnings=reading.warnings, errors=reading.errors)
     source = Source.objects.filter(name=options.source).first()
-    if source and source.kind != Source.Kind.FILE:
-        plan.errors.append(Problem(None, None, _not_a_file_source(source)))
+    if source and source.kind != options.kind:
+        plan.errors.append(Problem(None, None, _another_kind(source, options)))
     if plan.errors:
         return plan
     present = _load(source)
-    changes = [_change(entry, present) for entry in reading.entries]
+    changes = _changes(reading, present)
     plan.errors += sorted(_conflicts(changes, present), key=lambda problem: problem.row or 0)
     if plan.errors:
         return plan
     named = {change.person.pk for change in changes}
-    absent = [person for person in present.people.values() if person.pk not in named]
+    absent = [
+        person
+        for person in present.people.values()
+        if person.pk not in named and person.external_id not in reading.unchanged_ids
+    ]
     changes += [_deactivation(person, present) for person in absent if options.replace and person.active]
     _sort(changes, plan)
     plan.untouched = len(present.people) - len(plan.changed) - len(plan.deactivated) - plan.unchanged
@@ -211,9 +232,11 @@ def _plan(file: str, reading: Reading, options: Options, now: datetime) -> Impor
     return plan
 
 
-def _not_a_file_source(source: Source) -> str:
+def _another_kind(source: Source, options: Options) -> str:
     kind = source.get_kind_display()
-    return f"Source {source.name!r} is not filled from files but is a {kind!r} one. Name another source."
+    if options.kind == Source.Kind.FILE:
+        return f"Source {source.name!r} is not filled from files but is a {kind!r} one. Name another source."
+    return f"Source {source.name!r} is a {kind!r} one, and not {str(Source.Kind(options.kind).label)!r}."
 
 
 def _load(source: Source | None) -> _Present:
@@ -235,6 +258,8 @@ def _load(source: Source | None) -> _Present:
     for person in Person.objects.filter(source=source) if source else []:
         primary = email_key(person.email)
         present.people[primary] = person
+        if person.external_id:
+            present.by_external_id[person.external_id] = person
         present.values[person.pk] = {
             **{name: getattr(person, name) for name in FIELDS},
             "groups": _in_order(groups[person.pk]),
@@ -252,11 +277,35 @@ def _aliases(addresses: Iterable[str], primary: str) -> tuple[str, ...]:
     return tuple(keys[key] for key in sorted(keys) if key != primary)
 
 
-def _change(entry: Entry, present: _Present) -> Change:
-    """What the file says over what is known. New people are active unless the file says otherwise."""
+def _changes(reading: Reading, present: _Present) -> list[Change]:
+    ids = {entry.values["external_id"] for entry in reading.entries if "external_id" in entry.values}
+    ids |= reading.unchanged_ids
+    claimed = {entry.key for entry in reading.entries}
+    claimed |= {email_key(alias) for entry in reading.entries for alias in entry.values.get("aliases", ())}
+    return [_change(entry, _who(entry, present, ids), present, claimed) for entry in reading.entries]
+
+
+def _who(entry: Entry, present: _Present, ids: set[str]) -> Person | None:
+    """Who it is, by the source's id and else by the e-mail. Somebody whose id is still in use is another one,
+    whose e-mail went to this one.
+    """
+    external_id = entry.values.get("external_id", "")
+    if known := present.by_external_id.get(external_id):
+        return known
     person = present.people.get(entry.key)
+    return None if person and external_id and person.external_id in ids else person
+
+
+def _change(entry: Entry, person: Person | None, present: _Present, claimed: set[str]) -> Change:
+    """What the file says over what is known. New people are active unless the file says otherwise.
+
+    `claimed`: the addresses that the file gives to somebody.
+    """
     before = present.values[person.pk] if person else {}
     said = dict(entry.values)
+    if before and "aliases" not in said and email_key(before["email"]) not in claimed:
+        # Somebody with a new e-mail is still known by the old one where they have an account.
+        said["aliases"] = (*before["aliases"], before["email"])
     if "groups" in said:
         said["groups"] = _in_order(map(present.group, said["groups"]))
     if "aliases" in said:
@@ -286,28 +335,36 @@ def _conflicts(changes: list[Change], present: _Present) -> Iterator[Problem]:
     released = {key for change in changes for key in _keys(change.before) - _keys(change.after)}
     for change in changes:
         yield from _wrong_dates(change)
-        if not change.before:
-            yield from _held(change.after["email"], change, "email", released, present)
         kept = _keys(change.before)
+        if email_key(change.after["email"]) not in kept:
+            yield from _held(change.after["email"], change, "email", released, present)
         for alias in change.after["aliases"]:
             other = owners.setdefault(email_key(alias), change)
             if email_key(alias) in kept:
                 continue
             if other is not change:
-                detail = f"{alias} already belongs to {other.after['email']} in row {other.rows[0]}."
-                yield Problem(change.rows[0], "aliases", detail)
+                place = f" in row {other.row}" if other.row else ""
+                yield _problem(
+                    change, "aliases", f"{alias} already belongs to {other.after['email']}{place}."
+                )
             else:
                 yield from _held(alias, change, "aliases", released, present)
 
 
 def _keys(values: dict[str, Any]) -> set[str]:
-    return {email_key(alias) for alias in values.get("aliases", ())}
+    """Of all addresses, the primary one included."""
+    return {email_key(address) for address in (*values["aliases"], values["email"])} if values else set()
+
+
+def _problem(change: Change, column: str, detail: str) -> Problem:
+    """Where it is: in its row, and without one with its person."""
+    return Problem(change.row, column, detail if change.row else f"{change.after['email']}: {detail}")
 
 
 def _wrong_dates(change: Change) -> Iterator[Problem]:
     start, end = change.after["start_date"], change.after["end_date"]
     if start and end and end < start:
-        yield Problem(change.rows[0], "end_date", f"The end date {end} is before the start date {start}.")
+        yield _problem(change, "end_date", f"The end date {end} is before the start date {start}.")
 
 
 def _held(
@@ -320,7 +377,7 @@ def _held(
         return
     _, email, source = holder
     belongs = "belongs" if email_key(email) == key else "belongs as an alias"
-    yield Problem(change.rows[0], column, f"{address} already {belongs} to {email} of source {source!r}.")
+    yield _problem(change, column, f"{address} already {belongs} to {email} of source {source!r}.")
 
 
 def _sort(changes: list[Change], plan: ImportPlan) -> None:
@@ -358,6 +415,7 @@ def _guard(plan: ImportPlan, present: _Present, now: datetime) -> None:
         in_force(change.before, now) and not in_force(change.after, now)
         for change in plan.changed + plan.deactivated
     )
+    what = "the file" if plan.options.kind == Source.Kind.FILE else "the source"
     of_them = f"of {active} active people of source {plan.options.source!r}"
     if plan.options.allow_drop:
         return
@@ -367,11 +425,12 @@ def _guard(plan: ImportPlan, present: _Present, now: datetime) -> None:
         detail = f"{plan.dropped} {of_them} would lose access at once, which is more than {DROP_PERCENT} %."
     else:
         return
-    plan.refusal = Problem(None, None, f"{detail} Check the file; if it is right, allow the drop.")
+    plan.refusal = Problem(None, None, f"{detail} Check {what}; if it is right, allow the drop.")
 
 
 def _apply(plan: ImportPlan, now: datetime) -> None:
-    source, _ = Source.objects.get_or_create(name=plan.options.source, defaults={"kind": Source.Kind.FILE})
+    options = plan.options
+    source, _ = Source.objects.get_or_create(name=options.source, defaults={"kind": options.kind})
     Group.objects.bulk_create([Group(name=name) for name in plan.groups_made], batch_size=BATCH)
     for change in plan.added:
         change.person.source = source

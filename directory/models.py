@@ -23,6 +23,7 @@ class Source(models.Model):
     class Kind(models.TextChoices):
         MANUAL = "manual", _("Entered by hand")
         FILE = "file", _("File import")
+        LDAP = "ldap", _("LDAP directory")
         SCIM = "scim", _("SCIM client")
 
     name = models.CharField(max_length=100, unique=True)
@@ -121,6 +122,12 @@ class Person(models.Model):
         help_text=_("Where their days begin and end. Empty: in the time zone of the installation."),
     )
     source = models.ForeignKey(Source, on_delete=models.PROTECT, related_name="people")
+    external_id = models.CharField(
+        max_length=255,
+        blank=True,
+        editable=False,
+        help_text=_("By which their source knows them, whatever their e-mail becomes."),
+    )
     groups = models.ManyToManyField(Group, through="Membership", related_name="people", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -130,6 +137,13 @@ class Person(models.Model):
     class Meta:
         verbose_name_plural = _("people")
         indexes = [models.Index(fields=["active"]), models.Index(Lower("email"), name="person_email_lower")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["source", "external_id"],
+                condition=~models.Q(external_id=""),
+                name="person_external_id_once",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.email

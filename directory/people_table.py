@@ -58,6 +58,8 @@ class Reading:
     rows: int = 0
     columns: tuple[str, ...] = ()
     entries: list[Entry] = field(default_factory=list)
+    unchanged_ids: frozenset[str] = frozenset()
+    """External ids of people who are there, and of whom nothing more can be said."""
     warnings: list[str] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
 
