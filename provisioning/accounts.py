@@ -11,7 +11,7 @@ from integrations.models import Integration
 from provisioning.actions import Kind
 from provisioning.differences import Known
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Links, Match, Orphan
-from provisioning.models import Account, Action, ProvisioningJob
+from provisioning.models import Account, Action, Key, ProvisioningJob
 from provisioning.planning import Left
 
 
@@ -207,7 +207,8 @@ def remember_effect(action: Action, *, now: datetime) -> None:
         _remember_invite(action, now=now)
         return
     if action.kind == Kind.REVOKE_KEY:
-        return  # keys are not kept of accounts
+        _remember_revocation(action, now=now)
+        return
     row = Account.objects.filter(
         integration=action.job.integration_id, remote_id=action.account_id or "", gone_at=None
     ).first()
@@ -224,6 +225,12 @@ def remember_effect(action: Action, *, now: datetime) -> None:
         row.grants = sorted(others + gained, key=lambda grant: (grant["kind"], grant["id"]))
     row.left = {"role": row.role or None, "grants": row.grants}
     row.save(update_fields=["gone_at", "role", "grants", "left"])
+
+
+def _remember_revocation(action: Action, *, now: datetime) -> None:
+    held = action.entitlement or {}
+    known = Key.objects.filter(integration=action.job.integration_id, kind=held.get("kind"))
+    known.present().filter(remote_id=held.get("id")).update(gone_at=now)
 
 
 def _remember_invite(action: Action, *, now: datetime) -> None:

@@ -29,6 +29,7 @@ from provisioning import (
     drafting,
     history,
     inventory,
+    keys,
     quarantine,
     superseding,
     sweeping,
@@ -150,6 +151,7 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     if not trouble:
         job.enter("corroborating")
         corroborating.corroborate(job, connector, keep_alive)
+        keys.look(job, connector, keep_alive)
     _end(job, _outcome(job, trouble), error=trouble)
 
 

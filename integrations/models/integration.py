@@ -79,6 +79,15 @@ class Integration(models.Model):
     rejected_at = models.DateTimeField(
         null=True, editable=False, help_text=_("Since when it is paused, because its key was rejected.")
     )
+    keys_read_at = models.DateTimeField(
+        null=True, editable=False, help_text=_("When its keys were last read to the end.")
+    )
+    keys_asked_at = models.DateTimeField(
+        null=True, editable=False, help_text=_("When a job last tried to read its keys.")
+    )
+    keys_unread = models.JSONField(
+        default=list, editable=False, help_text=_("What of its keys could not be read at that try, and why.")
+    )
 
     mode = models.CharField(max_length=10, choices=Mode.choices, default=Mode.OBSERVE)
     sync_every_minutes = models.PositiveIntegerField(
@@ -175,6 +184,12 @@ class Integration(models.Model):
             credential.learn(report.credential, now=now)
         self.simulated = report.simulated
         self.save(update_fields=["simulated"])
+
+    def note_keys(self, **written: Any) -> None:
+        """What became of a try to read its keys, and when."""
+        for name, value in written.items():
+            setattr(self, name, value)
+        self.save(update_fields=list(written))
 
     def enable(self, *, now: datetime) -> None:
         """With a key that was found to work: what slowed it down or paused it is over."""

@@ -187,9 +187,9 @@ def test_an_empty_form_changes_nothing(company: Company, clients: dict[str, Clie
 
 @pytest.mark.django_db
 def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
-    migration, later = (
+    migration, *later = (
         importlib.import_module(f"provisioning.migrations.{name}")
-        for name in ("0002_roles", "0008_entitlements")
+        for name in ("0002_roles", "0008_entitlements", "0011_keys")
     )
     roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver"))
     before = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles}
@@ -200,7 +200,8 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
 
     for _ in range(2):
         migration.make_roles(apps, connection.schema_editor())
-        later.show_to_every_role(apps, connection.schema_editor())
+        for one in later:
+            one.show_to_every_role(apps, connection.schema_editor())
     after = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles.all()}
     assert set(before) == {"Auditor", "Operator", "Approver"}
     assert after == before

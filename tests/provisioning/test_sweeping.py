@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.connectors.openai.simulator.records import Project, User
@@ -93,6 +94,7 @@ def test_what_was_swept_is_not_looked_for_again(world: World, leaver: User) -> N
 
 def test_a_job_that_removes_nobody_looks_for_no_keys(world: World) -> None:
     staffed(world, 3)
+    world.configure(keys_read_at=timezone.now())  # by a sync of the same day
     world.sync()
     assert not [asked.path for asked in world.simulator.requests if asked.path.endswith("/api_keys")]
 
