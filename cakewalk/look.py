@@ -45,9 +45,10 @@ NAVIGATION: list[dict[str, Any]] = [
             ),
             _page("Actions", "bolt", "admin:provisioning_action_changelist", "provisioning.view_action"),
             _page("Accounts", "badge", "admin:provisioning_account_changelist", "provisioning.view_account"),
+            _page("Keys", "vpn_key", "admin:provisioning_key_changelist", "provisioning.view_key"),
             _page(
                 "Entitlements",
-                "key",
+                "folder_shared",
                 "admin:provisioning_entitlement_changelist",
                 "provisioning.view_entitlement",
             ),

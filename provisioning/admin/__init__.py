@@ -1,9 +1,10 @@
-"""Staff pages of provisioning: jobs and their actions, accounts, access rules, marks."""
+"""Staff pages of provisioning: jobs and their actions, accounts, keys, access rules, marks."""
 
 from provisioning.admin.accounts import AccountAdmin, MarkAdmin
 from provisioning.admin.actions import ActionAdmin
 from provisioning.admin.entitlements import EntitlementAdmin
 from provisioning.admin.jobs import ProvisioningJobAdmin
+from provisioning.admin.keys import KeyAdmin
 from provisioning.admin.rules import AccessRuleAdmin
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "AccountAdmin",
     "ActionAdmin",
     "EntitlementAdmin",
+    "KeyAdmin",
     "MarkAdmin",
     "ProvisioningJobAdmin",
 ]

@@ -21,7 +21,6 @@ from cakewalk.theme import (
     DropdownFilter,
     ModelAdmin,
     RelatedDropdownFilter,
-    action,
     display,
 )
 from directory.emails import email_key
@@ -29,6 +28,7 @@ from directory.models import Person
 from provisioning import inventory, wording
 from provisioning.admin import exporting
 from provisioning.admin.history import label
+from provisioning.admin.keys import keys_of
 from provisioning.models import Account, Mark, ProvisioningJob
 
 
@@ -55,7 +55,7 @@ class WhoseForm(forms.Form):
 
 
 @admin.register(Account)
-class AccountAdmin(ModelAdmin):
+class AccountAdmin(exporting.ExportedAdmin):
     when_empty = "A sync or a preview of an integration finds them."
     list_display = (
         "who",
@@ -81,7 +81,8 @@ class AccountAdmin(ModelAdmin):
     autocomplete_fields = ("person",)
     ordering = (Lower("email"), "pk")
     actions = None
-    actions_list = ("export",)
+    related_to_export = ("integration", "person")
+    as_table = staticmethod(exporting.accounts_table)
     fieldsets = (
         (
             "Whose it is",
@@ -103,6 +104,7 @@ class AccountAdmin(ModelAdmin):
                     "state",
                     "expires_at",
                     "held",
+                    "keys_made",
                     "situation_name",
                     "first_seen_at",
                     "last_seen_at",
@@ -121,6 +123,7 @@ class AccountAdmin(ModelAdmin):
         "state",
         "expires_at",
         "held",
+        "keys_made",
         "situation_name",
         "first_seen_at",
         "last_seen_at",
@@ -150,22 +153,6 @@ class AccountAdmin(ModelAdmin):
             request, f"{account} belongs to {account.person}, linked by hand. The next sync goes by that."
         )
         return redirect("admin:provisioning_provisioningjob_change", form.cleaned_data["job"].pk)
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The theme's button leads to the bare address, without what the list is filtered and searched by."""
-        page = super().changelist_view(request, extra_context)
-        for button in (getattr(page, "context_data", None) or {}).get("actions_list", []):
-            button["path"] = f"{button['path']}?{request.GET.urlencode()}"
-        return page
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    @action(description="Export", url_path="export", permissions=["export"], icon="download")
-    def export(self, request: HttpRequest) -> HttpResponse:
-        """Just what the list shows, filtered and searched as it is, with all its pages."""
-        found = self.get_changelist_instance(request).get_queryset(request)
-        return exporting.csv_of(found.select_related("integration", "person"))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -214,6 +201,11 @@ class AccountAdmin(ModelAdmin):
     @display(description="Grants")
     def held(self, account: Account) -> str:
         return wording.grants(account.grants, inventory.names(account.integration)) or "-"
+
+    @display(description="Keys")
+    def keys_made(self, account: Account) -> str:
+        """Those that are there; the list has the rest."""
+        return keys_of(account)
 
     @display(description="Situation")
     def situation_name(self, account: Account) -> str:

@@ -1,17 +1,19 @@
-"""Accounts as a table for a spreadsheet."""
+"""Accounts and keys as tables for a spreadsheet."""
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
+from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from cakewalk.theme import ModelAdmin, action
 from provisioning import inventory, wording
-from provisioning.models import Account
+from provisioning.models import Account, Key
 
-COLUMNS = (
+ACCOUNT_COLUMNS = (
     "integration",
     "email",
     "name",
@@ -27,6 +29,47 @@ COLUMNS = (
     "gone",
     "id",
 )
+KEY_COLUMNS = (
+    "integration",
+    "kind",
+    "name",
+    "key",
+    "place",
+    "owner",
+    "person",
+    "owner_left",
+    "unattended",
+    "made",
+    "last_used",
+    "expires",
+    "first_seen",
+    "last_seen",
+    "gone",
+    "id",
+)
+
+
+class ExportedAdmin(ModelAdmin):
+    """A list with a button that exports just what it shows, filtered and searched as it is, all its pages."""
+
+    actions_list: tuple[str, ...] = ("export",)
+    related_to_export: tuple[str, ...] = ()
+    as_table: Callable[[QuerySet[Any]], HttpResponse]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The theme's button leads to the bare address, without what the list is filtered and searched by."""
+        page = super().changelist_view(request, extra_context)
+        for button in (getattr(page, "context_data", None) or {}).get("actions_list", []):
+            button["path"] = f"{button['path']}?{request.GET.urlencode()}"
+        return page
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    @action(description="Export", url_path="export", permissions=["export"], icon="download")
+    def export(self, request: HttpRequest) -> HttpResponse:
+        found = self.get_changelist_instance(request).get_queryset(request)
+        return type(self).as_table(found.select_related(*self.related_to_export))
 
 
 class Line:
@@ -36,24 +79,32 @@ class Line:
         return text
 
 
-def csv_of(accounts: QuerySet[Account]) -> HttpResponse:
-    name = f"accounts-{timezone.localdate():%Y-%m-%d}.csv"
+def accounts_table(accounts: QuerySet[Account]) -> HttpResponse:
+    return _csv("accounts", ACCOUNT_COLUMNS, _account_rows(accounts))
+
+
+def keys_table(keys: QuerySet[Key]) -> HttpResponse:
+    return _csv("keys", KEY_COLUMNS, map(_key_cells, keys.iterator(chunk_size=1000)))
+
+
+def _csv(called: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> HttpResponse:
+    name = f"{called}-{timezone.localdate():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    return HttpResponse(_lines(accounts), content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _lines(accounts: QuerySet[Account]) -> Iterator[str]:
     writer = csv.writer(Line())
-    yield writer.writerow(COLUMNS)
+    lines = (writer.writerow(map(_harmless, cells)) for cells in (columns, *rows))
+    return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _account_rows(accounts: QuerySet[Account]) -> Iterator[Iterable[str]]:
     names: dict[int, dict[tuple[str, str], str]] = {}
     for account in accounts.iterator(chunk_size=1000):
         known = names.get(account.integration_id)
         if known is None:
             known = names[account.integration_id] = inventory.names(account.integration)
-        yield writer.writerow(map(_harmless, _cells(account, known)))
+        yield _account_cells(account, known)
 
 
-def _cells(account: Account, names: dict[tuple[str, str], str]) -> Iterable[str]:
+def _account_cells(account: Account, names: dict[tuple[str, str], str]) -> Iterable[str]:
     return (
         account.integration.name,
         account.email,
@@ -69,6 +120,28 @@ def _cells(account: Account, names: dict[tuple[str, str], str]) -> Iterable[str]
         _moment(account.last_seen_at),
         _moment(account.gone_at),
         account.remote_id,
+    )
+
+
+def _key_cells(key: Any) -> Iterable[str]:
+    person = key.account.person if key.account else None
+    return (
+        key.integration.name,
+        key.kind,
+        key.name,
+        key.shown,
+        key.place,
+        (key.account.email if key.account else "") or key.owner_name or key.owner_id,
+        person.email if person else "",
+        "yes" if key.owner_has_left else "",
+        "yes" if key.unattended else "",
+        _moment(key.made_at),
+        _moment(key.last_used_at),
+        _moment(key.expires_at),
+        _moment(key.first_seen_at),
+        _moment(key.last_seen_at),
+        _moment(key.gone_at),
+        key.remote_id,
     )
 
 

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import ExpressionWrapper, Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
@@ -11,15 +11,23 @@ from integrations.models import Integration
 from provisioning.models.accounts import Account
 
 
+def _owner_has_left(today: date) -> Q:
+    """They are no member any more, or known to the directory to have left."""
+    no_member = Q(account=None) | Q(account__gone_at__isnull=False)
+    left = Q(account__person__active=False) | Q(account__person__end_date__lt=today)
+    return (no_member | left) & Q(of_machine=False) & ~Q(owner_id="")
+
+
 class KeyQuerySet(models.QuerySet["Key"]):
     def present(self) -> "KeyQuerySet":
         return self.filter(gone_at=None)
 
     def of_leavers(self, today: date) -> "KeyQuerySet":
-        """Of people who are no members any more, or whom the directory knows to have left."""
-        no_member = Q(account=None) | Q(account__gone_at__isnull=False)
-        left = Q(account__person__active=False) | Q(account__person__end_date__lt=today)
-        return self.filter(no_member | left, of_machine=False).exclude(owner_id="")
+        return self.filter(_owner_has_left(today))
+
+    def telling_who_left(self, today: date) -> "KeyQuerySet":
+        """Each with `owner_has_left`."""
+        return self.annotate(owner_has_left=ExpressionWrapper(_owner_has_left(today), models.BooleanField()))
 
     def unused_since(self, moment: datetime) -> "KeyQuerySet":
         """Made before it, and not used since. When a machine was last at work, the remote does not tell."""

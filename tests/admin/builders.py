@@ -16,7 +16,16 @@ from cakewalk.models import User
 from directory.models import Group, Membership, PersonEmail
 from integrations.models import Integration
 from provisioning.history import digest_of
-from provisioning.models import AccessRule, Account, Action, Entitlement, Mark, ProvisioningJob, RuleGrant
+from provisioning.models import (
+    AccessRule,
+    Account,
+    Action,
+    Entitlement,
+    Key,
+    Mark,
+    ProvisioningJob,
+    RuleGrant,
+)
 from tests.directory.builders import person, source
 
 State = ProvisioningJob.State
@@ -130,6 +139,13 @@ def entitlement(of: Integration, name: str = "Search", **values: Any) -> Entitle
     return Entitlement.objects.create(integration=of, name=name, first_seen_at=now, last_seen_at=now, **held)
 
 
+def key(of: Integration, name: str = "laptop", **values: Any) -> Key:
+    now = timezone.now()
+    held = {"kind": "project key", "place": "the project Search", "owner_id": "user-1", "made_at": now}
+    held |= {"remote_id": f"proj_search/key_{name}", "first_seen_at": now, "last_seen_at": now, **values}
+    return Key.objects.create(integration=of, name=name, **held)
+
+
 def rule(of: Integration, name: str = "Engineers", *, grants: int = 1, **values: Any) -> AccessRule:
     made = AccessRule.objects.create(integration=of, name=name, **{"role": "reader", **values})
     RuleGrant.objects.bulk_create(RuleGrant(rule=made, name=f"Project {place}") for place in range(grants))
@@ -196,6 +212,7 @@ class Company:
             "provisioning_accessrule": by_rule,
             "provisioning_account": found,
             "provisioning_entitlement": entitlement(self.acme),
+            "provisioning_key": key(self.acme, account=found),
             "provisioning_action": self.waiting.actions.get(seq=2),
             "provisioning_mark": marked,
             "provisioning_provisioningjob": self.waiting,
@@ -230,4 +247,5 @@ class Company:
             person=ada, address=f"ada{place}@example.org", key=f"ada{place}@example.org"
         )
         account(self.acme, f"user-ada-{place}", person=ada, match=Account.Match.MANUAL)
+        key(self.acme, f"key {place}", account=self.rows["provisioning_account"])
         account(self.acme, f"user-p-{place}", person=other, gone_at=timezone.now() if place % 2 else None)

@@ -16,8 +16,8 @@ from tests.directory.builders import person
 EXPORT = "admin:provisioning_account_export"
 
 
-def exported(client: Client, query: str = "") -> list[dict[str, str]]:
-    answer: Any = client.get(reverse(EXPORT) + query)
+def exported(client: Client, query: str = "", page: str = EXPORT) -> list[dict[str, str]]:
+    answer: Any = client.get(reverse(page) + query)
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert "attachment" in answer["Content-Disposition"]
     return list(csv.DictReader(answer.content.decode().splitlines()))

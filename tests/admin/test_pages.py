@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from directory.models import Group, Person, Source
 from integrations.models import Credential, Integration
-from provisioning.models import AccessRule, Account, Action, Mark, ProvisioningJob, RuleGrant
+from provisioning.models import AccessRule, Account, Action, Key, Mark, ProvisioningJob, RuleGrant
 from tests.admin.browser import as_shown, forms, said
 from tests.admin.builders import ACTIONS, Company, account, action, integration, job, mark, rule, staff
 from tests.admin.deeds import everything
@@ -27,6 +27,8 @@ from tests.directory.builders import person
 LISTS = [
     f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry
 ]
+
+EXPORTS = ("admin:provisioning_account_export", "admin:provisioning_key_export")
 
 
 def text(client: Client, name: str, company: Company, query: str = "") -> str:
@@ -92,6 +94,7 @@ def test_what_people_and_remotes_write_is_text_and_never_markup(
     RuleGrant.objects.filter(name="More 0").update(name=evil)
     Mark.objects.update(reason=evil)
     Account.objects.update(name=evil, email=evil, role=evil)
+    Key.objects.update(name=evil, place=evil, owner_name=evil, shown=evil[:30])
     Action.objects.update(email=evil, detail=evil, rule=evil, error=told, request_id=evil, account_id=evil)
     decided = {"code": evil, "by": evil, "from": evil, "at": timezone.now().isoformat(), "reason": evil}
     ProvisioningJob.objects.update(overrides=[decided], releases=[decided])
@@ -101,7 +104,7 @@ def test_what_people_and_remotes_write_is_text_and_never_markup(
     LogEntry.objects.update(change_message=evil, object_repr=evil)
 
     # These answer JSON and CSV.
-    html_pages = set(pages_of(SUPERUSER)) - {"admin:autocomplete", "admin:provisioning_account_export"}
+    html_pages = set(pages_of(SUPERUSER)) - {"admin:autocomplete", *EXPORTS}
     shown = {name: text(clients[SUPERUSER], name, company) for name in html_pages}
 
     assert [name for name, html in shown.items() if evil in html] == []

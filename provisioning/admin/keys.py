@@ -1,0 +1,231 @@
+"""Keys and service accounts as last seen, and which of them somebody should look at."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.db.models.functions import Lower
+from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+
+from cakewalk.theme import DropdownFilter, RelatedDropdownFilter, display
+from integrations.models import Integration
+from provisioning.admin import exporting
+from provisioning.admin.history import RecordAdmin, label
+from provisioning.models import Account, Key
+
+RECENT = timedelta(days=7)
+SHOWN_OF_ONE = 20
+
+
+class PresenceFilter(DropdownFilter):
+    """Keys that are there, unless the others are asked for."""
+
+    title = "presence"
+    parameter_name = "presence"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("new", f"First seen within {RECENT.days} days"),
+            ("ended", f"Gone within {RECENT.days} days"),
+            ("gone", "Gone"),
+            ("all", "Present and gone"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Key]) -> QuerySet[Key]:
+        recently = timezone.now() - RECENT
+        asked: dict[str, dict[str, Any]] = {
+            "new": {"first_seen_at__gte": recently},
+            "ended": {"gone_at__gte": recently},
+            "gone": {"gone_at__isnull": False},
+            "all": {},
+        }
+        return queryset.filter(**asked.get(self.value() or "", {"gone_at__isnull": True}))
+
+
+class OwnerFilter(DropdownFilter):
+    title = "owner"
+    parameter_name = "owner"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("left", "Has left"),
+            ("unattended", "Service account without a person in its project"),
+            ("known", "A person of the directory"),
+            ("unknown", "A member, and nobody of the directory"),
+            ("machine", "Service account"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        match self.value():
+            case "left":
+                return queryset.of_leavers(timezone.localdate())
+            case "unattended":
+                return queryset.filter(unattended=True)
+            case "known":
+                return queryset.filter(account__person__isnull=False)
+            case "unknown":
+                return queryset.filter(account__gone_at=None, account__isnull=False, account__person=None)
+            case "machine":
+                return queryset.filter(of_machine=True)
+        return queryset
+
+
+class LifeFilter(DropdownFilter):
+    title = "use and expiry"
+    parameter_name = "life"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("unused", f"Not used for {Key.UNUSED_FOR.days} days"),
+            ("expiring", f"Expires within {Key.EXPIRES_WITHIN.days} days"),
+            ("expired", "Expired"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        now = timezone.now()
+        match self.value():
+            case "unused":
+                return queryset.unused_since(now - Key.UNUSED_FOR)
+            case "expiring":
+                return queryset.filter(expires_at__gt=now, expires_at__lte=now + Key.EXPIRES_WITHIN)
+            case "expired":
+                return queryset.filter(expires_at__lte=now)
+        return queryset
+
+
+@admin.register(Key)
+class KeyAdmin(exporting.ExportedAdmin, RecordAdmin):
+    when_empty = "A sync finds them at its end, once a day."
+    list_before_template = "provisioning/keys_read.html"
+    list_display = (
+        "called",
+        "kind",
+        "place",
+        "integration",
+        "owner",
+        "person",
+        "standing",
+        "last_used_at",
+        "expires_at",
+        "first_seen_at",
+    )
+    list_filter = (
+        PresenceFilter,
+        OwnerFilter,
+        LifeFilter,
+        "kind",
+        ("integration", RelatedDropdownFilter),
+    )
+    list_filter_submit = True
+    list_select_related = ("integration", "account__person")
+    related_to_export = ("integration", "account__person")
+    as_table = staticmethod(exporting.keys_table)
+    search_fields = (
+        "name",
+        "place",
+        "shown",
+        "remote_id",
+        "owner_name",
+        "account__email",
+        "account__person__email",
+    )
+    ordering = (Lower("name"), "pk")
+    fieldsets = (
+        (None, {"fields": ("called", "kind", "place", "integration", "shown", "remote_id", "standing")}),
+        ("Whose it is", {"fields": ("owner", "person")}),
+        (
+            "As the last complete read saw it",
+            {
+                "fields": (
+                    "as_of",
+                    "made_at",
+                    "last_used_at",
+                    "expires_at",
+                    "first_seen_at",
+                    "last_seen_at",
+                    "gone_at",
+                )
+            },
+        ),
+    )
+    readonly_fields = ("called", "standing", "owner", "person", "as_of")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Key]:
+        return Key.objects.telling_who_left(timezone.localdate())
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        reads = Integration.objects.exclude(keys_asked_at=None).order_by(Lower("name"))
+        return super().changelist_view(request, {**(extra_context or {}), "reads": reads})
+
+    @display(description="Name", ordering=Lower("name"))
+    def called(self, key: Key) -> str:
+        return str(key)
+
+    @display(description="Owner", ordering="account__email")
+    def owner(self, key: Key) -> str:
+        if key.account:
+            return _link("admin:provisioning_account_change", key.account)
+        name = key.owner_name or key.owner_id
+        return f"{name} (service account)" if name and key.of_machine else name or "-"
+
+    @display(description="Person", ordering="account__person__email")
+    def person(self, key: Key) -> str:
+        whose = key.account.person if key.account else None
+        return _link("admin:directory_person_change", whose) if whose else "-"
+
+    @display(description="Standing")
+    def standing(self, key: Any) -> str:
+        found = list(_standing(key, timezone.now()))
+        return format_html_join(" ", "{}", ((label(*one),) for one in found)) or "-"
+
+    @display(description="Read as of")
+    def as_of(self, key: Key) -> datetime | None:
+        return key.integration.keys_read_at
+
+
+def _standing(key: Any, now: datetime) -> Iterator[tuple[str, str]]:
+    """Labels with what decides their colour."""
+    if key.gone_at:
+        yield "", "Gone"
+        return
+    if key.is_ours:
+        yield "active", "In use here"
+    if key.owner_has_left:
+        yield "failed", "Owner has left"
+    if key.unattended:
+        yield "held", "Nobody attends"
+    if key.expires_at and key.expires_at <= now:
+        yield "", "Expired"
+    elif key.expires_at and key.expires_at - now <= Key.EXPIRES_WITHIN:
+        days = (key.expires_at - now).days
+        yield "expired", f"Expires in {days} day{pluralize(days)}" if days else "Expires today"
+    if _is_unused(key, now - Key.UNUSED_FOR):
+        yield "", f"Unused for {Key.UNUSED_FOR.days} days"
+
+
+def _is_unused(key: Key, since: datetime) -> bool:
+    used = key.last_used_at or key.made_at
+    return used is not None and used < since and bool(key.owner_id or not key.of_machine)
+
+
+def _link(page: str, row: Any) -> SafeString:
+    return format_html('<a class="cw-link" href="{}">{}</a>', reverse(page, args=[row.pk]), row)
+
+
+def keys_of(account: Account) -> str:
+    """Each with its page, as links; the list has what is beyond the first and what is gone."""
+    keys = account.keys.all().order_by(Lower("name"), "pk")
+    present = list(keys.filter(gone_at=None)[: SHOWN_OF_ONE + 1])
+    if not present and not keys.exists():
+        return "-"
+    links = [(_link("admin:provisioning_key_change", key), key.place) for key in present[:SHOWN_OF_ONE]]
+    shown = format_html_join(", ", "{} ({})", links) or "None now"
+    every = f"{reverse('admin:provisioning_key_changelist')}?account__id__exact={account.pk}&presence=all"
+    return format_html('{}. <a class="cw-link" href="{}">All, with those that are gone</a>', shown, every)
