@@ -33,16 +33,17 @@ def look(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> N
     """For jobs about everyone, when it is time. All lists are read to their end, or nothing is changed."""
     integration = job.integration
     integration.refresh_from_db(fields=["keys_read_at", "keys_asked_at"])
-    if job.person_id or job.restores_id or not is_due(integration, now=timezone.now()):
+    began = timezone.now()
+    if not job.about_everyone or job.restores_id or not is_due(integration, now=began):
         return
     job.enter("listing keys")
-    integration.note_keys(keys_asked_at=timezone.now())
+    integration.note_keys(keys_asked_at=began)
     try:
         owners = accounts.known_owners(integration, connector.vocabulary.owner_role)
         found = connector.fetch_keys(owners)
         with transaction.atomic():
             keep_alive.now("Storing the keys")
-            remember(integration, found, now=timezone.now())
+            remember(integration, found, began=began, now=timezone.now())
     except (JobLost, DatabaseTrouble):
         raise
     except ConnectorError as error:
@@ -59,8 +60,10 @@ def is_due(integration: Integration, *, now: datetime) -> bool:
     )
 
 
-def remember(integration: Integration, found: Keys, *, now: datetime) -> None:
-    """Write what a complete read saw. Kinds that the credential may not read stay as they were."""
+def remember(integration: Integration, found: Keys, *, began: datetime, now: datetime) -> None:
+    """Write what a complete read saw. Kinds that the credential may not read stay as they were, and what
+    another job has revoked since the read `began` stays gone.
+    """
     stored = Key.objects.filter(integration=integration, kind__in=found.kinds)
     rows = {(row.kind, row.remote_id): row for row in stored}
     owners = _accounts_of(integration, found.keys)
@@ -70,6 +73,8 @@ def remember(integration: Integration, found: Keys, *, now: datetime) -> None:
         row = rows.pop((seen.kind, seen.id), None) or Key(
             integration=integration, kind=seen.kind, remote_id=seen.id, first_seen_at=now, last_seen_at=now
         )
+        if row.gone_at and row.gone_at >= began:
+            continue
         values = _values(seen, owners.get(seen.owner_id))
         if any(getattr(row, name) != value for name, value in values.items()):
             for name, value in values.items():

@@ -172,6 +172,23 @@ def test_a_key_that_was_revoked_after_a_removal_is_gone_at_once(world: World, se
     assert known() == {"laptop": False, "robot's": True, "robot": True}
 
 
+def test_a_key_that_another_job_revokes_during_the_read_stays_gone(
+    world: World, search: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.sync()
+    sent = Transport._send
+
+    def meanwhile(self: Transport, request: Request) -> Any:
+        if request.path.endswith("/service_accounts"):
+            Key.objects.filter(name="laptop").update(gone_at=timezone.now())
+        return sent(self, request)
+
+    monkeypatch.setattr(Transport, "_send", meanwhile)
+    a_day_passes()
+    world.sync()
+    assert known() == {"laptop": False, "robot's": True, "robot": True}
+
+
 # -- which of them somebody should look at
 
 

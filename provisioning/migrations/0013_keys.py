@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('integrations', '0008_keys'),
-        ('provisioning', '0010_invite_expiry'),
+        ('provisioning', '0012_person_jobs'),
         ('auth', '0012_alter_user_first_name_max_length'),
         ('contenttypes', '0002_remove_content_type_name'),
     ]
