@@ -5,6 +5,8 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
+from django.db.models import F, Q
+
 from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
 from integrations.models import Integration
@@ -167,9 +169,10 @@ def _findings(matches: Iterable[Match]) -> tuple[Mapping[str, int], Mapping[str,
 
 
 def owed_a_sweep(integration: Integration) -> list[Account]:
-    """Accounts that we removed, and whose leavings nobody has looked for since."""
+    """Accounts that we removed, and whose leavings are not settled since then."""
     removals = Action.objects.filter(job__integration=integration, kind=Kind.REMOVE).that_took()
-    gone = Account.objects.filter(integration=integration, gone_at__isnull=False, swept_at=None)
+    never_since = Q(swept_at=None) | Q(swept_at__lt=F("gone_at"))
+    gone = Account.objects.filter(never_since, integration=integration, gone_at__isnull=False)
     return list(gone.filter(remote_id__in=removals.values("account_id")).order_by("pk"))
 
 

@@ -25,15 +25,16 @@ from provisioning.actions import Action, Kind, Situation
 from provisioning.applying import KeepAlive, Trouble
 from provisioning.models import Account, ProvisioningJob
 from provisioning.models import Action as Row
+from provisioning.safety import Code, beyond_mode
 from provisioning.storing import append
 
-NOT_YET = ("rate_limited", "unreachable", "outcome_unknown", "stopped", "not_confirmed")
-"""Outcomes of a revocation that the next job may better. What OpenAI rejects, it rejects again."""
+NOT_YET = ("rate_limited", "unreachable", "outcome_unknown", "stopped", "not_confirmed", Code.MODE)
+"""Outcomes of a revocation that a later job may better. What OpenAI rejects, it rejects again."""
 
 
 def sweep(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> Trouble | None:
     """For every account that was removed and not swept since, by this job or an earlier one."""
-    owed = accounts.owed_a_sweep(job.integration)
+    owed = _owed(job.integration)
     if not owed:
         return None
     keep_alive.now(f"Looking for keys that {len(owed)} removed accounts left behind")
@@ -56,6 +57,22 @@ def sweep(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> 
     unseen = applying.verify(job, connector, keep_alive)
     accounts.note_swept([account for account in owed if _is_settled(job, account)], now=timezone.now())
     return trouble or unseen
+
+
+def _owed(integration: Integration) -> list[Account]:
+    """While the mode forbids to revoke, those whose keys have been told of wait until it is raised."""
+    owed = accounts.owed_a_sweep(integration)
+    if not (_revokes(integration) and beyond_mode(integration.mode, taking=True)):
+        return owed
+    forbidden = Row.objects.filter(
+        job__integration=integration, situation=Situation.LEFT_BEHIND, error__code=Code.MODE
+    )
+    told = set(forbidden.values_list("account_id", flat=True))
+    return [account for account in owed if account.remote_id not in told]
+
+
+def _revokes(integration: Integration) -> bool:
+    return integration.leaver_keys == Integration.LeaverKeys.REVOKE
 
 
 def _not_swept(job: ProvisioningJob, error: ConnectorError) -> Trouble:
@@ -81,7 +98,7 @@ def _lines(job: ProvisioningJob, owed: Sequence[Account], residue: Residue) -> I
     written = job.actions.filter(situation=Situation.LEFT_BEHIND).values_list("entitlement", flat=True)
     known = {held["id"] for held in written if held}
     by_id = {account.remote_id: account for account in owed}
-    revoke = job.integration.leaver_keys == Integration.LeaverKeys.REVOKE
+    revoke = _revokes(job.integration)
     for key in residue.keys:
         if key.id not in known:
             yield _about_key(by_id[key.owner_id], key, revoke=revoke)

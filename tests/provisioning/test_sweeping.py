@@ -160,6 +160,37 @@ def test_who_came_back_before_the_revocation_keeps_their_keys(world: World, leav
     assert names(world) == {"laptop in Search", "laptop in Voice", "somebody else's"}
 
 
+@pytest.mark.parametrize("mode", [Integration.Mode.OBSERVE, Integration.Mode.EXTEND])
+def test_what_the_mode_forbids_by_now_is_told_once_and_done_when_it_is_raised_again(
+    world: World, leaver: User, mode: str
+) -> None:
+    world.configure(leaver_keys=REVOKE)
+    world.simulator.inject(Fault(Kind.HTML, path=KEYS))
+    world.sync()
+    world.configure(mode=mode)
+    first, second = world.sync(), world.sync()
+    assert {(kind, state) for kind, _, state in left_behind(first)} == {("revoke_key", "skipped")}
+    assert {action["error"]["code"] for action in first["actions"]} == {"mode"}
+    assert (left_behind(second), len(names(world))) == ([], 3)
+    world.configure(mode=Integration.Mode.MANAGE)
+    assert {(kind, state) for kind, _, state in left_behind(world.sync())} == {("revoke_key", "done")}
+    assert names(world) == {"somebody else's"}
+    assert left_behind(world.sync()) == []
+
+
+def test_who_came_back_and_left_again_is_looked_after_again(world: World, leaver: User) -> None:
+    """OpenAI may give the same account the same id again."""
+    world.configure(leaver_keys=REVOKE)
+    world.sync()
+    world.hire_again(leaver.email or "")
+    world.organization.users[leaver.id] = leaver
+    world.organization.changed()
+    world.sync()
+    world.organization.add_project_key(world.organization.find_project("Search").id, leaver.id, "new laptop")
+    world.dismiss(leaver.email or "")
+    assert left_behind(world.sync()) == [("revoke_key", "new laptop", "done")]
+
+
 def test_a_lost_reply_to_a_revocation_is_settled_by_looking(world: World, leaver: User) -> None:
     world.configure(leaver_keys=REVOKE)
     world.simulator.inject(Fault(Kind.RESET_AFTER, method="DELETE", path=f"{KEYS}/*"))
