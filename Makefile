@@ -15,7 +15,7 @@ help:  ## this list
 run: $(RUNTIME) .env  ## serve Cakewalk on PORT (8000), with worker and beat in the same process
 	@exec $(BIN)/python manage.py serve
 
-test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis or Chromium are skipped without them
+test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis, Chromium or OpenLDAP are skipped without
 	@$(BIN)/python -m pytest -n 2
 
 soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers killed at every step, outages; about 20 minutes

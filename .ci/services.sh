@@ -1,4 +1,4 @@
-# Functions for a shell: find PostgreSQL, Redis and Chromium, or install and start them.
+# Functions for a shell: find PostgreSQL, Redis, Chromium and OpenLDAP, or install and start them.
 # A service that answers already is used as it is; one that is started here ends with stop_services.
 # Sets POSTGRESQL_URL (a server in which databases may be made) and CELERY_BROKER_URL.
 
@@ -10,6 +10,10 @@ install() {
     [ -n "${apt_updated:-}" ] || apt-get update -qq
     apt_updated=yes
     DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+need_slapd() {
+    [ -x /usr/sbin/slapd ] || command -v slapd >/dev/null || install slapd
 }
 
 need_chromium() {

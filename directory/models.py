@@ -14,7 +14,21 @@ from django.utils.translation import gettext_lazy as _
 
 from directory import snapshot
 from directory.emails import email_key
+from directory.ldap.models import LdapServer, Pull
 from directory.time_zones import by_day, day_in, validate_time_zone
+
+__all__ = [
+    "DateWatch",
+    "EmailTaken",
+    "Group",
+    "LdapServer",
+    "Membership",
+    "Person",
+    "PersonEmail",
+    "Pull",
+    "Source",
+    "take_snapshot",
+]
 
 
 class Source(models.Model):

@@ -241,17 +241,20 @@ COLUMNS: dict[str, Callable[[str, str], Any]] = {
 
 def _entry(key: str, rows: list[tuple[int, dict[str, Any]]], now: datetime) -> Entry:
     """One person out of the rows that name them: active if any row is, with what the active rows say."""
-    all_values = [values for _, values in rows]
+    return Entry(key, tuple(number for number, _ in rows), merged([values for _, values in rows], now))
+
+
+def merged(all_values: Sequence[dict[str, Any]], now: datetime) -> dict[str, Any]:
     current = (
         [values for values in all_values if in_force(values, now)]
         or [values for values in all_values if values.get("active") is not False]
         or all_values
     )
     said = {column: [values[column] for values in current if column in values] for column in COLUMNS}
-    merged = {column: _merged(column, cells) for column, cells in said.items() if cells}
-    if merged.get("active", True) is None:
-        del merged["active"]
-    return Entry(key, tuple(number for number, _ in rows), merged)
+    together = {column: _merged(column, cells) for column, cells in said.items() if cells}
+    if together.get("active", True) is None:
+        del together["active"]
+    return together
 
 
 def in_force(values: dict[str, Any], now: datetime) -> bool:

@@ -5,7 +5,7 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import dates, reconciliation, recovering, requesting
+from provisioning import dates, pulling, reconciliation, recovering, requesting
 
 UNDELIVERED_AFTER = 30.0
 """Seconds. A message normally takes milliseconds; after this long a queued job is sent again."""
@@ -25,6 +25,17 @@ def start_due_syncs() -> None:
 @shared_task
 def notice_passed_dates() -> None:
     dates.notice_passed_dates(timezone.now())
+
+
+@shared_task
+def start_due_pulls() -> None:
+    for server_id in pulling.due_pulls(timezone.now()):
+        pull_source.delay(server_id=server_id)
+
+
+@shared_task
+def pull_source(*, server_id: int) -> None:
+    pulling.pull_if_due(server_id)
 
 
 @shared_task

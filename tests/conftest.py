@@ -15,19 +15,24 @@ environment.prepare()
 django.setup()
 
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
-"""Where the missing of PostgreSQL, Redis or Chromium is a failure, as in continuous integration."""
+"""Where the missing of PostgreSQL, Redis, Chromium or OpenLDAP is a failure, as in continuous integration."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "services: needs PostgreSQL and Redis")
     config.addinivalue_line("markers", "browser: needs Chromium")
+    config.addinivalue_line("markers", "ldap: needs OpenLDAP's server")
     config.addinivalue_line("markers", "soak: takes minutes, in make soak only")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("soak") and not effort.SOAK:
         pytest.skip("takes minutes; make soak runs it")
-    for marker, missing in (("services", SERVICES.missing), ("browser", machine.missing_browser)):
+    for marker, missing in (
+        ("services", SERVICES.missing),
+        ("browser", machine.missing_browser),
+        ("ldap", machine.missing_slapd),
+    ):
         if item.get_closest_marker(marker):
             need(missing())
 

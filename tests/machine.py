@@ -1,4 +1,4 @@
-"""What this machine has for the tests that need more than Python: PostgreSQL, Redis, Chromium."""
+"""What this machine has for the tests that need more than Python: PostgreSQL, Redis, Chromium, OpenLDAP."""
 
 import functools
 import os
@@ -27,6 +27,14 @@ def chromium() -> str | None:
 
 def missing_browser() -> str | None:
     return None if chromium() else "needs Chromium, and there is none on this machine's PATH"
+
+
+def slapd() -> str | None:
+    return shutil.which("slapd", path=os.pathsep.join(["/usr/sbin", "/usr/local/sbin", os.environ["PATH"]]))
+
+
+def missing_slapd() -> str | None:
+    return None if slapd() else "needs OpenLDAP's server, and there is no slapd on this machine"
 
 
 @dataclass(frozen=True)

@@ -1,24 +1,21 @@
 """People from a CSV or Excel file into the directory."""
 
-import json
 from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from directory import importing
-from directory.importing import Change, ImportPlan, Options
+from directory.importing import ImportPlan, Options
+from directory.management.telling import PlanCommand
 from directory.people_table import COLUMNS, Problem, listed
 from directory.tabular import MAX_FILE_BYTES
 from provisioning import requesting
 
-SHOWN = 50
-"""More lines than this of one kind are counted, not printed."""
 
-
-class Command(BaseCommand):
+class Command(PlanCommand):
     help = (
         f"Add and change people from a .csv or .xlsx file with the columns {listed(COLUMNS)}. Only email "
         "is required; several groups or aliases in one cell are separated by a semicolon. Columns that "
@@ -49,43 +46,11 @@ class Command(BaseCommand):
         if plan.applied and plan.changes:
             requesting.directory_changed()
         if json:
-            self._print_json(plan, dry_run=dry_run)
-        self._tell(plan, dry_run=dry_run)
+            self.print_json(plan.as_json(dry_run=dry_run))
+        self.tell(plan, dry_run=dry_run)
         if not plan.acceptable:
             hint = " Allow it with --allow-drop." if plan.refusal else ""
             raise CommandError(f"Nothing was imported.{hint}", returncode=2)
-
-    def _print_json(self, plan: ImportPlan, *, dry_run: bool) -> None:
-        self.stdout.write(json.dumps(plan.as_json(dry_run=dry_run), ensure_ascii=False, indent=2))
-
-    def _tell(self, plan: ImportPlan, *, dry_run: bool) -> None:
-        for warning in plan.warnings:
-            self._say(f"Warning: {warning}")
-        self._list([str(problem) for problem in plan.problems])
-        if plan.errors:
-            return
-        if dry_run:
-            self._list([f"+ {_described(change)}" for change in plan.added])
-            self._list([f"~ {_described(change)}" for change in plan.changed])
-            self._list([f"- {_described(change)}" for change in plan.deactivated])
-        if plan.groups_made:
-            self._say(f"New groups: {', '.join(plan.groups_made)}")
-        done = "imported" if plan.applied else "not imported"
-        rows = f"{plan.rows} row{'s' * (plan.rows != 1)}"
-        self._say(
-            f"{plan.file}, {done} into source {plan.options.source!r}: {rows}, "
-            f"{len(plan.added)} added, {len(plan.changed)} changed, {len(plan.deactivated)} deactivated, "
-            f"{plan.unchanged} unchanged."
-        )
-
-    def _list(self, lines: list[str]) -> None:
-        for line in lines[:SHOWN]:
-            self._say(line)
-        if len(lines) > SHOWN:
-            self._say(f"… and {len(lines) - SHOWN} more")
-
-    def _say(self, line: str) -> None:
-        self.stderr.write(line, style_func=str)  # or else every message is as red as an error
 
 
 def _carried_out(file: Path, options: Options, *, dry_run: bool) -> ImportPlan:
@@ -100,15 +65,3 @@ def _carried_out(file: Path, options: Options, *, dry_run: bool) -> ImportPlan:
     except importing.DirectoryChanged as error:
         problem = str(error)
     return ImportPlan(file.name, options, errors=[Problem(None, None, problem)])
-
-
-def _described(change: Change) -> str:
-    """`ada@example.org: title 'Engineer' → 'Lead'`"""
-    if not change.before:
-        return str(change.after["email"])
-    fields = ", ".join(f"{column} {_shown(old)} → {_shown(new)}" for column, old, new in change.fields)
-    return f"{change.before['email']}: {fields}"
-
-
-def _shown(value: Any) -> str:
-    return "; ".join(value) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,1 @@
+"""People and groups from an LDAP server or Active Directory: `reading` asks, `entries` understands."""
