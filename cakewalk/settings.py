@@ -115,6 +115,7 @@ CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "start due syncs": {"task": "provisioning.tasks.start_due_syncs", "schedule": 15.0},
     "pick up lost jobs": {"task": "provisioning.tasks.pick_up_lost_jobs", "schedule": 15.0},
+    "go on with rotations": {"task": "provisioning.tasks.go_on_with_rotations", "schedule": 30.0},
     "notice passed dates": {"task": "provisioning.tasks.notice_passed_dates", "schedule": 30.0},
     "start due pulls": {"task": "provisioning.tasks.start_due_pulls", "schedule": 15.0},
 }

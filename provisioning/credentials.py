@@ -86,7 +86,10 @@ def rotation_problem(rotation: Rotation, *, now: datetime) -> str:
     if rotation.held_until and rotation.held_until > now:
         return ""
     stopped = f"The rotation of its key stopped half-way. {rotation.get_state_display()}."
-    return " ".join(filter(None, (stopped, rotation.detail, "Rotate key goes on with it.")))
+    then = "Rotate key goes on with it."
+    if at := rotation.goes_on_at():
+        then = f"Cakewalk goes on with it by itself, from {_time(at)} on; Rotate key does so at once."
+    return " ".join(filter(None, (stopped, rotation.detail, then)))
 
 
 def warnings(credential: Credential, *, now: datetime) -> Iterator[str]:

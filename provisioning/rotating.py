@@ -1,7 +1,7 @@
 """Replace an integration's key through the remote itself: make, prove, swap, revoke the old one.
 
-A rotation that was interrupted anywhere is gone on with by whoever asks for one next. Until the new key is in
-use the old one works, and until the old one is revoked both do.
+A rotation that was interrupted anywhere is gone on with by the clock, or before by whoever asks for one.
+Until the new key is in use the old one works, and until the old one is revoked both do.
 """
 
 import secrets
@@ -54,15 +54,27 @@ def rotate(integration: Integration, *, by: User | None) -> Rotation:
     """
     rotation = _taken(integration, by)
     try:
-        try:
-            _carry_on(rotation)
-        except GivenUp as reason:
-            rotation.end(State.GIVEN_UP, now=timezone.now(), detail=str(reason))
-        except (ConnectorError, CredentialMissing, DecryptionError) as error:
-            rotation.let_go(str(error))
+        _go_as_far_as_possible(rotation)
     except RotationLost as lost:
         raise Refused("Another process goes on with the rotation.") from lost
     return rotation
+
+
+def go_on(rotation_id: int) -> None:
+    """Go on with a rotation that was interrupted, if it is time and nobody else does."""
+    rotation = Rotation.objects.defer("new_secret").get(pk=rotation_id)
+    if rotation.take_in_turn(uuid.uuid4().hex, now=timezone.now()):
+        with suppress(RotationLost):
+            _go_as_far_as_possible(rotation)
+
+
+def _go_as_far_as_possible(rotation: Rotation) -> None:
+    try:
+        _carry_on(rotation)
+    except GivenUp as reason:
+        rotation.end(State.GIVEN_UP, now=timezone.now(), detail=str(reason))
+    except (ConnectorError, CredentialMissing, DecryptionError) as error:
+        rotation.let_go(str(error), now=timezone.now())
 
 
 def in_words(rotation: Rotation) -> str:
@@ -218,7 +230,8 @@ def _is_in_use(integration: Integration, entered_at: datetime | None) -> bool:
 def _revoke_the_old_one(rotation: Rotation) -> None:
     integration = rotation.integration
     if job := _at_work_with_the_old_one(rotation):
-        rotation.let_go(f"{job} works with the old key, which is revoked when that has ended.")
+        works = f"{job} works with the old key, which is revoked when that has ended."
+        rotation.let_go(works, now=timezone.now())
         return
     with transaction.atomic():
         if not _is_in_use(integration, rotation.swapped_at):
@@ -231,7 +244,8 @@ def _revoke_the_old_one(rotation: Rotation) -> None:
         with suppress(OutcomeUnknown):  # a look tells
             connector.revoke_credential(key_id)
     if rotation.old_id in {key.id for key in connector.list_credentials()}:
-        rotation.let_go(f"OpenAI still lists the old key, {rotation.old_hint}.")
+        still = f"OpenAI still lists the old key, {rotation.old_hint}."
+        rotation.let_go(still, now=timezone.now())
         return
     rotation.end(State.DONE, now=timezone.now())
 

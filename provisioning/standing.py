@@ -75,7 +75,10 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
     owners = credentials.owners(rows)
     rotations = {
         rotation.integration_id: rotation
-        for rotation in Rotation.objects.unfinished().defer("new_secret").filter(integration__in=rows)
+        for rotation in Rotation.objects.unfinished()
+        .filter(integration__in=rows)
+        .select_related("integration")
+        .defer("new_secret")
     }
     unreadable = _unreadable(rows)
     rule_problems = _rule_problems([row.last_ended_id for row in rows if row.last_ended_id])

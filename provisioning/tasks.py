@@ -5,7 +5,8 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from provisioning import dates, pulling, reconciliation, recovering, requesting
+from integrations.models import Rotation
+from provisioning import dates, pulling, reconciliation, recovering, requesting, rotating
 
 UNDELIVERED_AFTER = 30.0
 """Seconds. A message normally takes milliseconds; after this long a queued job is sent again."""
@@ -36,6 +37,18 @@ def start_due_pulls() -> None:
 @shared_task
 def pull_source(*, server_id: int) -> None:
     pulling.pull_if_due(server_id)
+
+
+@shared_task
+def go_on_with_rotations() -> None:
+    """Of keys, which were interrupted."""
+    for rotation_id in Rotation.objects.due(timezone.now()).values_list("pk", flat=True):
+        go_on_with_rotation.delay(rotation_id=rotation_id)
+
+
+@shared_task
+def go_on_with_rotation(*, rotation_id: int) -> None:
+    rotating.go_on(rotation_id)
 
 
 @shared_task

@@ -15,6 +15,17 @@ class RotationQuerySet(models.QuerySet["Rotation"]):
     def unfinished(self) -> "RotationQuerySet":
         return self.filter(state__in=Rotation.UNFINISHED)
 
+    def free(self, now: datetime) -> "RotationQuerySet":
+        """Which no process holds, or one that has been silent for too long."""
+        return self.filter(models.Q(holder="") | models.Q(held_until__lte=now))
+
+    def due(self, now: datetime) -> "RotationQuerySet":
+        """Which the clock should go on with."""
+        turn = models.Q(next_try_at=None) | models.Q(next_try_at__lte=now)
+        return (
+            self.unfinished().free(now).filter(turn, tries__lt=Rotation.MOST_TRIES, integration__enabled=True)
+        )
+
 
 class RotationLost(Exception):
     """Another process goes on with the rotation; this one must stop at once and touch nothing more."""
@@ -39,6 +50,11 @@ class Rotation(models.Model):
     HOLD = timedelta(minutes=5)
     """How long a process may be silent before another goes on. Longer than any step takes."""
 
+    MOST_TRIES = 24
+    """By the clock, which is about a day. After that somebody must look."""
+    FIRST_WAIT = timedelta(minutes=1)
+    LONGEST_WAIT = timedelta(hours=1)
+
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="rotations")
     state = models.CharField(max_length=10, choices=State.choices, default=State.BEGUN)
     by = models.ForeignKey(
@@ -60,6 +76,10 @@ class Rotation(models.Model):
     finished_at = models.DateTimeField(null=True, blank=True)
     holder = models.CharField(max_length=32, blank=True)
     held_until = models.DateTimeField(null=True, blank=True)
+    tries = models.PositiveSmallIntegerField(
+        default=0, help_text=_("How often the clock has gone on with it since somebody asked for it.")
+    )
+    next_try_at = models.DateTimeField(null=True, blank=True, help_text=_("When the clock goes on with it."))
 
     objects = RotationQuerySet.as_manager()
 
@@ -76,22 +96,40 @@ class Rotation(models.Model):
         return self.key_name
 
     def take(self, holder: str, *, now: datetime) -> bool:
-        """Go on with it; False while another process does."""
-        free = models.Q(holder="") | models.Q(held_until__lte=now)
-        taken = Rotation.objects.unfinished().filter(free, pk=self.pk)
-        if not taken.update(holder=holder, held_until=now + self.HOLD):
+        """Go on with it because somebody asks for it; False while another process does."""
+        mine = Rotation.objects.unfinished().free(now).filter(pk=self.pk)
+        return self._take(mine, holder, now=now, tries=0, next_try_at=None)
+
+    def take_in_turn(self, holder: str, *, now: datetime) -> bool:
+        """Go on with it because it is time; False when it is not, or no longer."""
+        mine = Rotation.objects.due(now).filter(pk=self.pk, tries=self.tries)
+        tries = self.tries + 1
+        return self._take(mine, holder, now=now, tries=tries, next_try_at=now + self._wait_after(tries))
+
+    def _take(self, mine: RotationQuerySet, holder: str, *, now: datetime, **written: Any) -> bool:
+        if not mine.update(holder=holder, held_until=now + self.HOLD, **written):
             return False
         self.refresh_from_db()
         return True
+
+    def _wait_after(self, tries: int) -> timedelta:
+        return min(self.FIRST_WAIT * (1 << tries), self.LONGEST_WAIT)
 
     def advance(self, state: str, *, now: datetime, **written: Any) -> None:
         """Write the next state down, if it is still this process that goes on with it: RotationLost."""
         written |= {"state": state, "held_until": now + self.HOLD}
         self._write(written)
 
-    def let_go(self, detail: str) -> None:
-        """Stop, so that it can be gone on with at once."""
-        self._write({"detail": detail, "holder": "", "held_until": None})
+    def let_go(self, detail: str, *, now: datetime) -> None:
+        """Stop, so that whoever asks can go on with it at once, and the clock after a while."""
+        later = {"next_try_at": now + self._wait_after(self.tries)}
+        self._write({"detail": detail, "holder": "", "held_until": None} | later)
+
+    def goes_on_at(self) -> datetime | None:
+        """From when on the clock goes on with it; None where it does not."""
+        if self.tries >= self.MOST_TRIES or not self.integration.enabled:
+            return None
+        return self.next_try_at or self.held_until
 
     def end(self, state: str, *, now: datetime, detail: str = "") -> None:
         free = {"holder": "", "held_until": None, "new_secret": Secret("")}

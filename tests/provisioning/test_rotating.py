@@ -14,7 +14,7 @@ from integrations.connectors.http import Request, Transport
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.connectors.openai.simulator.records import AdminKey
 from integrations.models import Credential, Rotation
-from provisioning import credentials, rotating, standing
+from provisioning import credentials, rotating, standing, tasks
 from provisioning.models import ProvisioningJob
 from provisioning.rotating import Refused
 from tests.environment import new_fernet_key
@@ -326,7 +326,7 @@ def test_an_old_key_that_could_not_be_revoked_is_told_of_until_it_is(world: Worl
     assert problem.startswith(
         "The rotation of its key stopped half-way. The new key is in use; the old one is not revoked yet."
     )
-    assert problem.endswith("Rotate key goes on with it.")
+    assert problem.endswith("Rotate key does so at once.")
     assert rotate(world).state == State.DONE
     assert [key.value for key in our_keys(world)] == [stored(world)]
     assert standing.standing_of(world.integration).problems == ()
@@ -456,6 +456,106 @@ def test_a_rotation_killed_at_any_step_is_gone_on_with(
     assert (key.value, key.name) == (stored(world), rotation.key_name)
     assert {kept.new_secret.reveal() for kept in Rotation.objects.all()} == {""}
     assert world.sync()["state"] == "succeeded"
+
+
+# -- the clock goes on with what was interrupted
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What workers were told, with nobody there to hear it."""
+    told: list[dict[str, Any]] = []
+    monkeypatch.setattr(tasks.go_on_with_rotation, "delay", lambda **words: told.append(words))
+    return told
+
+
+def clock_ticks(sent: list[dict[str, Any]]) -> int:
+    """One tick, and a worker that does what it is told. How much that was."""
+    sent.clear()
+    tasks.go_on_with_rotations()
+    for words in sent:
+        tasks.go_on_with_rotation(**words)
+    return len(sent)
+
+
+def wait_is_over() -> None:
+    Rotation.objects.update(next_try_at=timezone.now())
+
+
+@pytest.mark.parametrize("moment", moments(die))
+def test_the_clock_goes_on_with_a_rotation_that_was_killed_at_any_step(
+    world: World, monkeypatch: pytest.MonkeyPatch, sent: list[dict[str, Any]], moment: str
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(*moments(die)[moment])
+        with pytest.raises(Killed):
+            rotate(world)
+    assert clock_ticks(sent) == 0, "the process may live"
+    expire_hold()
+    clock_ticks(sent)
+    kept = Rotation.objects.get()
+    assert sent in ([], [{"rotation_id": kept.pk}])
+    assert (kept.state, kept.holder, kept.new_secret.reveal()) == (State.DONE, "", "")
+    assert [key.value for key in our_keys(world)] == [stored(world)]
+    assert (clock_ticks(sent), standing.standing_of(world.integration).problems) == (0, ())
+
+
+def test_a_rotation_that_stopped_half_way_is_gone_on_with_after_a_wait_that_grows(
+    world: World, sent: list[dict[str, Any]]
+) -> None:
+    world.simulator.inject(Fault(Kind.FORBIDDEN, method="DELETE", path=KEYS_AND_ONE, every=True))
+    assert rotate(world).state == State.SWAPPED
+    [problem] = standing.standing_of(world.integration).problems
+    assert "Cakewalk goes on with it by itself" in problem
+    waits = []
+    for _ in range(Rotation.MOST_TRIES):
+        assert clock_ticks(sent) == 0, "it is not time yet"
+        wait_is_over()
+        before = timezone.now()
+        assert clock_ticks(sent) == 1
+        kept = Rotation.objects.get()
+        assert kept.next_try_at is not None
+        waits.append((kept.next_try_at - before).total_seconds())
+    assert [round(wait / 60) for wait in waits[:7]] == [2, 4, 8, 16, 32, 60, 60]
+    wait_is_over()
+    assert clock_ticks(sent) == 0, "it has been tried often enough"
+    [problem] = standing.standing_of(world.integration).problems
+    assert problem.endswith("Rotate key goes on with it.")
+    assert rotate(world).state == State.SWAPPED
+    assert Rotation.objects.get().tries == 0, "whoever asks for it asks the clock, too"
+
+
+def test_the_clock_and_a_person_never_go_on_with_it_at_once(
+    world: World, sent: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.simulator.inject(Fault(Kind.FORBIDDEN, method="DELETE", path=KEYS_AND_ONE))
+    kept = rotate(world)
+    wait_is_over()
+    at_once = []
+
+    def meanwhile(self: Transport, request: Request) -> Any:
+        if request.method == "DELETE":
+            tasks.go_on_with_rotation(rotation_id=kept.pk)  # a message that came twice
+            with pytest.raises(Refused, match="is being rotated at this moment") as refused:
+                rotate(world)
+            at_once.append(refused.value)
+        return post(self, request)
+
+    post = Transport._send
+    monkeypatch.setattr(Transport, "_send", meanwhile)
+    clock_ticks(sent)
+    kept.refresh_from_db()
+    assert (kept.state, len(at_once)) == (State.DONE, 1)
+
+
+def test_the_clock_leaves_a_disabled_integration_alone(world: World, sent: list[dict[str, Any]]) -> None:
+    world.simulator.inject(Fault(Kind.FORBIDDEN, method="DELETE", path=KEYS_AND_ONE))
+    rotate(world)
+    wait_is_over()
+    world.integration.disable()
+    assert clock_ticks(sent) == 0
+    [problem] = standing.standing_of(world.integration).problems
+    assert problem.endswith("Rotate key goes on with it.")
 
 
 def test_what_a_killed_process_left_is_gone_on_with_only_when_it_is_silent_for_too_long(
