@@ -19,6 +19,7 @@ class Kind(StrEnum):
     CHANGE_GRANT = "change_grant"
     REVOKE = "revoke"
     REVOKE_KEY = "revoke_key"
+    CREATE = "create"
     REPORT = "report"
 
 
@@ -38,6 +39,7 @@ class Situation(StrEnum):
     SERVICE_ACCOUNT = "service_account"
     OUTSIDE_DOMAINS = "outside_domains"
     RULE_PROBLEM = "rule_problem"
+    MISSING = "missing"
     RESTORED = "restored"
     LEFT_BEHIND = "left_behind"
 
@@ -46,8 +48,9 @@ class Situation(StrEnum):
 class Action:
     """A decision. `before` and `after` are for people; the other fields are what applying needs.
 
-    `grants` is what an invite carries; `entitlement` is what a grant is held on; `role` is the organization
-    role of an invite or a role change, or the role of a grant. `taking`: the account loses something.
+    `grants` is what an invite carries; `entitlement` is what a grant is held on, or what is to be made, which
+    has no id yet; `role` is the organization role of an invite or a role change, or the role of a grant.
+    `taking`: the account loses something.
     """
 
     kind: Kind

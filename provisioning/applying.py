@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Protocol
 
+from django.db import transaction
 from django.utils import timezone
 
 from integrations.connectors.base import (
@@ -17,10 +18,11 @@ from integrations.connectors.base import (
     Receipt,
     RemoteUnreachable,
 )
+from integrations.models import Integration
 from provisioning import accounts
 from provisioning.actions import Kind
 from provisioning.models import Action, ProvisioningJob
-from provisioning.rechecking import NotNow, recheck
+from provisioning.rechecking import NotNow, check_made_by_no_other, recheck
 from provisioning.safety import Code, Reason
 from provisioning.sight import Sight, entitlement_of, shows_effect
 
@@ -134,7 +136,7 @@ def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Connec
     """One line to its outcome. Returns the error that came of it, for the caller to judge the rest by."""
     try:
         recheck(row, connector, sight)
-        row.start(now=timezone.now())
+        _start(row)
         receipt = CALLS[Kind(row.kind)](row, connector)
     except NotNow as reason:
         row.settle(reason.state, now=timezone.now(), error={"code": reason.code, "detail": str(reason)})
@@ -151,6 +153,21 @@ def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Connec
         row.request_id, row.new_account_id = receipt.request_id, receipt.account_id
         row.settle(State.DONE, now=timezone.now())
     return None
+
+
+def _start(row: Action) -> None:
+    if row.kind != Kind.CREATE:
+        row.start(now=timezone.now())
+        return
+    with transaction.atomic():
+        Integration.objects.select_for_update(no_key=True).get(pk=row.job.integration_id)
+        check_made_by_no_other(row)
+        row.start(now=timezone.now())
+
+
+def _create(row: Action, connector: Connector) -> Receipt:
+    wanted = entitlement_of(row)
+    return connector.create_entitlement(wanted.kind, wanted.name)
 
 
 def _code(error: ConnectorError) -> str:
@@ -187,4 +204,5 @@ CALLS: dict[Kind, Callable[[Action, Connector], Receipt]] = {
     Kind.CHANGE_GRANT: lambda row, connector: connector.change_grant(row.account_id or "", _grant_of(row)),
     Kind.REVOKE: _revoke,
     Kind.REVOKE_KEY: lambda row, connector: connector.revoke_key(entitlement_of(row).id),
+    Kind.CREATE: _create,
 }

@@ -116,6 +116,8 @@ def _as_deed(row: Action, started_at: datetime) -> Deed:
     subjects, place_id = {row.account_id}, held.get("id", "")
     if row.kind == Kind.INVITE:
         subjects = {row.new_account_id, row.email}
+    elif row.kind == Kind.CREATE:
+        subjects = {row.new_account_id}
     elif row.kind == Kind.REVOKE_KEY:
         subjects, place_id = {place_id.rpartition("/")[2]}, ""
     return Deed(

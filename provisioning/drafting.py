@@ -11,10 +11,10 @@ from directory.snapshot import Directory
 from integrations.connectors.base import AccountState, Connector, ConnectorError, Vocabulary
 from integrations.models import Credential, Integration
 from provisioning import accounts, credentials, history
-from provisioning.actions import Action, Chain, digest, order, plan_line
+from provisioning.actions import Action, Chain, digest, plan_line
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.planning import Planner
-from provisioning.policy import Mark, Policy, Rule, resolve
+from provisioning.policy import Mark, Name, Policy, Rule, resolve
 from provisioning.reading import Reading
 from provisioning.restoring import Loss, Restorer
 from provisioning.safety import Facts, Limits
@@ -78,7 +78,7 @@ def draft_restore(
 
 
 def _plan_for(people: Collection[int], planner: Planner, matches: Sequence[Match]) -> list[Chain]:
-    return order(chain for found in matches if concerns(found, people) for chain in planner.decide(found))
+    return planner.plan_for([found for found in matches if concerns(found, people)])
 
 
 def concerns(found: Match, people: Collection[int]) -> bool:
@@ -126,13 +126,18 @@ def planners(
     left = accounts.as_left(integration)
     lapsed = any(account.state is AccountState.EXPIRED for account in reading.accounts)
     put_off = history.renewals_put_off(integration, now=now) if lapsed and not insist else {}
+    not_made: Mapping[Name, str] = {}
+    if resolve(rules, reading.entitlements).missing:
+        not_made = history.creations_put_off(
+            integration, reading.names, read_since=now - reading.lasted, now=now
+        )
 
     def planner(considered: Sequence[Rule]) -> Planner:
         policy = Policy(
             rules=tuple(considered),
             vocabulary=vocabulary,
             # Resolved apart: a project that only a proposed rule names is not managed yet.
-            resolved=resolve(considered, reading.entitlements),
+            resolved=resolve(considered, reading.entitlements, not_made),
             names=reading.names,
             marks=marks,
             managed_domains=frozenset(email_domain(f"@{domain}") for domain in integration.domains()),

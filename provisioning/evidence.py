@@ -21,6 +21,7 @@ TELLS_OF: Mapping[str, EventKind] = {
     Kind.CHANGE_GRANT: EventKind.GRANT_CHANGED,
     Kind.REVOKE: EventKind.GRANT_TAKEN,
     Kind.REVOKE_KEY: EventKind.KEY_REVOKED,
+    Kind.CREATE: EventKind.ENTITLEMENT_MADE,
 }
 """The kind of the event that an action leaves behind."""
 

@@ -21,6 +21,8 @@ RENEWALS_OF = timedelta(days=90)
 """Whoever let so many invites lapse in this time is not invited again by itself."""
 RENEWED_AFTER = timedelta(hours=24)
 
+MADE_AGAIN_AFTER = timedelta(hours=24)
+
 READS_COMPARED = 3
 """With so many earlier reads a new one is compared. The least of them counts: one change is told once."""
 
@@ -233,6 +235,78 @@ def renewals_put_off(integration: Integration, *, now: datetime) -> dict[int, st
         elif now - last < RENEWED_AFTER:
             found[person] = "The last invite was sent within a day; the next follows after one."
     return found
+
+
+def creations_of_late(integration: Integration, *, now: datetime) -> QuerySet[Action]:
+    """What jobs have begun to make within a day."""
+    made = Action.objects.filter(job__integration=integration, kind=actions.Kind.CREATE)
+    return made.filter(started_at__gte=now - MADE_AGAIN_AFTER).order_by("started_at")
+
+
+def creations_put_off(
+    integration: Integration,
+    names: Mapping[tuple[str, str], str],
+    *,
+    read_since: datetime,
+    now: datetime,
+) -> dict[tuple[str, str], str]:
+    """What is not made now, by kind and name without case, and why: it was tried within a day. That is often
+    enough for what cannot be made, and what is listed late is not made twice. Nor is what has another name.
+
+    `names`: of what was read, by kind and id. `read_since`: what was made after that may be there, unseen.
+    """
+    found = _named_otherwise(integration, names)
+    for row in creations_of_late(integration, now=now):
+        held = row.entitlement or {}
+        name = (held["kind"], held["name"].casefold())
+        if row.state == Action.State.FAILED:
+            found[name] = _not_made(row, held)
+        elif row.state == Action.State.DONE and (row.finished_at or now) >= read_since:
+            found.pop(name, None)
+        elif row.state == Action.State.DONE and name not in found:
+            found[name] = (
+                f"Job {row.job_id} has made the {held['kind']} {held['name']!r}, and it is not there. It is "
+                "made again after a day."
+            )
+    return found
+
+
+def _named_otherwise(
+    integration: Integration, names: Mapping[tuple[str, str], str]
+) -> dict[tuple[str, str], str]:
+    made = Action.objects.filter(
+        job__integration=integration, kind=actions.Kind.CREATE, state=Action.State.DONE
+    )
+    found = {}
+    for row in made.filter(new_account_id__isnull=False).order_by("pk"):
+        held = row.entitlement or {}
+        called = names.get((held["kind"], row.new_account_id or ""))
+        if called is not None:
+            found[held["kind"], held["name"].casefold()] = (
+                f"The {held['kind']} {held['name']!r}, which job {row.job_id} has made, is named {called!r}. "
+                "Write that into the rule."
+            )
+    return found
+
+
+def _not_made(row: Action, held: Mapping[str, str]) -> str:
+    error = (row.error or {}).get("detail", "")
+    return (
+        f"The {held['kind']} {held['name']!r} could not be made, which is tried again after a day. {error}"
+    ).strip()
+
+
+def has_made_something(job: ProvisioningJob) -> bool:
+    """Whether a read has shown something that the job made, and that can only be given by the next."""
+    return job.actions.filter(kind=actions.Kind.CREATE, confirmed_at__isnull=False).exists()
+
+
+def _what_came_of_it(row: Action, held: Mapping[str, str]) -> str:
+    what = f"{held['kind']} {held['name']!r}"
+    if row.state == Action.State.DONE:
+        return f"Job {row.job_id} has made the {what}, and it is not there. It is made again after a day."
+    error = (row.error or {}).get("detail", "It is not known why.")
+    return f"The {what} could not be made, which is tried again after a day. {error}"
 
 
 def is_first_applying(integration: Integration) -> bool:

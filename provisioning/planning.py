@@ -19,7 +19,7 @@ from provisioning.matching import (
     Orphan,
     Unprovisioned,
 )
-from provisioning.policy import Key, Policy, Target
+from provisioning.policy import Key, Name, Policy, Target
 
 OUT_OF_REACH = (
     "The {held.kind} {held.name!r} is not given: its holder must be in the {place} first, and no rule gives "
@@ -65,12 +65,44 @@ class Planner:
     """Why whose lapsed invite, by person id, is not renewed now."""
 
     def plan(self, matches: Iterable[Match]) -> list[Chain]:
-        chains = _told_once([chain for found in matches for chain in self.decide(found)])
+        chains = self._decide_all(matches)
         chains += [
             (Action(Kind.REPORT, Situation.RULE_PROBLEM, "", rule=problem.rule, detail=problem.detail),)
             for problem in self.policy.resolved.problems
         ]
-        return order(chains)
+        return order([*chains, *self.creations(self.policy.resolved.missing)])
+
+    def plan_for(self, matches: Sequence[Match]) -> list[Chain]:
+        """The plan about these alone, with what must be made for them."""
+        awaited = {name: None for found in matches for name in self._awaited_by(found)}
+        return order([*self._decide_all(matches), *self.creations(awaited)])
+
+    def _decide_all(self, matches: Iterable[Match]) -> list[Chain]:
+        return _told_once([chain for found in matches for chain in self.decide(found)])
+
+    def _awaited_by(self, found: Match) -> Iterable[Name]:
+        match found:
+            case Unprovisioned(person) | Linked(person, _) | AcceptedElsewhere(person, _):
+                target = self.policy.target_for(person)
+                return target.awaited if target else ()
+            case _:
+                return ()
+
+    def creations(self, names: Iterable[Name]) -> list[Chain]:
+        """What rules name, and want to be made. What it is good for follows when its id is known."""
+        missing = (self.policy.resolved.missing[name] for name in names)
+        return [
+            (
+                Action(
+                    Kind.CREATE,
+                    Situation.MISSING,
+                    "",
+                    entitlement=Entitlement(one.kind, "", one.name),
+                    rule=", ".join(one.rules),
+                ),
+            )
+            for one in missing
+        ]
 
     def decide(self, found: Match) -> list[Chain]:
         match found:
@@ -180,6 +212,9 @@ class Planner:
                     person, Situation.OUTSIDE_DOMAINS, "The address lies outside the managed domains."
                 )
             ]
+        if waits := self._awaits(target):
+            detail = f"Invited once {waits}."
+            return [self._report_person(person, Situation.JOINER, detail)]
         return [(self._invite(person, target, Situation.JOINER),), *self._out_of_reach(person, None, target)]
 
     def _align(self, person: Person, account: Account) -> list[Chain]:
@@ -245,16 +280,23 @@ class Planner:
 
     def _carried(self, target: Target) -> dict[Key, str]:
         """The grants an invite can bring; the others follow once the person has accepted."""
-        if target.role == self.policy.vocabulary.owner_role:
-            implicit = self.policy.vocabulary.implicit
-        else:
-            implicit = frozenset()
-        carries = self.policy.vocabulary.invite_carries
-        return {
-            (kind, id_): role
-            for (kind, id_), role in target.grants.items()
-            if role in carries.get(kind, ()) and kind not in implicit
-        }
+        return {key: role for key, role in target.grants.items() if self._carries(target, key[0], role)}
+
+    def _carries(self, target: Target, kind: str, role: str) -> bool:
+        implied = target.role == self.policy.vocabulary.owner_role and kind in self.policy.vocabulary.implicit
+        return not implied and role in self.policy.vocabulary.invite_carries.get(kind, ())
+
+    def _awaits(self, target: Target) -> str:
+        """What an invite should bring and cannot yet, as the rest of a sentence. Nobody is invited twice."""
+        awaited = [
+            self.policy.resolved.missing[name]
+            for name, role in target.awaited.items()
+            if self._carries(target, name[0], role)
+        ]
+        if not awaited:
+            return ""
+        names = " and ".join(f"the {one.kind} {one.name!r}" for one in awaited)
+        return f"{names} {'exists' if len(awaited) == 1 else 'exist'}, which this job makes"
 
     def _align_invite(self, person: Person, account: Account, target: Target) -> list[Chain]:
         carries = account.grants or self._sent(account)
@@ -300,6 +342,8 @@ class Planner:
                 f"managed domains: {person.email}.",
                 person,
             )
+        if waits := self._awaits(target):
+            return self._report(account, situation, f"The invite is replaced once {waits}.", person)
         withdraw = Action(
             Kind.WITHDRAW_INVITE,
             situation,

@@ -1,6 +1,6 @@
 """Who should have what: access rules over people, resolved against what the remote has. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from directory.emails import email_domain, email_key
@@ -9,6 +9,8 @@ from integrations.connectors.base import Account, Entitlement, Vocabulary
 
 Key = tuple[str, str]
 """An entitlement's kind and id."""
+Name = tuple[str, str]
+"""Its kind, and its name without case: what rules know it by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +18,11 @@ class RuleGrant:
     kind: str
     name: str
     role: str
+    create: bool = False
+
+    @property
+    def key(self) -> Name:
+        return self.kind, self.name.casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +53,20 @@ class Problem:
 
 
 @dataclass(frozen=True, slots=True)
+class Missing:
+    """What is not there and is to be made, by the wish of these rules."""
+
+    kind: str
+    name: str
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Target:
     """What one person should have: the union of their rules, the highest role winning.
 
-    `within`: of what is given, that in which it lies.
+    `within`: of what is given, that in which it lies. `awaited`: what is given and has to be made first, with
+    the role there, by kind and name.
     """
 
     role: str
@@ -57,23 +74,33 @@ class Target:
     rules: tuple[str, ...]
     reasons: Mapping[Key, tuple[str, ...]]
     within: Mapping[Key, Key] = field(default_factory=dict)
+    awaited: Mapping[Name, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """Rule grants turned into entitlements of the remote, and what could not be."""
+    """Rule grants turned into entitlements of the remote, those that could not be, and what is to be made."""
 
-    entitlements: Mapping[tuple[str, str], Entitlement]
+    entitlements: Mapping[Name, Entitlement]
     problems: tuple[Problem, ...]
+    missing: Mapping[Name, Missing] = field(default_factory=dict)
 
     def named(self, grant: RuleGrant) -> Entitlement | None:
-        return self.entitlements.get((grant.kind, grant.name.casefold()))
+        return self.entitlements.get(grant.key)
 
 
-def resolve(rules: Iterable[Rule], entitlements: Sequence[Entitlement]) -> Resolved:
-    """Find what the rules name. Two of one name, none, or one that cannot be managed is a problem."""
-    found: dict[tuple[str, str], Entitlement] = {}
+def resolve(
+    rules: Sequence[Rule],
+    entitlements: Sequence[Entitlement],
+    put_off: Mapping[Name, str] | None = None,
+) -> Resolved:
+    """Find what the rules name. Two of one name, none, or one that cannot be managed is a problem, unless a
+    rule says that what is missing is to be made. `put_off`: what is not made now, and why.
+    """
+    found: dict[Name, Entitlement] = {}
+    missing: dict[Name, Missing] = {}
     problems = []
+    to_make = {grant.key for rule in rules for grant in rule.grants if grant.create}
     for rule in rules:
         for grant in rule.grants:
             same = [
@@ -83,10 +110,16 @@ def resolve(rules: Iterable[Rule], entitlements: Sequence[Entitlement]) -> Resol
             ]
             usable = [entitlement for entitlement in same if not entitlement.unmanageable]
             if len(usable) == 1:
-                found[grant.kind, grant.name.casefold()] = usable[0]
-            else:
+                found[grant.key] = usable[0]
+            elif same or grant.key not in to_make:
                 problems.append(Problem(rule.name, _why_not(grant, same, usable)))
-    return Resolved(found, tuple(problems))
+            elif why := (put_off or {}).get(grant.key):
+                problems.append(Problem(rule.name, why))
+            else:
+                before = missing.get(grant.key)
+                names = (*before.rules, rule.name) if before else (rule.name,)
+                missing[grant.key] = Missing(grant.kind, before.name if before else grant.name, names)
+    return Resolved(found, tuple(problems), missing)
 
 
 def _why_not(grant: RuleGrant, same: Sequence[Entitlement], usable: Sequence[Entitlement]) -> str:
@@ -143,6 +176,7 @@ class Policy:
         grants: dict[Key, str] = {}
         reasons: dict[Key, list[str]] = {}
         within: dict[Key, Key] = {}
+        awaited: dict[Name, str] = {}
         for rule in mine:
             for wanted in rule.grants:
                 if found := self.resolved.named(wanted):
@@ -154,10 +188,17 @@ class Policy:
                         found.kind, grants[key]
                     ):
                         grants[key] = wanted.role
+                elif wanted.key in self.resolved.missing:
+                    awaited[wanted.key] = max(
+                        awaited.get(wanted.key, wanted.role),
+                        wanted.role,
+                        key=lambda role: self.grant_rank(wanted.kind, role),
+                    )
         return Target(
             role=max((rule.role for rule in mine), key=self.role_rank),
             grants=grants,
             rules=tuple(rule.name for rule in mine),
             reasons={key: tuple(names) for key, names in reasons.items()},
             within=within,
+            awaited=awaited,
         )

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 from directory.emails import email_key
@@ -36,6 +37,10 @@ class Reading:
     acceptances: tuple[Acceptance, ...] = ()
     held: tuple[tuple[str, str], ...] = ()
     """The entitlements, by kind and id, whose holders were read."""
+
+    @property
+    def lasted(self) -> timedelta:
+        return timedelta(seconds=self.seconds)
 
     @property
     def names(self) -> dict[tuple[str, str], str]:

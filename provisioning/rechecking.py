@@ -12,7 +12,7 @@ from directory.emails import email_key
 from directory.models import Person, PersonEmail
 from integrations.connectors.base import Account, AccountState, Connector, Vocabulary
 from integrations.models import Integration
-from provisioning import accounts, drafting, safety
+from provisioning import accounts, drafting, history, safety
 from provisioning.actions import Kind, Situation
 from provisioning.models import AccessRule, Action, Mark
 from provisioning.policy import Policy, Target, resolve
@@ -38,6 +38,9 @@ def recheck(row: Action, connector: Connector, sight: Sight | None) -> None:
     """
     integration = row.job.integration
     _check_mode(row, integration)
+    if row.kind == Kind.CREATE:
+        _check_still_missing(row, integration, connector)
+        return
     _check_marks(row, integration)
     if not row.job.restores_id:
         _check_wanted(row, integration, connector.vocabulary)
@@ -149,7 +152,32 @@ WANTS: dict[Kind, Callable[[Action, Target | None], bool]] = {
 }
 
 
+def check_made_by_no_other(row: Action) -> None:
+    """Another job may be at it, or have made it so lately that it is not listed yet: nothing is made twice.
+    Called with a lock on the integration, under which the action is started, too.
+    """
+    wanted = entitlement_of(row)
+    for other in history.creations_of_late(row.job.integration, now=timezone.now()).exclude(pk=row.pk):
+        held = entitlement_of(other)
+        same = (held.kind, held.name.casefold()) == (wanted.kind, wanted.name.casefold())
+        if same and other.state in (State.STARTED, State.DONE):
+            raise _stale(f"Job {other.job_id} has made the {held.kind} {held.name!r}, or is about to.")
+
+
 # -- asked of the remote
+
+
+def _check_still_missing(row: Action, integration: Integration, connector: Connector) -> None:
+    """The rules must still want it to be made, and none of that name be there, of whatever state."""
+    wanted = entitlement_of(row)
+    name = (wanted.kind, wanted.name.casefold())
+    rules = integration.rules.filter(state=AccessRule.State.ACTIVE).as_values()
+    if name not in resolve(rules, ()).missing:
+        raise _stale("The rules have changed since the plan was made: none wants it to be made now.")
+    same = Sight(connector, whole=False).entitlements_named(wanted.kind, wanted.name)
+    if same:
+        why = f" It is left alone: {same[0].unmanageable}." if same[0].unmanageable else ""
+        raise _already_so(f"There is a {wanted.kind} named {same[0].name!r} now.{why}")
 
 
 def _check_absent(row: Action, sight: Sight) -> None:

@@ -98,6 +98,13 @@ def _end(job: ProvisioningJob, state: str, **outcome: Any) -> None:
     with transaction.atomic():
         if job.finish(state, now=timezone.now(), **outcome):
             quarantine.learn(job, rejected_at=seen_at if rejected else None, now=timezone.now())
+            _go_on_with_what_was_made(job)
+
+
+def _go_on_with_what_was_made(job: ProvisioningJob) -> None:
+    """Only a new plan can give it to anybody, so the next sync comes at once."""
+    if job.applied_at and history.has_made_something(job):
+        Integration.objects.get(pk=job.integration_id).await_change(now=timezone.now())
 
 
 def _failure(error: Exception) -> dict[str, str]:

@@ -124,10 +124,19 @@ class _Reader:
         if not isinstance(entry, dict) or not isinstance(entry.get("name"), str) or not entry["name"].strip():
             self._wrong(f"has an entry in {key} without a name")
             return None
-        if unknown := entry.keys() - {"name", "role"}:
+        if unknown := entry.keys() - {"name", "role", "create"}:
             self._wrong(f"has an unknown key {min(unknown)!r} in {key}")
         role = self._one_of(f"{kind} role", entry.get("role", usual), roles)
-        return GrantValue(kind, entry["name"].strip(), role)
+        return GrantValue(kind, entry["name"].strip(), role, self._create(key, kind, entry))
+
+    def _create(self, key: str, kind: str, entry: Mapping[str, Any]) -> bool:
+        create = entry.get("create", False)
+        if not isinstance(create, bool):
+            self._wrong(f"has a create in {key} that is neither true nor false")
+        elif create and kind not in self.vocabulary.creatable:
+            makes = ", ".join(plural(one) for one in sorted(self.vocabulary.creatable))
+            self._wrong(f"wants a {kind} to be created, which is for {makes or 'nothing here'} only")
+        return create is True
 
 
 def import_rules(integration: Integration, content: bytes) -> dict[str, list[str]]:
@@ -161,15 +170,16 @@ def _store(integration: Integration, rule: FileRule, group: Group | None) -> str
     row.save()
     row.grants.all().delete()
     RuleGrant.objects.bulk_create(
-        RuleGrant(rule=row, kind=grant.kind, name=grant.name, role=grant.role) for grant in rule.grants
+        RuleGrant(rule=row, kind=grant.kind, name=grant.name, role=grant.role, create=grant.create)
+        for grant in rule.grants
     )
     return "changed" if stored else "added"
 
 
 def _same(stored: AccessRule, rule: FileRule, wanted: Mapping[str, Any]) -> bool:
-    held = {(grant.kind, grant.name, grant.role) for grant in stored.grants.all()}
-    asked = {(grant.kind, grant.name, grant.role) for grant in rule.grants}
-    return held == asked and all(getattr(stored, field) == value for field, value in wanted.items())
+    held = {grant.as_value() for grant in stored.grants.all()}
+    same = held == set(rule.grants)
+    return same and all(getattr(stored, field) == value for field, value in wanted.items())
 
 
 def export_rules(integration: Integration) -> str:
@@ -180,13 +190,14 @@ def export_rules(integration: Integration) -> str:
 
 
 def _table(rule: AccessRule, vocabulary: Vocabulary) -> dict[str, Any]:
-    """What has one role only is written by its name alone."""
+    """What has one role only is written by its name alone, unless it is to be made."""
     table: dict[str, Any] = {"name": rule.name}
     if rule.group:
         table["group"] = rule.group.name
     table["role"] = rule.role
     for grant in sorted(rule.grants.all(), key=lambda grant: (grant.kind, grant.name)):
         one_role = vocabulary.entitlement_roles.get(grant.kind) == (grant.role,)
-        entry = grant.name if one_role else {"name": grant.name, "role": grant.role}
-        table.setdefault(plural(grant.kind), []).append(entry)
+        entry: dict[str, Any] = {"name": grant.name} | ({} if one_role else {"role": grant.role})
+        entry |= {"create": True} if grant.create else {}
+        table.setdefault(plural(grant.kind), []).append(entry if len(entry) > 1 else grant.name)
     return table | {"state": rule.state}

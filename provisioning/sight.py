@@ -16,6 +16,7 @@ class Sight:
     connector: Connector
     whole: bool
     _accounts: Mapping[str, Account] | None = None
+    _entitlements: dict[str, Collection[Entitlement]] = field(default_factory=dict)
     _grants: dict[tuple[str, str], Mapping[str, Collection[Grant]]] = field(default_factory=dict)
 
     def account(self, account_id: str, state: AccountState) -> Account | None:
@@ -39,6 +40,11 @@ class Sight:
             self._grants[key] = self.connector.fetch_grants([entitlement], members=())
         return next(iter(self._grants[key].get(account_id, ())), None)
 
+    def entitlements_named(self, kind: str, name: str) -> list[Entitlement]:
+        if kind not in self._entitlements:
+            self._entitlements[kind] = self.connector.fetch_entitlements([kind])
+        return [one for one in self._entitlements[kind] if one.name.casefold() == name.casefold()]
+
     def _listed(self) -> Mapping[str, Account]:
         if self._accounts is None:
             self._accounts = {account.id: account for account in self.connector.fetch_accounts()}
@@ -52,7 +58,8 @@ def entitlement_of(row: Action) -> Entitlement:
 
 
 def shows_effect(row: Action, sight: Sight) -> bool:
-    """Whether the remote now is as the action wanted it. Notes the account id of a found invite."""
+    """Whether the remote now is as the action wanted it. Notes the id of a found invite, or of what was
+    made."""
     account_id = row.account_id or ""
     match row.kind:
         case Kind.INVITE:
@@ -71,6 +78,8 @@ def shows_effect(row: Action, sight: Sight) -> bool:
             return sight.grant(account_id, entitlement_of(row)) is None
         case Kind.REVOKE_KEY:
             return sight.connector.fetch_key(entitlement_of(row).id) is None
+        case Kind.CREATE:
+            return _made(row, sight)
         case _:
             raise ValueError(f"{row.kind} changes nothing that could be seen.")
 
@@ -93,3 +102,14 @@ def _invited(row: Action, sight: Sight) -> bool:
         return False  # somebody else's invite: the reply to ours was lost, and so was ours
     row.new_account_id = found.id
     return True
+
+
+def _made(row: Action, sight: Sight) -> bool:
+    """Just before the call there was none of that name, so that the one which is there now is ours."""
+    wanted = entitlement_of(row)
+    ids = [one.id for one in sight.entitlements_named(wanted.kind, wanted.name)]
+    if row.new_account_id:
+        return row.new_account_id in ids
+    if len(ids) == 1:
+        row.new_account_id = ids[0]
+    return len(ids) == 1

@@ -23,6 +23,7 @@ SITUATIONS: Mapping[str, str] = {
     Situation.SERVICE_ACCOUNT: "Service account",
     Situation.OUTSIDE_DOMAINS: "Outside the domains",
     Situation.RULE_PROBLEM: "Rule problem",
+    Situation.MISSING: "Missing",
     Situation.RESTORED: "Restored",
     Situation.LEFT_BEHIND: "Left behind",
 }
@@ -36,6 +37,7 @@ KINDS: Mapping[str, str] = {
     Kind.CHANGE_GRANT: "Change grant",
     Kind.REVOKE: "Revoke",
     Kind.REVOKE_KEY: "Revoke key",
+    Kind.CREATE: "Create",
     Kind.REPORT: "Report",
 }
 
@@ -55,6 +57,7 @@ WHY: Mapping[str, str] = {
     Situation.INVITE_EXPIRED: "the invite lapsed before it was accepted",
     Situation.ACCEPTED_ELSEWHERE: "an invite was accepted, and nobody joined under its address",
     Situation.RULE_PROBLEM: "a rule names something that cannot be managed",
+    Situation.MISSING: "a rule names it, and it is not there",
     Situation.LEFT_BEHIND: "found after a removal",
 }
 
@@ -98,6 +101,7 @@ class Told(Protocol):
     entitlement: Any
     before: Any
     after: Any
+    new_account_id: str | None
 
 
 def situation(code: str) -> str:
@@ -138,6 +142,8 @@ def what(action: Told) -> str:
             return f"Take away {_named(action.entitlement)}"
         case Kind.REVOKE_KEY:
             return f"Revoke {_named(action.entitlement)}"
+        case Kind.CREATE:
+            return f"Create {_named(action.entitlement)}"
     return WHAT.get(action.kind) or kind(action.kind)
 
 
@@ -174,6 +180,11 @@ def picture(state: Mapping[str, Any] | None) -> str:
     for held in (value for name, value in state.items() if isinstance(value, list) and name != "state"):
         words += [f"{grant['name']} ({grant['role']})" for grant in held]
     return ", ".join(words)
+
+
+def after(action: Told) -> str:
+    """What it leaves behind; of what was made, its id."""
+    return picture(action.after) or (action.kind == Kind.CREATE and action.new_account_id) or ""
 
 
 def grants(held: list[Mapping[str, str]], names: Mapping[tuple[str, str], str]) -> str:

@@ -93,7 +93,9 @@ class Listing:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """The remote's word that a write was done. `account_id` where the write made an account."""
+    """The remote's word that a write was done. `account_id`: the id of the account that it made, or of the
+    entitlement.
+    """
 
     request_id: str | None
     account_id: str | None = None
@@ -165,6 +167,7 @@ class EventKind(StrEnum):
     GRANT_CHANGED = "grant_changed"
     GRANT_TAKEN = "grant_taken"
     KEY_REVOKED = "key_revoked"
+    ENTITLEMENT_MADE = "entitlement_made"
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +284,7 @@ class Vocabulary:
     `entitlement_roles`: by kind. `invite_carries`: which roles of a kind an invite can already grant.
     `implicit`: kinds that the highest organization role (`owner_role`) holds in full without a grant.
     `unlisted`: kinds whose holders the remote does not list, so that each member is asked.
+    `creatable`: kinds of which the connector can make a new one by its name.
     """
 
     roles: tuple[str, ...]
@@ -289,6 +293,7 @@ class Vocabulary:
     invite_carries: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     implicit: frozenset[str] = frozenset()
     unlisted: frozenset[str] = frozenset()
+    creatable: frozenset[str] = frozenset()
 
     def usual_role(self, kind: str) -> str:
         """What a rule means that names no role: the lowest one that an invite can bring."""
@@ -482,6 +487,10 @@ class Connector(ABC):
 
     @abstractmethod
     def revoke(self, account_id: str, kind: str, entitlement_id: str) -> Receipt: ...
+
+    @abstractmethod
+    def create_entitlement(self, kind: str, name: str) -> Receipt:
+        """Of a `creatable` kind. Whether there is one of that name already is for the caller to look."""
 
     @abstractmethod
     def revoke_key(self, key_id: str) -> Receipt: ...

@@ -136,7 +136,7 @@ class ActionAdmin(RecordAdmin):
 
     @display(description="After")
     def after_text(self, action: Action) -> str:
-        return wording.picture(action.after) or "-"
+        return wording.after(action) or "-"
 
     @display(description="What went wrong")
     def problem(self, action: Action) -> str:

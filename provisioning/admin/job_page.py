@@ -224,7 +224,7 @@ def line(row: Action) -> dict[str, Any]:
         "situation": wording.situation(row.situation),
         "why": wording.why(row.situation),
         "before": wording.picture(row.before),
-        "after": wording.picture(row.after),
+        "after": wording.after(row),
         "holds": [wording.hold(code) for code in row.holds],
         "caused": wording.caused(row.situation),
         "caused_by": _told_at(row.caused_by),

@@ -71,7 +71,7 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
 
     class Meta:
         model = RuleGrant
-        fields = ("kind", "name", "role")
+        fields = ("kind", "name", "role", "create")
         help_texts = {
             "name": "As it is called in the remote. A role of a project has the names of both, as in "
             "Search: Prompt editor."
@@ -104,7 +104,8 @@ class GrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
         super().clean()
         if self.instance.integration_id is None:
             return
-        roles = connector_class(self.instance.integration.kind).vocabulary.entitlement_roles
+        vocabulary = connector_class(self.instance.integration.kind).vocabulary
+        roles = vocabulary.entitlement_roles
         given: set[tuple[str, str]] = set()
         for form in self.forms:
             kind, name, role = (form.cleaned_data.get(field) for field in ("kind", "name", "role"))
@@ -112,6 +113,8 @@ class GrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
                 continue
             if role and role not in roles.get(kind, ()):
                 form.add_error("role", f"Choose one of: {', '.join(roles.get(kind, ()))}.")
+            if form.cleaned_data.get("create") and kind in roles and kind not in vocabulary.creatable:
+                form.add_error("create", f"A {kind} cannot be made here.")
             if (kind, name.lower()) in given:
                 form.add_error("name", f"The rule gives the {kind} {name} twice.")
             given.add((kind, name.lower()))

@@ -65,7 +65,7 @@ class AccessRule(models.Model):
             name=self.name,
             group=self.group_id,
             role=self.role,
-            grants=tuple(policy.RuleGrant(grant.kind, grant.name, grant.role) for grant in self.grants.all()),
+            grants=tuple(grant.as_value() for grant in self.grants.all()),
             proposed=self.state == self.State.PROPOSED,
         )
 
@@ -89,6 +89,11 @@ class RuleGrant(models.Model):
     kind = models.CharField(max_length=30, default="project")
     name = models.CharField(max_length=255, help_text=_("As it is called in the remote."))
     role = models.CharField(max_length=100, default="member")
+    create = models.BooleanField(
+        _("create"),
+        default=False,
+        help_text=_("Let a sync make it, under this name, where there is none. Projects and groups only."),
+    )
 
     class Meta:
         constraints = [models.UniqueConstraint("rule", "kind", Lower("name"), name="rule_grant_once")]
@@ -96,10 +101,16 @@ class RuleGrant(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.name} as {self.role}"
 
+    def as_value(self) -> policy.RuleGrant:
+        return policy.RuleGrant(self.kind, self.name, self.role, self.create)
+
     def clean(self) -> None:
         if self.rule_id is None or self.rule.integration_id is None:
             return
-        kinds = connector_class(self.rule.integration.kind).vocabulary.entitlement_roles
+        vocabulary = connector_class(self.rule.integration.kind).vocabulary
+        kinds = vocabulary.entitlement_roles
+        if self.create and self.kind not in vocabulary.creatable:
+            raise ValidationError({"create": _("A %s cannot be made here.") % self.kind})
         if self.kind not in kinds:
             raise ValidationError({"kind": _("Choose one of: %s.") % ", ".join(kinds)})
         if self.role not in kinds[self.kind]:

@@ -55,6 +55,11 @@ ACTIONS: dict[str, dict[str, Any]] = {
         "detail": "A project key for the project Search, never used.",
         "taking": True,
     },
+    "create": {
+        "situation": "missing",
+        "entitlement": {"kind": "project", "id": "", "name": "Voice"},
+        "new_account_id": "proj_voice",
+    },
     "report": {"account_id": "user-1", "situation": "orphan", "before": READER, "detail": "Nobody's."},
 }
 """What an action of each kind holds beside its subject."""

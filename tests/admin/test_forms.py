@@ -106,6 +106,20 @@ def test_a_new_rule_gives_no_group_with_the_role_of_a_project(operator: Client, 
     assert found == {"grants-0-role": ["Choose one of: member."]}
 
 
+def test_a_rule_has_projects_and_groups_made_and_nothing_else(operator: Client, acme: Integration) -> None:
+    asked = {"grants-0-create": "on", "grants-1-create": "on"}
+    given = (("project", "Search", "member"), ("role", "Key auditor", "holder"))
+    assert problems(operator, ADD_RULE, new_rule(acme, *given, **asked)) == {
+        "grants-1-create": ["A role cannot be made here."]
+    }
+
+    operator.post(ADD_RULE, new_rule(acme, *given, **{"grants-0-create": "on"}))
+    assert {grant.name: grant.create for grant in AccessRule.objects.get().grants.all()} == {
+        "Search": True,
+        "Key auditor": False,
+    }
+
+
 def test_a_role_that_was_left_as_the_row_began_is_that_of_the_kind(
     operator: Client, acme: Integration
 ) -> None:

@@ -201,7 +201,7 @@ def test_an_action_of_each_kind_says_who_what_and_why(
         assert SITUATIONS.get(kind, "Joiner") in html
 
 
-SITUATIONS = {"report": "Orphan", "remove": "Leaver", "revoke_key": "Left behind"}
+SITUATIONS = {"report": "Orphan", "remove": "Leaver", "revoke_key": "Left behind", "create": "Missing"}
 
 
 WORDS = {
@@ -213,6 +213,7 @@ WORDS = {
     "change_grant": "Change the project Search from member to owner",
     "revoke": "Take away the project Search",
     "revoke_key": "Revoke the project key laptop",
+    "create": "Create the project Voice",
     "report": "Nothing is done",
 }
 

@@ -44,6 +44,8 @@ OPERATIONS = {
     "create_invite": ("POST", "/organization/invites"),
     "delete_invite": ("DELETE", "/organization/invites/{invite_id}"),
     "list_projects": ("GET", "/organization/projects"),
+    "create_project": ("POST", "/organization/projects"),
+    "create_group": ("POST", "/organization/groups"),
     "list_project_users": ("GET", PROJECT_USERS),
     "retrieve_project_user": ("GET", PROJECT_USERS + "/{user_id}"),
     "create_project_user": ("POST", PROJECT_USERS),
@@ -194,6 +196,8 @@ def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: 
     in_project, in_group = Grant("project", project_id, "member"), Grant("group", group_id, "member")
     invited = connector.invite("new@example.org", "reader", [in_project])
     connector.invite("newer@example.org", "owner", [])
+    for kind in ("project", "group"):
+        connector.create_entitlement(kind, "Made by a test")
     connector.withdraw_invite(invited.account_id or "")
     auditor = Grant("role", connector.fetch_entitlements(["role"])[-1].id, "holder")
     in_search = connector.fetch_entitlements(["project role"], ["Search: Role 1"])[-1]

@@ -91,7 +91,7 @@ def test_a_tenant_that_shows_nothing_leaves_what_the_organization_shows(organiza
 
 def test_only_what_is_recent_and_about_access_is_asked_for(organization, simulator, connector, mei):
     with organization.console(mei.email):
-        organization.add_project("Search")
+        organization.add_role("Key auditor", [])
         organization.add_member("ada@example.org")
     since = datetime.now(UTC) - timedelta(hours=1)
     assert [event.type for event in connector.fetch_events(since, [])] == ["user.added"]

@@ -24,6 +24,7 @@ VOCABULARY = Vocabulary(
     invite_carries={"project": ("member", "owner")},
     implicit=frozenset({"project", "project role"}),
     unlisted=frozenset({"role", "project role"}),
+    creatable=frozenset({"project", "group"}),
 )
 SEARCH = Entitlement("project", "proj_search", "Search")
 VOICE = Entitlement("project", "proj_voice", "Voice")
@@ -68,8 +69,8 @@ def grant(entitlement: Entitlement, role: str = "member") -> Grant:
     return Grant(entitlement.kind, entitlement.id, role)
 
 
-def gives(entitlement: Entitlement, role: str = "member") -> RuleGrant:
-    return RuleGrant(entitlement.kind, entitlement.name, role)
+def gives(entitlement: Entitlement, role: str = "member", *, create: bool = False) -> RuleGrant:
+    return RuleGrant(entitlement.kind, entitlement.name, role, create)
 
 
 def rule(

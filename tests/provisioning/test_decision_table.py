@@ -126,6 +126,8 @@ ROWS = [
     Row("anybody", "address outside the managed domains", ada(active=False), [member(ADA)],
         policy(managed_domains=frozenset({"y.org"}))),
     Row("a rule names a project that is not there", "-", by=policy(SEARCHERS, entitlements=())),
+    Row("a rule names one that is not there, and has it made", "-",
+        by=policy(rule("reader", gives(SEARCH, create=True)), entitlements=())),
 ]  # fmt: skip
 
 

@@ -17,8 +17,8 @@ GOOD = """
 name = "Engineers build in Search"
 group = "Engineering"
 role = "reader"
-projects = [{ name = "Search", role = "member" }, "Voice"]
-groups = ["platform"]
+projects = [{ name = "Search", role = "member", create = true }, "Voice"]
+groups = ["platform", { name = "search", create = true }]
 roles = ["Key auditor"]
 project_roles = ["Search: Prompt editor"]
 state = "active"
@@ -52,6 +52,14 @@ role = "reader"
         ),
         ("[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = ['S', 's']", "names the project 's' twice"),
         ("[[rule]]\nname='A'\nrole='reader'\n[[rule]]\nname='a'\nrole='reader'", "Two rules are named 'a'."),
+        (
+            "[[rule]]\nname='A'\nrole='reader'\nprojects = [{name = 'S', create = 'yes'}]",
+            "Rule 1 (A) has a create in projects that is neither true nor false.",
+        ),
+        (
+            "[[rule]]\nname='A'\nrole='reader'\nroles = [{name = 'S', create = true}]",
+            "Rule 1 (A) wants a role to be created, which is for groups, projects only.",
+        ),
     ],
 )
 def test_each_mistake_is_named_with_its_place(text: str, problem: str) -> None:
@@ -79,6 +87,7 @@ def test_what_is_imported_is_exported_and_imported_again_without_a_change(world:
         ("project", "Search", "member"),
         ("project", "Voice", "member"),
         ("group", "platform", "member"),
+        ("group", "search", "member"),
         ("role", "Key auditor", "holder"),
         ("project role", "Search: Prompt editor", "holder"),
     }
@@ -89,9 +98,12 @@ def test_what_is_imported_is_exported_and_imported_again_without_a_change(world:
         "name": "Engineers build in Search",
         "group": "engineering",
         "role": "reader",
-        "groups": ["platform"],
+        "groups": ["platform", {"name": "search", "create": True}],
         "project_roles": ["Search: Prompt editor"],
-        "projects": [{"name": "Search", "role": "member"}, {"name": "Voice", "role": "member"}],
+        "projects": [
+            {"name": "Search", "role": "member", "create": True},
+            {"name": "Voice", "role": "member"},
+        ],
         "roles": ["Key auditor"],
         "state": "active",
     }

@@ -110,6 +110,9 @@ class OpenAIClient:
         """Archived ones too, so that it can be said of one that a rule names."""
         return self._list("projects", PROJECTS, parsing.parse_project, {"include_archived": "true"})
 
+    def create_project(self, name: str) -> Receipt:
+        return self._create(PROJECTS, name, parsing.parse_project)
+
     # https://platform.openai.com/docs/api-reference/project-users
 
     def list_project_users(self, project_id: str, name: str) -> list[Holder]:
@@ -165,6 +168,9 @@ class OpenAIClient:
 
     def list_groups(self) -> list[Entitlement]:
         return self._list("groups", GROUPS, parsing.parse_group)
+
+    def create_group(self, name: str) -> Receipt:
+        return self._create(GROUPS, name, parsing.parse_group)
 
     def list_group_users(self, group_id: str, name: str) -> list[Holder]:
         path = _path(GROUPS, group_id, "users")
@@ -378,6 +384,10 @@ class OpenAIClient:
         if not confirms(value):
             raise _unknown("The answer tells of something else than was asked for", reply)
         return Receipt(reply.request_id, account_id(value))
+
+    def _create(self, path: str, name: str, parse: Parse[Entitlement]) -> Receipt:
+        """Whatever OpenAI made of the name, the id is that of what it made."""
+        return self._post(path, {"name": name}, parse, lambda _: True, account_id=lambda made: made.id)
 
     def _delete(self, path: str, subject_id: str) -> Receipt:
         reply, answer = self._write("DELETE", path)

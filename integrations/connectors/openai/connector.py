@@ -72,6 +72,7 @@ class OpenAIConnector(Connector):
         invite_carries={PROJECT: ("member", "owner")},
         implicit=frozenset({PROJECT, PROJECT_ROLE}),
         unlisted=frozenset({ROLE, PROJECT_ROLE}),
+        creatable=frozenset({PROJECT, GROUP}),
     )
 
     @sensitive_variables("secret")
@@ -285,6 +286,12 @@ class OpenAIConnector(Connector):
             PROJECT_ROLE: partial(project_roles.delete, self._client),
         }
         return self._gone_or(lambda: ways[kind](entitlement_id, account_id))
+
+    def create_entitlement(self, kind: str, name: str) -> Receipt:
+        ways = {PROJECT: self._client.create_project, GROUP: self._client.create_group}
+        if kind not in ways:
+            raise ActionRejected(f"A {kind} cannot be made here.")
+        return ways[kind](name)
 
     def revoke_key(self, key_id: str) -> Receipt:
         return self._gone_or(lambda: keys.revoke(self._client, key_id))

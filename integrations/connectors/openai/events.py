@@ -27,6 +27,8 @@ TYPES: Mapping[str, frozenset[EventKind]] = {
     "invite.accepted": frozenset({EventKind.INVITE_ACCEPTED}),
     "invite.deleted": frozenset({EventKind.INVITE_WITHDRAWN}),
     "api_key.deleted": frozenset({EventKind.KEY_REVOKED}),
+    "project.created": frozenset({EventKind.ENTITLEMENT_MADE}),
+    "group.created": frozenset({EventKind.ENTITLEMENT_MADE}),
     "role.assignment.created": frozenset(
         {EventKind.ROLE_CHANGED, EventKind.GRANT_CHANGED, EventKind.GRANT_GIVEN}
     ),
@@ -42,11 +44,13 @@ TYPES_OF_TENANT: Mapping[str, frozenset[EventKind]] = {
 }
 OF: Mapping[str, str] = {
     "user": PROJECT,
+    "project": PROJECT,
+    "group": GROUP,
     "api_key": PROJECT_KEY,
     "tenant.group": GROUP,
     "tenant.admin_api_key": ADMIN_KEY,
 }
-"""What is granted, taken or revoked, by the beginning of the type."""
+"""What is granted, taken, revoked or made, by the beginning of the type."""
 GRANTS = frozenset({EventKind.GRANT_GIVEN, EventKind.GRANT_CHANGED, EventKind.GRANT_TAKEN})
 
 LONGEST = 320
