@@ -65,6 +65,12 @@ NAVIGATION: list[dict[str, Any]] = [
                 "provisioning.view_accessrule",
             ),
             _page(
+                "Group rules",
+                "group_work",
+                "admin:provisioning_grouprule_changelist",
+                "provisioning.view_grouprule",
+            ),
+            _page(
                 "Protected and ignored",
                 "shield",
                 "admin:provisioning_mark_changelist",

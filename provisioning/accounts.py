@@ -212,8 +212,8 @@ def remember_effect(action: Action, *, now: datetime) -> None:
     if action.kind == Kind.REVOKE_KEY:
         _remember_revocation(action, now=now)
         return
-    if action.kind == Kind.CREATE:
-        return  # about no account's hold on anything
+    if action.kind == Kind.CREATE or action.holder:
+        return  # about no account's hold on anything, but for what it has through a group
     row = Account.objects.filter(
         integration=action.job.integration_id, remote_id=action.account_id or "", gone_at=None
     ).first()

@@ -50,7 +50,8 @@ class Action:
 
     `grants` is what an invite carries; `entitlement` is what a grant is held on, or what is to be made, which
     has no id yet; `role` is the organization role of an invite or a role change, or the role of a grant.
-    `taking`: the account loses something.
+    `taking`: the account loses something. `holder`: the group that an entitlement is given to or taken from,
+    where it is no account; `members`: the accounts that lose it with the group.
     """
 
     kind: Kind
@@ -66,6 +67,8 @@ class Action:
     rule: str = ""
     detail: str = ""
     taking: bool = False
+    holder: Entitlement | None = None
+    members: tuple[str, ...] = ()
 
     @property
     def writes(self) -> bool:
@@ -92,6 +95,7 @@ def _identity(action: Action) -> tuple[str, ...]:
     return (
         action.email,
         action.account_id or "",
+        action.holder.name if action.holder else "",
         action.kind,
         held.kind if held else "",
         held.id if held else "",
@@ -108,8 +112,8 @@ def digest(lines: Sequence[Mapping[str, Any]]) -> str:
 
 def plan_line(action: Action, *, needs: int | None, proposed: bool = False) -> dict[str, Any]:
     """The stored form of an action: plain JSON values, the same when it is read back."""
-    held = action.entitlement
-    return {
+    held, holder = action.entitlement, action.holder
+    line: dict[str, Any] = {
         "kind": str(action.kind),
         "situation": str(action.situation),
         "email": action.email,
@@ -125,6 +129,10 @@ def plan_line(action: Action, *, needs: int | None, proposed: bool = False) -> d
         "needs": needs,
         "proposed": proposed,
     }
+    if holder:
+        line["holder"] = {"kind": holder.kind, "id": holder.id, "name": holder.name}
+        line["members"] = list(action.members)
+    return line
 
 
 def named(grants: Iterable[Grant], names: Mapping[tuple[str, str], str]) -> dict[str, list[dict[str, str]]]:

@@ -190,8 +190,16 @@ def _grant_of(row: Action) -> Grant:
     return Grant(held.kind, held.id, row.role or "")
 
 
+def _grant(row: Action, connector: Connector) -> Receipt:
+    if row.holder:
+        return connector.grant_to_group(row.holder["id"], entitlement_of(row))
+    return connector.grant(row.account_id or "", _grant_of(row))
+
+
 def _revoke(row: Action, connector: Connector) -> Receipt:
     held = entitlement_of(row)
+    if row.holder:
+        return connector.revoke_from_group(row.holder["id"], held)
     return connector.revoke(row.account_id or "", held.kind, held.id)
 
 
@@ -200,7 +208,7 @@ CALLS: dict[Kind, Callable[[Action, Connector], Receipt]] = {
     Kind.WITHDRAW_INVITE: lambda row, connector: connector.withdraw_invite(row.account_id or ""),
     Kind.CHANGE_ROLE: lambda row, connector: connector.change_role(row.account_id or "", row.role or ""),
     Kind.REMOVE: lambda row, connector: connector.remove(row.account_id or ""),
-    Kind.GRANT: lambda row, connector: connector.grant(row.account_id or "", _grant_of(row)),
+    Kind.GRANT: _grant,
     Kind.CHANGE_GRANT: lambda row, connector: connector.change_grant(row.account_id or "", _grant_of(row)),
     Kind.REVOKE: _revoke,
     Kind.REVOKE_KEY: lambda row, connector: connector.revoke_key(entitlement_of(row).id),

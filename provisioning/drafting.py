@@ -6,12 +6,13 @@ from datetime import datetime
 
 from django.utils import timezone
 
-from directory.emails import email_domain
+from directory.emails import email_domain, email_key
 from directory.snapshot import Directory
 from integrations.connectors.base import AccountState, Connector, ConnectorError, Vocabulary
 from integrations.models import Credential, Integration
 from provisioning import accounts, credentials, history
-from provisioning.actions import Action, Chain, digest, plan_line
+from provisioning.actions import Action, Chain, digest, order, plan_line
+from provisioning.group_planning import GroupPlanner, GroupRule
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.planning import Planner
 from provisioning.policy import Mark, Name, Policy, Rule, resolve
@@ -74,7 +75,8 @@ def draft_restore(
 ) -> Draft:
     """What gives back the takings of `job`. The ordinary plan tells which accounts are as they should be."""
     restorer = Restorer.over(job, policy, lost, reading.accounts, reading.entitlements, directory.people)
-    return Draft(_flat(restorer.plan(lost)), (), ordinary.to_change)
+    groups = GroupPlanner(reading.groups.rules, reading.groups, policy.vocabulary).give_back(job)
+    return Draft(_flat(order([*restorer.plan(lost), *groups])), (), ordinary.to_change)
 
 
 def _plan_for(people: Collection[int], planner: Planner, matches: Sequence[Match]) -> list[Chain]:
@@ -132,7 +134,10 @@ def planners(
             integration, reading.names, read_since=now - reading.lasted, now=now
         )
 
-    def planner(considered: Sequence[Rule]) -> Planner:
+    groups = reading.groups.rules
+    left_with_groups = history.left_with_groups(integration) if groups else {}
+
+    def planner(considered: Sequence[Rule], of_groups: Sequence[GroupRule]) -> Planner:
         policy = Policy(
             rules=tuple(considered),
             vocabulary=vocabulary,
@@ -144,10 +149,13 @@ def planners(
             remove_orphans=integration.orphans == Integration.Orphans.REMOVE,
             renew_invites=integration.renew_invites,
         )
-        return Planner(policy, left, put_off)
+        for_groups = GroupPlanner(tuple(of_groups), reading.groups, vocabulary, left_with_groups)
+        return Planner(policy, left, put_off, for_groups)
 
     active = [rule for rule in rules if not rule.proposed]
-    return planner(active), planner(rules) if len(active) < len(rules) else None
+    active_groups = [rule for rule in groups if not rule.proposed]
+    proposes = len(active) < len(rules) or len(active_groups) < len(groups)
+    return planner(active, active_groups), planner(rules, groups) if proposes else None
 
 
 def owner_ids(reading: Reading, vocabulary: Vocabulary) -> frozenset[str]:
@@ -186,12 +194,18 @@ def facts(
     restores: int | None,
     now: datetime,
 ) -> Facts:
+    protected = frozenset(key for key, mark in marks.items() if mark.kind == "protected")
     return Facts(
         active_people=directory.active,
         accounts=len(reading.accounts),
         owners=owners,
         credential_owner=credential_owner,
-        protected=frozenset(key for key, mark in marks.items() if mark.kind == "protected"),
+        protected=protected,
+        protected_accounts=frozenset(
+            account.id
+            for account in reading.accounts
+            if account.email and email_key(account.email) in protected
+        ),
         sources_before=history.sources_before(integration),
         sources_now=directory.active_by_source,
         taken_recently=history.taken_recently(integration, now=now),

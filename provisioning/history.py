@@ -58,6 +58,7 @@ def job_document(job: ProvisioningJob) -> dict[str, Any]:
                 "new_account_id": row.new_account_id,
                 "role": row.role,
                 "entitlement": row.entitlement,
+                "holder": row.holder,
                 "before": row.before,
                 "after": row.after,
                 "situation": row.situation,
@@ -180,7 +181,8 @@ def what_was_done(job: ProvisioningJob) -> str:
 
 def line_of(row: Action) -> dict[str, Any]:
     """A stored action as the line of the plan that it was made from."""
-    return {name: getattr(row, name) for name in PLAN_FIELDS}
+    of_group = ("holder", "members") if row.holder else ()
+    return {name: getattr(row, name) for name in (*PLAN_FIELDS, *of_group)}
 
 
 def digest_of(job: ProvisioningJob) -> str:
@@ -210,8 +212,23 @@ def taken_recently(integration: Integration, *, now: datetime) -> frozenset[str]
         job__approved_at=None,
         started_at__gte=now - ROLLING_WINDOW,
     )
-    took = sent.that_took().values_list("account_id", "email")
-    return frozenset(account or email for account, email in took)
+    took = sent.that_took().values_list("account_id", "email", "holder", "members")
+    return frozenset(
+        loser
+        for account, email, holder, members in took
+        for loser in (members if holder else [account or email])
+    )
+
+
+def left_with_groups(integration: Integration) -> dict[str, frozenset[str]]:
+    """What groups held by the last that was done about each: ids of entitlements, by the id of the group."""
+    done = Action.objects.of_groups().filter(job__integration=integration, state=Action.State.DONE)
+    held: dict[str, set[str]] = {}
+    about = done.order_by("pk").values_list("holder__id", "entitlement__id", "kind")
+    for group_id, entitlement_id, kind in about:
+        of_group = held.setdefault(group_id, set())
+        (of_group.add if kind == actions.Kind.GRANT else of_group.discard)(entitlement_id)
+    return {group_id: frozenset(ids) for group_id, ids in held.items()}
 
 
 def renewals_put_off(integration: Integration, *, now: datetime) -> dict[int, str]:

@@ -10,6 +10,7 @@ from directory.emails import email_key
 from directory.snapshot import Person
 from integrations.connectors.base import Account, AccountState, Entitlement, Grant
 from provisioning.actions import Action, Chain, Kind, Situation, named, order, picture
+from provisioning.group_planning import GroupPlanner
 from provisioning.matching import (
     AcceptedElsewhere,
     Ambiguous,
@@ -63,6 +64,7 @@ class Planner:
     left: Mapping[str, Left] = field(default_factory=dict)
     put_off: Mapping[int, str] = field(default_factory=dict)
     """Why whose lapsed invite, by person id, is not renewed now."""
+    groups: GroupPlanner | None = None
 
     def plan(self, matches: Iterable[Match]) -> list[Chain]:
         chains = self._decide_all(matches)
@@ -70,6 +72,7 @@ class Planner:
             (Action(Kind.REPORT, Situation.RULE_PROBLEM, "", rule=problem.rule, detail=problem.detail),)
             for problem in self.policy.resolved.problems
         ]
+        chains += self.groups.plan() if self.groups else []
         return order([*chains, *self.creations(self.policy.resolved.missing)])
 
     def plan_for(self, matches: Sequence[Match]) -> list[Chain]:

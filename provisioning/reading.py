@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +18,7 @@ from integrations.connectors.base import (
     PermissionMissing,
     ReadIncomplete,
 )
+from provisioning.group_planning import GroupReading, GroupRule, as_rules
 from provisioning.policy import Rule, resolve
 
 LOOKUPS = 20
@@ -37,6 +38,7 @@ class Reading:
     acceptances: tuple[Acceptance, ...] = ()
     held: tuple[tuple[str, str], ...] = ()
     """The entitlements, by kind and id, whose holders were read."""
+    groups: GroupReading = field(default_factory=GroupReading)
 
     @property
     def lasted(self) -> timedelta:
@@ -65,13 +67,15 @@ def read(
     rules: Sequence[Rule],
     known_members: Collection[str],
     known_invites: Mapping[str, str],
+    group_rules: Sequence[GroupRule] = (),
 ) -> Reading:
     """Everything the plan looks at, and no more. `known_…`: what the last complete read saw."""
     started = time.monotonic()
     accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
     _check_invites(connector, accounts, known_invites)
     members = [one.id for one in accounts if one.state is AccountState.ACTIVE and not one.is_service]
-    named = _fetch_named(connector, rules)
+    named = _fetch_named(connector, [*rules, *as_rules(group_rules, connector.vocabulary)])
+    groups = _fetch_groups(connector, group_rules, named)
     held = _fetch_held(connector, rules, named, members)
     vanished = _vanished(connector, accounts, known_members)
     return Reading(
@@ -83,6 +87,7 @@ def read(
         vanished=vanished,
         acceptances=acceptances,
         held=tuple(sorted(held.read)),
+        groups=groups,
     )
 
 
@@ -101,6 +106,35 @@ def _fetch_named(connector: Connector, rules: Sequence[Rule]) -> list[Entitlemen
             why = f"the credential may not read any {kind}. {str(error).rstrip('.')}"
             found += [Entitlement(kind, "", name, why) for of, name in sorted(named) if of == kind]
     return found
+
+
+def _fetch_groups(
+    connector: Connector, rules: Sequence[GroupRule], entitlements: Sequence[Entitlement]
+) -> GroupReading:
+    """What the groups that these rules name hold in the places that they name. Where the credential may not
+    read that, nothing of it is planned, and the rest of the job goes on.
+    """
+    named = {
+        (grant.kind, grant.name.casefold())
+        for rule in as_rules(rules, connector.vocabulary)
+        for grant in rule.grants
+    }
+    found = [one for one in entitlements if (one.kind, one.name.casefold()) in named]
+    if connector.vocabulary.groups_hold is None or not found:
+        return GroupReading(tuple(rules), tuple(found))
+    group, place = connector.vocabulary.groups_hold
+    groups = [one for one in found if one.kind == group and one.id]
+    places = [one for one in found if one.kind == place and not one.unmanageable]
+    try:
+        grants = connector.fetch_group_grants(groups, places)
+    except PermissionMissing as error:
+        why = f"The credential may not read what groups hold. {error}"
+        return GroupReading(tuple(rules), tuple(found), unread=why)
+    # Whoever feeds a group decides who is in it, and not what it holds.
+    open_ = [
+        replace(one, unmanageable=grants.closed.get(one.id, "")) if one in groups else one for one in found
+    ]
+    return GroupReading(tuple(rules), tuple(open_), grants)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,9 +12,9 @@ from directory.emails import email_key
 from directory.models import Person, PersonEmail
 from integrations.connectors.base import Account, AccountState, Connector, Vocabulary
 from integrations.models import Integration
-from provisioning import accounts, drafting, history, safety
+from provisioning import accounts, drafting, group_planning, history, safety
 from provisioning.actions import Kind, Situation
-from provisioning.models import AccessRule, Action, Mark
+from provisioning.models import AccessRule, Action, GroupRule, Mark
 from provisioning.policy import Policy, Target, resolve
 from provisioning.safety import Code, Reason
 from provisioning.sight import Sight, entitlement_of
@@ -40,6 +40,9 @@ def recheck(row: Action, connector: Connector, sight: Sight | None) -> None:
     _check_mode(row, integration)
     if row.kind == Kind.CREATE:
         _check_still_missing(row, integration, connector)
+        return
+    if row.holder:
+        _check_group(row, integration, connector)
         return
     _check_marks(row, integration)
     if not row.job.restores_id:
@@ -79,6 +82,26 @@ def _check_marks(row: Action, integration: Integration) -> None:
         if mark and not (row.job.restores_id and mark.kind == Mark.Kind.IGNORED):
             marked = f"{row.email} has been marked {mark.kind} since the plan was made."
             raise _refuse(Reason(Code.PROTECTED, marked))
+
+
+def _check_group(row: Action, integration: Integration, connector: Connector) -> None:
+    """That the rules still ask for it, and before a taking that nobody in the group is protected by now and
+    that the group still has it.
+    """
+    place, role = group_planning.told_of(row.before or row.after or {})
+    rules = integration.group_rules.filter(state=GroupRule.State.ACTIVE).as_values()
+    group = (row.holder or {})["name"]
+    if not row.job.restores_id and not group_planning.still_asks(rules, row.kind, group, place, role):
+        raise _stale("The rules for groups have changed since the plan was made.")
+    if not row.taking:
+        return
+    marks = Mark.objects.filter(integration=integration).in_force(timezone.localdate())
+    known = integration.accounts.filter(remote_id__in=row.members).values_list("email", flat=True)
+    marked = [marks.get(email_key(email)) for email in known if email]
+    if protected := sum(mark is not None and mark.kind == Mark.Kind.PROTECTED for mark in marked):
+        raise _refuse(safety.protected_in_group(group, protected))
+    if not connector.group_holds((row.holder or {})["id"], entitlement_of(row)):
+        raise _already_so("The group no longer holds it.")
 
 
 def _addresses(row: Action) -> list[str]:

@@ -35,12 +35,13 @@ from provisioning import (
     sweeping,
 )
 from provisioning.differences import as_json, differences
+from provisioning.group_planning import GroupRule
 from provisioning.matching import Match, match
 from provisioning.models import Action, JobLost, Mark, ProvisioningJob
 from provisioning.policy import Rule
 from provisioning.reading import Reading, read
 from provisioning.recovering import worker_name
-from provisioning.restoring import as_rule, losses
+from provisioning.restoring import as_rule, group_losses, losses
 from provisioning.safety import Code, Verdict, assess, vanished_in_numbers
 from provisioning.storing import store
 
@@ -196,7 +197,9 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     job.enter("reading")
     lost = losses(job.restores.actions.that_took().order_by("seq")) if job.restores else []
     people = None if job.about_everyone else _whom(job)
-    rules, reading, directory = _look(integration, connector, also=[as_rule(lost)])
+    rules, reading, directory = _look(
+        integration, connector, also=[as_rule(lost)], group_rules=_group_rules(job)
+    )
 
     job.enter("planning")
     links = accounts.known_links(integration)
@@ -279,8 +282,22 @@ def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:
     return job.about_everyone and not (job.preview or job.restores_id or verdict.refusal)
 
 
+def _group_rules(job: ProvisioningJob) -> Callable[[], Sequence[GroupRule]]:
+    """What tells of groups: the rules, or what is to be given back to some. A job about people has none."""
+    if job.restores:
+        lost = group_losses(job.restores.actions.that_took().of_groups().order_by("seq"))
+        return lambda: lost
+    if not job.about_everyone:
+        return lambda: ()
+    return lambda: job.integration.group_rules.planned().as_values()
+
+
 def _look(
-    integration: Integration, connector: Connector, *, also: Sequence[Rule]
+    integration: Integration,
+    connector: Connector,
+    *,
+    also: Sequence[Rule],
+    group_rules: Callable[[], Sequence[GroupRule]],
 ) -> tuple[Sequence[Rule], Reading, Directory]:
     """The remote, which takes a while, and then at one moment the directory, the rules and the settings.
     `also`: what is to be read beside what the rules name.
@@ -290,10 +307,10 @@ def _look(
     """
     known = accounts.known_members(integration), accounts.known_invites(integration)
     for _ in range(LOOKS):
-        rules = integration.rules.planned().as_values()
-        reading = read(connector, [*rules, *also], *known)
+        rules, of_groups = integration.rules.planned().as_values(), group_rules()
+        reading = read(connector, [*rules, *also], *known, of_groups)
         with _one_moment():
-            if integration.rules.planned().as_values() == rules:
+            if (integration.rules.planned().as_values(), group_rules()) == (rules, of_groups):
                 integration.refresh_from_db()
                 return rules, reading, take_snapshot(timezone.now())
     raise ReadIncomplete(f"The access rules changed {LOOKS} times while the organization was read.")

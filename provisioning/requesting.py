@@ -88,8 +88,9 @@ def request_restore(
     what no rule gives. Raises Refused, with nothing changed.
     """
     _may_restore(job, by, reason, keep_until)
-    emails = {action.email for action in job.actions.that_took() if action.email}
-    if not emails:
+    taken = job.actions.that_took()
+    emails = {action.email for action in taken if action.email}
+    if not emails and not taken.of_groups().exists():
         raise Refused(f"{job} took nothing from anybody, so there is nothing to give back.")
     why = reason.strip()
     with transaction.atomic():

@@ -10,6 +10,7 @@ from directory.emails import email_key
 from directory.snapshot import Person
 from integrations.connectors.base import Account, AccountState, Entitlement, Grant, singular
 from provisioning.actions import Action, Chain, Kind, Situation, named, order, picture
+from provisioning.group_planning import GroupGrant, GroupRule, told_of
 from provisioning.policy import Key, Policy, Resolved, Rule, RuleGrant, resolve
 
 
@@ -21,6 +22,7 @@ class Taken(Protocol):
     account_id: str | None
     person_id: int | None
     entitlement: Any
+    holder: Any
     before: Any
 
 
@@ -51,11 +53,20 @@ def losses(taken: Iterable[Taken]) -> list[Loss]:
     """One for each account, whatever was taken from it."""
     found: dict[str, Loss] = {}
     for action in taken:
-        if action.kind == Kind.REVOKE_KEY:
-            continue  # a key is gone for good
+        if action.kind == Kind.REVOKE_KEY or action.holder:
+            continue  # a key is gone for good, and groups have losses of their own
         loss = _loss(action)
         found[loss.account_id] = found[loss.account_id].and_also(loss) if loss.account_id in found else loss
     return list(found.values())
+
+
+def group_losses(taken: Iterable[Taken]) -> tuple[GroupRule, ...]:
+    """What groups had before a job took it: a rule for each, that would give just this."""
+    return tuple(
+        GroupRule(action.holder["name"], (GroupGrant(*told_of(action.before)),))
+        for action in taken
+        if action.holder
+    )
 
 
 def _loss(action: Taken) -> Loss:

@@ -1,4 +1,4 @@
-"""Access rules as a TOML file: read with every mistake named, written back in the same form."""
+"""Rules as a TOML file: read with every mistake named, written back in the same form."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -12,7 +12,8 @@ from directory.models import Group
 from integrations.catalog import connector_class
 from integrations.connectors.base import Vocabulary, plural
 from integrations.models import Integration
-from provisioning.models import AccessRule, RuleGrant
+from provisioning.group_planning import GroupGrant as GroupGrantValue
+from provisioning.models import AccessRule, GroupGrant, GroupRule, RuleGrant
 from provisioning.policy import RuleGrant as GrantValue
 
 
@@ -33,31 +34,57 @@ class FileRule:
     state: str
 
 
-def parse(content: bytes, vocabulary: Vocabulary) -> list[FileRule]:
+@dataclass(frozen=True, slots=True)
+class FileGroupRule:
+    name: str
+    grants: tuple[GroupGrantValue, ...]
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class RulesFile:
+    rules: tuple[FileRule, ...]
+    groups: tuple[FileGroupRule, ...]
+
+
+def parse(content: bytes, vocabulary: Vocabulary) -> RulesFile:
     """Raises RulesFileError with all problems at once."""
     try:
         document = tomllib.loads(content.decode("utf-8-sig"))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RulesFileError([f"The file is not TOML in UTF-8: {error}"]) from error
-    tables = document.pop("rule", [])
+    tables, group_tables = document.pop("rule", []), document.pop("group", [])
     problems = [f"Unknown key {key!r} at the top; rules are [[rule]] tables." for key in document]
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+    if not _are_tables(tables):
         raise RulesFileError([*problems, "Rules are [[rule]] tables."])
-    if not tables:
+    if not _are_tables(group_tables):
+        raise RulesFileError([*problems, "Groups are [[group]] tables."])
+    if not tables and not group_tables:
         raise RulesFileError([*problems, "The file holds no [[rule]]."])
+    if group_tables and vocabulary.groups_hold is None:
+        raise RulesFileError([*problems, "Groups hold nothing here, so there are no [[group]] tables."])
     readers = [_Reader(table, f"Rule {place}", vocabulary) for place, table in enumerate(tables, start=1)]
+    group_readers = [
+        _GroupReader(table, f"Group {place}", vocabulary) for place, table in enumerate(group_tables, start=1)
+    ]
     rules = [reader.rule() for reader in readers]
-    problems += [problem for reader in readers for problem in reader.problems]
-    problems += _repeated([rule.name for rule in rules])
+    groups = [reader.group_rule() for reader in group_readers]
+    problems += [problem for reader in (*readers, *group_readers) for problem in reader.problems]
+    problems += _repeated("rules", [rule.name for rule in rules])
+    problems += _repeated("groups", [group.name for group in groups])
     if problems:
         raise RulesFileError(problems)
-    return rules
+    return RulesFile(tuple(rules), tuple(groups))
 
 
-def _repeated(names: Sequence[str]) -> list[str]:
+def _are_tables(found: Any) -> bool:
+    return isinstance(found, list) and all(isinstance(table, dict) for table in found)
+
+
+def _repeated(what: str, names: Sequence[str]) -> list[str]:
     folded = [name.casefold() for name in names]
     return [
-        f"Two rules are named {name!r}." for name in sorted(set(folded)) if name and folded.count(name) > 1
+        f"Two {what} are named {name!r}." for name in sorted(set(folded)) if name and folded.count(name) > 1
     ]
 
 
@@ -81,10 +108,12 @@ class _Reader:
             group=self._text("group") if "group" in self.table else None,
             role=self._one_of("role", self._text("role"), self.vocabulary.roles),
             grants=tuple(self._grants(plurals)),
-            state=self._one_of(
-                "state", self.table.get("state", AccessRule.State.DRAFT), AccessRule.State.values
-            ),
+            state=self._state(),
         )
+
+    def _state(self) -> str:
+        state = self.table.get("state", AccessRule.State.DRAFT)
+        return self._one_of("state", state, AccessRule.State.values)
 
     def _wrong(self, what: str) -> None:
         self.problems.append(f"{self.place} {what}.")
@@ -139,12 +168,50 @@ class _Reader:
         return create is True
 
 
+class _GroupReader(_Reader):
+    """Reads one [[group]]: a group of the remote, and its one role in each place."""
+
+    def group_rule(self) -> FileGroupRule:
+        places = plural((self.vocabulary.groups_hold or ("", ""))[1])
+        for key in self.table.keys() - {"name", places, "state"}:
+            self._wrong(f"has an unknown key {key!r}; there are name, {places}, state")
+        if places not in self.table:
+            self._wrong(f"needs {places}, a list, which may be empty")
+        return FileGroupRule(self._text("name"), tuple(self._roles(places)), self._state())
+
+    def _roles(self, places: str) -> list[GroupGrantValue]:
+        entries = self.table.get(places, [])
+        if not isinstance(entries, list):
+            self._wrong(f"has {places} that is no list")
+            return []
+        grants: dict[str, GroupGrantValue] = {}
+        for entry in entries:
+            grant = self._role(places, entry)
+            if grant and grant.place.casefold() in grants:
+                self._wrong(f"names {grant.place!r} twice in {places}")
+            elif grant:
+                grants[grant.place.casefold()] = grant
+        return list(grants.values())
+
+    def _role(self, places: str, entry: Any) -> GroupGrantValue | None:
+        if not isinstance(entry, dict):
+            entry = {}
+        for key in ("name", "role"):
+            if not isinstance(entry.get(key), str) or not entry[key].strip():
+                self._wrong(f"has an entry in {places} without a {key}")
+                return None
+        if unknown := entry.keys() - {"name", "role"}:
+            self._wrong(f"has an unknown key {min(unknown)!r} in {places}")
+        return GroupGrantValue(entry["name"].strip(), entry["role"].strip())
+
+
 def import_rules(integration: Integration, content: bytes) -> dict[str, list[str]]:
     """Add and change rules by their name, all or none; rules that the file does not name stay.
 
     Returns the names of the rules that were added, changed and left as they were.
     """
-    rules = parse(content, connector_class(integration.kind).vocabulary)
+    file = parse(content, connector_class(integration.kind).vocabulary)
+    rules = file.rules
     groups = {group.name.casefold(): group for group in Group.objects.all()}
     missing = sorted({rule.group for rule in rules if rule.group and rule.group.casefold() not in groups})
     if missing:
@@ -156,6 +223,8 @@ def import_rules(integration: Integration, content: bytes) -> dict[str, list[str
         for rule in rules:
             group = groups[rule.group.casefold()] if rule.group else None
             outcome[_store(integration, rule, group)].append(rule.name)
+        for of_group in file.groups:
+            outcome[_store_group(integration, of_group)].append(f"group {of_group.name}")
     return outcome
 
 
@@ -182,11 +251,38 @@ def _same(stored: AccessRule, rule: FileRule, wanted: Mapping[str, Any]) -> bool
     return same and all(getattr(stored, field) == value for field, value in wanted.items())
 
 
+def _store_group(integration: Integration, rule: FileGroupRule) -> str:
+    stored = integration.group_rules.filter(name__iexact=rule.name).first()
+    if stored:
+        held = {(grant.name, grant.role) for grant in stored.grants.all()}
+        asked = {(grant.place, grant.role) for grant in rule.grants}
+        if (stored.name, stored.state, held) == (rule.name, rule.state, asked):
+            return "unchanged"
+    row = stored or GroupRule(integration=integration)
+    row.name, row.state = rule.name, rule.state
+    row.save()
+    row.grants.all().delete()
+    GroupGrant.objects.bulk_create(
+        GroupGrant(rule=row, name=grant.place, role=grant.role) for grant in rule.grants
+    )
+    return "changed" if stored else "added"
+
+
 def export_rules(integration: Integration) -> str:
     """All rules of an integration as TOML, in the order of their names."""
     vocabulary = connector_class(integration.kind).vocabulary
     rules = integration.rules.select_related("group").prefetch_related("grants").order_by("name")
-    return tomli_w.dumps({"rule": [_table(rule, vocabulary) for rule in rules]})
+    document = {"rule": [_table(rule, vocabulary) for rule in rules]}
+    of_groups = integration.group_rules.prefetch_related("grants").order_by("name")
+    tables = [_group_table(rule, vocabulary) for rule in of_groups]
+    return tomli_w.dumps(document | ({"group": tables} if tables else {}))
+
+
+def _group_table(rule: GroupRule, vocabulary: Vocabulary) -> dict[str, Any]:
+    _, place = vocabulary.groups_hold or ("", "")
+    grants = sorted(rule.grants.all(), key=lambda grant: grant.name)
+    held = [{"name": grant.name, "role": grant.role} for grant in grants]
+    return {"name": rule.name, plural(place): held, "state": rule.state}
 
 
 def _table(rule: AccessRule, vocabulary: Vocabulary) -> dict[str, Any]:

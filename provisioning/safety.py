@@ -61,6 +61,7 @@ class Limits:
 class Facts:
     """What is known beside the plan. `sources_before` and `sources_now`: active people by source;
     a source whose drop a person has accepted is left out of `sources_before`.
+    `protected`: by their addresses, `protected_accounts`: by their ids.
     `taken_recently`: accounts that lost something in the last 24 hours without an approval.
     `restores`: the number of the job whose takings the plan gives back.
     """
@@ -70,6 +71,7 @@ class Facts:
     owners: frozenset[str]
     credential_owner: str | None = None
     protected: frozenset[str] = frozenset()
+    protected_accounts: frozenset[str] = frozenset()
     sources_before: Mapping[str, int] = field(default_factory=dict)
     sources_now: Mapping[str, int] = field(default_factory=dict)
     taken_recently: frozenset[str] = frozenset()
@@ -156,6 +158,8 @@ def refuse_action(action: Action, facts: Facts, limits: Limits, owners: set[str]
         return None
     if action.email and email_key(action.email) in facts.protected:
         return Reason(Code.PROTECTED, f"{action.email} is protected and never touched.")
+    if action.taking and (protected := facts.protected_accounts & set(action.members)):
+        return protected_in_group(action.holder.name if action.holder else "", len(protected))
     if not action.taking or action.account_id is None:
         return None
     if action.account_id == facts.credential_owner:
@@ -172,6 +176,11 @@ def _refuse_for_owner(action: Action, facts: Facts, limits: Limits, owners: set[
     if unseats(action) and left < limits.minimum_owners:
         return too_few_owners(action.email, left, limits.minimum_owners)
     return None
+
+
+def protected_in_group(group: str, number: int) -> Reason:
+    who = f"{number} protected accounts" if number > 1 else "A protected account"
+    return Reason(Code.PROTECTED, f"{who} would lose it with the group {group}.")
 
 
 def owns_the_key(email: str) -> Reason:
@@ -204,14 +213,15 @@ def beyond_mode(mode: str, *, taking: bool) -> Reason | None:
 def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> list[Reason]:
     """What a person must look at first, for the actions that would otherwise be carried out."""
     writes = [action for action in actions if action.writes]
-    losers = {action.account_id or action.email for action in writes if action.taking}
+    takings = [action for action in writes if action.taking]
+    losers = {loser for action in takings for loser in _losers(action)}
     reasons = []
     vanished = vanished_in_numbers(facts, limits)
     if writes and vanished:
         reasons.append(vanished)
     if writes and facts.restores:
         reasons.append(beyond_rules(writes, facts.restores))
-    if losers and facts.first_applying and limits.hold_first_removals:
+    if takings and facts.first_applying and limits.hold_first_removals:
         reasons.append(
             Reason(
                 Code.FIRST_REMOVALS,
@@ -231,6 +241,11 @@ def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> lis
             )
         )
     return reasons
+
+
+def _losers(action: Action) -> Sequence[str]:
+    """The accounts that lose something. What is taken from a group is taken from each of its members."""
+    return action.members if action.holder else (action.account_id or action.email,)
 
 
 def beyond_rules(writes: Sequence[Action], job: int) -> Reason:

@@ -72,16 +72,28 @@ def shows_effect(row: Action, sight: Sight) -> bool:
             member = sight.account(account_id, AccountState.ACTIVE)
             return member is not None and member.role == row.role
         case Kind.GRANT | Kind.CHANGE_GRANT:
-            held = sight.grant(account_id, entitlement_of(row))
-            return held is not None and held.role == row.role
+            return _held_as_wanted(row, sight)
         case Kind.REVOKE:
-            return sight.grant(account_id, entitlement_of(row)) is None
+            return not _held(row, sight)
         case Kind.REVOKE_KEY:
             return sight.connector.fetch_key(entitlement_of(row).id) is None
         case Kind.CREATE:
             return _made(row, sight)
         case _:
             raise ValueError(f"{row.kind} changes nothing that could be seen.")
+
+
+def _held_as_wanted(row: Action, sight: Sight) -> bool:
+    if row.holder:
+        return _held(row, sight)
+    held = sight.grant(row.account_id or "", entitlement_of(row))
+    return held is not None and held.role == row.role
+
+
+def _held(row: Action, sight: Sight) -> bool:
+    if row.holder:
+        return sight.connector.group_holds(row.holder["id"], entitlement_of(row))
+    return sight.grant(row.account_id or "", entitlement_of(row)) is not None
 
 
 def _joined(row: Action, sight: Sight) -> bool:

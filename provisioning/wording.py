@@ -99,6 +99,7 @@ class Told(Protocol):
     situation: str
     role: str | None
     entitlement: Any
+    holder: Any
     before: Any
     after: Any
     new_account_id: str | None
@@ -134,6 +135,8 @@ def what(action: Told) -> str:
             return f"Invite as {action.role}"
         case Kind.CHANGE_ROLE:
             return f"Change the role from {before.get('role') or 'none'} to {action.role}"
+        case Kind.GRANT if action.holder:
+            return f"Give {_named(action.entitlement)}"
         case Kind.GRANT:
             return f"Give {_named(action.entitlement)} as {action.role}"
         case Kind.CHANGE_GRANT:

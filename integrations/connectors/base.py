@@ -40,6 +40,30 @@ class Entitlement:
 
 
 @dataclass(frozen=True, slots=True)
+class PlaceRole:
+    """A role that a group can hold in one place, `viewer` in the project Search. `right` names it with its
+    place, as something to hold.
+    """
+
+    place_id: str
+    name: str
+    right: Entitlement
+
+
+@dataclass(frozen=True, slots=True)
+class GroupGrants:
+    """One complete look at what groups hold. `held`: by the ids of group and place, what the group holds
+    there by itself. `members`: account ids, by group id, of each group that holds something. `closed`: why
+    nothing of this can be changed of a group, by its id.
+    """
+
+    roles: tuple[PlaceRole, ...] = ()
+    held: Mapping[tuple[str, str], tuple[PlaceRole, ...]] = field(default_factory=dict)
+    members: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    closed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Account:
     """A person's presence in the remote: a member, or an invite. `grants` covers only what was asked for.
 
@@ -285,6 +309,8 @@ class Vocabulary:
     `implicit`: kinds that the highest organization role (`owner_role`) holds in full without a grant.
     `unlisted`: kinds whose holders the remote does not list, so that each member is asked.
     `creatable`: kinds of which the connector can make a new one by its name.
+    `groups_hold`: the kind of a group that holds roles itself, and the kind of the places where it does; None
+    where groups hold nothing.
     """
 
     roles: tuple[str, ...]
@@ -294,6 +320,7 @@ class Vocabulary:
     implicit: frozenset[str] = frozenset()
     unlisted: frozenset[str] = frozenset()
     creatable: frozenset[str] = frozenset()
+    groups_hold: tuple[str, str] | None = None
 
     def usual_role(self, kind: str) -> str:
         """What a rule means that names no role: the lowest one that an invite can bring."""
@@ -494,6 +521,24 @@ class Connector(ABC):
 
     @abstractmethod
     def revoke_key(self, key_id: str) -> Receipt: ...
+
+    # -- what groups hold, where the vocabulary says that they hold something
+
+    def fetch_group_grants(
+        self, groups: Collection[Entitlement], places: Collection[Entitlement]
+    ) -> GroupGrants:
+        """Which roles these places have, and which of them these groups hold there."""
+        raise NotImplementedError
+
+    def group_holds(self, group_id: str, right: Entitlement) -> bool:
+        """A fresh look at one role of a group, held by itself."""
+        raise NotImplementedError
+
+    def grant_to_group(self, group_id: str, right: Entitlement) -> Receipt:
+        raise NotImplementedError
+
+    def revoke_from_group(self, group_id: str, right: Entitlement) -> Receipt:
+        raise NotImplementedError
 
     # -- credentials of the kind that is in use here
 

@@ -3,6 +3,7 @@
 from provisioning.admin.accounts import AccountAdmin, MarkAdmin
 from provisioning.admin.actions import ActionAdmin
 from provisioning.admin.entitlements import EntitlementAdmin
+from provisioning.admin.group_rules import GroupRuleAdmin
 from provisioning.admin.jobs import ProvisioningJobAdmin
 from provisioning.admin.keys import KeyAdmin
 from provisioning.admin.rules import AccessRuleAdmin
@@ -12,6 +13,7 @@ __all__ = [
     "AccountAdmin",
     "ActionAdmin",
     "EntitlementAdmin",
+    "GroupRuleAdmin",
     "KeyAdmin",
     "MarkAdmin",
     "ProvisioningJobAdmin",

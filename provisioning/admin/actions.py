@@ -100,7 +100,7 @@ class ActionAdmin(RecordAdmin):
 
     @display(description="Who", ordering="email")
     def who(self, action: Action) -> str:
-        return action.email or action.account_id or "-"
+        return action.who or "-"
 
     @display(description="What", ordering="kind")
     def what(self, action: Action) -> str:

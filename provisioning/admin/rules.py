@@ -129,8 +129,60 @@ class GrantInline(TabularInline):
     verbose_name_plural = "Grants besides the organization role"
 
 
+class RuleAdmin(ModelAdmin):
+    """What all rules have: a state, set for many at once, and a sync for everything that is changed."""
+
+    actions = ("activate", "propose", "draft")
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and db_field.name == "integration":
+            field.widget.can_add_related = False  # connecting one is no matter of a small window
+        return field
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        requesting.directory_changed()
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        super().delete_model(request, obj)
+        requesting.directory_changed()
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        super().delete_queryset(request, queryset)
+        requesting.directory_changed()
+
+    @display(description="State", ordering="state")
+    def state_label(self, rule: Any) -> str:
+        return label(rule.state, rule.state.capitalize())
+
+    @action(description="Activate: applied from the next sync", permissions=["change"])
+    def activate(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._set_state(request, queryset, AccessRule.State.ACTIVE)
+
+    @action(description="Propose: planned and shown, never applied", permissions=["change"])
+    def propose(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._set_state(request, queryset, AccessRule.State.PROPOSED)
+
+    @action(description="Draft: not looked at", permissions=["change"])
+    def draft(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        self._set_state(request, queryset, AccessRule.State.DRAFT)
+
+    def _set_state(self, request: HttpRequest, queryset: QuerySet[Any], state: str) -> None:
+        changed = list(queryset.exclude(state=state))
+        if not changed:
+            messages.info(request, f"All of them are {state} already.")
+            return
+        with transaction.atomic():
+            self.model.objects.filter(pk__in=[rule.pk for rule in changed]).update(state=state)
+            LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"Now {state}.")
+            requesting.directory_changed()
+        rules = "1 rule is" if len(changed) == 1 else f"{len(changed)} rules are"
+        messages.success(request, f"{rules} now {state}. A sync is due for every enabled integration.")
+
+
 @admin.register(AccessRule)
-class AccessRuleAdmin(ModelAdmin):
+class AccessRuleAdmin(RuleAdmin):
     form = RuleForm
     when_empty = "A rule says which group gets which role and which projects. No rule, no access."
     inlines = (GrantInline,)
@@ -144,29 +196,10 @@ class AccessRuleAdmin(ModelAdmin):
     list_select_related = ("integration", "group")
     search_fields = ("name", "group__name", "grants__name")
     ordering = ("integration__name", "name")
-    actions = ("activate", "propose", "draft")
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field and db_field.name == "integration":
-            field.widget.can_add_related = False  # connecting one is no matter of a small window
-        return field
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccessRule]:
         rules: QuerySet[AccessRule] = super().get_queryset(request)
         return rules.prefetch_related(Prefetch("grants", RuleGrant.objects.order_by("kind", "name")))
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        requesting.directory_changed()
-
-    def delete_model(self, request: HttpRequest, obj: AccessRule) -> None:
-        super().delete_model(request, obj)
-        requesting.directory_changed()
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[AccessRule]) -> None:
-        super().delete_queryset(request, queryset)
-        requesting.directory_changed()
 
     @display(description="Who", ordering="group__name")
     def who(self, rule: AccessRule) -> str:
@@ -175,31 +208,3 @@ class AccessRuleAdmin(ModelAdmin):
     @display(description="Also gives")
     def gives(self, rule: AccessRule) -> str:
         return ", ".join(f"{grant.name} ({grant.role})" for grant in rule.grants.all()) or "-"
-
-    @display(description="State", ordering="state")
-    def state_label(self, rule: AccessRule) -> str:
-        return label(rule.state, rule.state.capitalize())
-
-    @action(description="Activate: applied from the next sync", permissions=["change"])
-    def activate(self, request: HttpRequest, queryset: QuerySet[AccessRule]) -> None:
-        self._set_state(request, queryset, AccessRule.State.ACTIVE)
-
-    @action(description="Propose: planned and shown, never applied", permissions=["change"])
-    def propose(self, request: HttpRequest, queryset: QuerySet[AccessRule]) -> None:
-        self._set_state(request, queryset, AccessRule.State.PROPOSED)
-
-    @action(description="Draft: not looked at", permissions=["change"])
-    def draft(self, request: HttpRequest, queryset: QuerySet[AccessRule]) -> None:
-        self._set_state(request, queryset, AccessRule.State.DRAFT)
-
-    def _set_state(self, request: HttpRequest, queryset: QuerySet[AccessRule], state: str) -> None:
-        changed = list(queryset.exclude(state=state))
-        if not changed:
-            messages.info(request, f"All of them are {state} already.")
-            return
-        with transaction.atomic():
-            AccessRule.objects.filter(pk__in=[rule.pk for rule in changed]).update(state=state)
-            LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"Now {state}.")
-            requesting.directory_changed()
-        rules = "1 rule is" if len(changed) == 1 else f"{len(changed)} rules are"
-        messages.success(request, f"{rules} now {state}. A sync is due for every enabled integration.")

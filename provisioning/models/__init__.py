@@ -4,6 +4,7 @@ from provisioning.models.access import AccessRule, Mark, RuleGrant
 from provisioning.models.accounts import Account
 from provisioning.models.changes import PersonChange
 from provisioning.models.entitlements import Entitlement
+from provisioning.models.groups import GroupGrant, GroupRule
 from provisioning.models.jobs import Action, JobLost, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.models.keys import Key
 
@@ -12,6 +13,8 @@ __all__ = [
     "Account",
     "Action",
     "Entitlement",
+    "GroupGrant",
+    "GroupRule",
     "JobLost",
     "Key",
     "Mark",

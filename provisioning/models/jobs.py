@@ -278,6 +278,10 @@ class ActionQuerySet(models.QuerySet["Action"]):
         """Actions that change the remote; reports call nobody, and proposals are only shown."""
         return self.exclude(kind="report").exclude(proposed=True)
 
+    def of_groups(self) -> "ActionQuerySet":
+        """About what a group holds, and not an account."""
+        return self.filter(holder__isnull=False)
+
     def answerless(self) -> "ActionQuerySet":
         """Sent, and nobody knows with what effect."""
         return self.filter(state=Action.State.STARTED)
@@ -318,6 +322,12 @@ class Action(models.Model):
     entitlement = models.JSONField(null=True, blank=True)
     grants = models.JSONField(default=list, blank=True, help_text=_("What an invite carries."))
     new_account_id = models.CharField(max_length=200, null=True, blank=True)
+    holder = models.JSONField(
+        null=True, blank=True, help_text=_("The group that it is given to or taken from.")
+    )
+    members = models.JSONField(
+        default=list, blank=True, help_text=_("The accounts that lose it with the group.")
+    )
     before = models.JSONField(null=True, blank=True)
     after = models.JSONField(null=True, blank=True)
     situation = models.CharField(max_length=30)
@@ -351,10 +361,20 @@ class Action(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["job", "seq"], name="action_seq_once")]
-        indexes = [models.Index(Lower("email"), name="action_email_lower")]
+        indexes = [
+            models.Index(Lower("email"), name="action_email_lower"),
+            models.Index(fields=["job"], condition=Q(holder__isnull=False), name="action_of_group"),
+        ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.email}".strip()
+        return f"{self.kind} {self.who}".strip()
+
+    @property
+    def who(self) -> str:
+        """Whom it is about, in words."""
+        if self.holder:
+            return f"{self.holder['kind']} {self.holder['name']}"
+        return self.email or self.account_id or ""
 
     def settle(self, state: str, *, now: datetime, error: Mapping[str, str] | None = None) -> None:
         """Write down what became of it, unless another worker has the job by now: JobLost."""

@@ -21,6 +21,8 @@ from provisioning.models import (
     Account,
     Action,
     Entitlement,
+    GroupGrant,
+    GroupRule,
     Key,
     Mark,
     ProvisioningJob,
@@ -157,6 +159,14 @@ def rule(of: Integration, name: str = "Engineers", *, grants: int = 1, **values:
     return made
 
 
+def group_rule(of: Integration, name: str = "platform", *, grants: int = 1, **values: Any) -> GroupRule:
+    made = GroupRule.objects.create(integration=of, name=name, **values)
+    GroupGrant.objects.bulk_create(
+        GroupGrant(rule=made, name=f"Project {place}", role="viewer") for place in range(grants)
+    )
+    return made
+
+
 def mark(of: Integration, email: str = "vip@example.org", **values: Any) -> Mark:
     held = {"key": email, "kind": Mark.Kind.PROTECTED, "reason": "They run the place.", **values}
     return Mark.objects.create(integration=of, email=email, **held)
@@ -206,6 +216,7 @@ class Company:
             "abandoned job": ProvisioningJob.objects.get(state=State.RUNNING),
             "job that took": ProvisioningJob.objects.get(integration=self.acme, state=State.PARTIAL),
             "draft rule": rule(self.acme, "Draft"),
+            "draft group rule": group_rule(self.acme, "drafts"),
             "idle integration": idle,
             "spare group": Group.objects.create(name="spare"),
             "auth_group": role,
@@ -219,6 +230,7 @@ class Company:
             "provisioning_entitlement": entitlement(self.acme),
             "provisioning_key": key(self.acme, account=found),
             "provisioning_action": self.waiting.actions.get(seq=2),
+            "provisioning_grouprule": group_rule(self.acme, state=GroupRule.State.ACTIVE),
             "provisioning_mark": marked,
             "provisioning_provisioningjob": self.waiting,
         }
@@ -237,6 +249,10 @@ class Company:
             self._more_of_ada(place)
             rule(self.acme, f"Rule {place}", group=self.rows["directory_group"], grants=3)
             RuleGrant.objects.create(rule=self.rows["provisioning_accessrule"], name=f"More {place}")
+            group_rule(self.acme, f"group {place}", grants=3)
+            GroupGrant.objects.create(
+                rule=self.rows["provisioning_grouprule"], name=f"More {place}", role="viewer"
+            )
             mark(self.acme, f"vip{place}@example.org", made_by=staff(f"marker{place}"))
         actions(self.waiting, [*ACTIONS] * number, "held", person=self.rows["directory_person"])
         for row in self.rows.values():

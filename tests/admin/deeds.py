@@ -129,6 +129,18 @@ def _new_rule(company: Company, sender: Sender) -> Typed:
     }
 
 
+def _new_group_rule(company: Company, sender: Sender) -> Typed:
+    return {
+        "name": "sales",
+        "integration": company.acme.pk,
+        "state": "draft",
+        "grants-TOTAL_FORMS": 1,
+        "grants-INITIAL_FORMS": 0,
+        "grants-0-name": "Search",
+        "grants-0-role": "viewer",
+    }
+
+
 def _new_mark(company: Company, sender: Sender) -> Typed:
     return {
         "integration": company.acme.pk,
@@ -253,6 +265,30 @@ DEEDS = (
             "admin:provisioning_accessrule_changelist",
             OPERATORS,
             _selected(action, "provisioning_accessrule", "draft rule", post="yes"),
+        )
+        for action in ("activate", "propose", "draft", "delete_selected")
+    ),
+    Deed("write a group rule", "admin:provisioning_grouprule_add", OPERATORS, _new_group_rule),
+    Deed(
+        "change a group rule",
+        "admin:provisioning_grouprule_change",
+        OPERATORS,
+        _changed("provisioning_grouprule", state="draft"),
+    ),
+    Deed(
+        "change the role of a group",
+        "admin:provisioning_grouprule_change",
+        OPERATORS,
+        _changed("provisioning_grouprule", **{"grants-0-role": "owner"}),
+        table="provisioning.GroupGrant",
+    ),
+    Deed("delete a group rule", "admin:provisioning_grouprule_delete", OPERATORS, _confirmed),
+    *(
+        Deed(
+            f"{action} group rules in the list",
+            "admin:provisioning_grouprule_changelist",
+            OPERATORS,
+            _selected(action, "provisioning_grouprule", "draft group rule", post="yes"),
         )
         for action in ("activate", "propose", "draft", "delete_selected")
     ),

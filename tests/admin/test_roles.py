@@ -41,7 +41,7 @@ WITHOUT_A_PAGE = {
 """What everybody who is signed in is answered there."""
 
 NAMES = page_names()
-LISTS_WITH_ACTIONS = {"accessrule", "mark", "person", "group", "user"}
+LISTS_WITH_ACTIONS = {"accessrule", "grouprule", "mark", "person", "group", "user"}
 
 
 def refusal(page: str) -> int:
@@ -187,9 +187,9 @@ def test_an_empty_form_changes_nothing(company: Company, clients: dict[str, Clie
 
 @pytest.mark.django_db
 def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
-    migration, *later = (
+    migration, groups, *later = (
         importlib.import_module(f"provisioning.migrations.{name}")
-        for name in ("0002_roles", "0008_entitlements", "0013_keys")
+        for name in ("0002_roles", "0015_group_rules", "0008_entitlements", "0013_keys")
     )
     roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver"))
     before = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles}
@@ -200,6 +200,7 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
 
     for _ in range(2):
         migration.make_roles(apps, connection.schema_editor())
+        groups.give_to_roles(apps, connection.schema_editor())
         for one in later:
             one.show_to_every_role(apps, connection.schema_editor())
     after = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles.all()}

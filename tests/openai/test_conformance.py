@@ -32,6 +32,8 @@ PROJECT_KEYS = "/organization/projects/{project_id}/api_keys"
 PROJECT_USERS = "/organization/projects/{project_id}/users"
 PROJECT_ROLES = "/projects/{project_id}/roles"
 PROJECT_USER_ROLES = "/projects/{project_id}/users/{user_id}/roles"
+PROJECT_GROUPS = "/organization/projects/{project_id}/groups"
+PROJECT_GROUP_ROLES = "/projects/{project_id}/groups/{group_id}/roles"
 USER_ROLES = "/organization/users/{user_id}/roles"
 GROUP_USERS = "/organization/groups/{group_id}/users"
 OPERATIONS = {
@@ -70,6 +72,13 @@ OPERATIONS = {
     "retrieve_project_user_role": ("GET", PROJECT_USER_ROLES + "/{role_id}"),
     "create_project_user_role": ("POST", PROJECT_USER_ROLES),
     "delete_project_user_role": ("DELETE", PROJECT_USER_ROLES + "/{role_id}"),
+    "list_project_groups": ("GET", PROJECT_GROUPS),
+    "retrieve_project_group": ("GET", PROJECT_GROUPS + "/{group_id}"),
+    "create_project_group": ("POST", PROJECT_GROUPS),
+    "delete_project_group": ("DELETE", PROJECT_GROUPS + "/{group_id}"),
+    "list_project_group_roles": ("GET", PROJECT_GROUP_ROLES),
+    "create_project_group_role": ("POST", PROJECT_GROUP_ROLES),
+    "delete_project_group_role": ("DELETE", PROJECT_GROUP_ROLES + "/{role_id}"),
     "list_admin_keys": ("GET", "/organization/admin_api_keys"),
     "retrieve_admin_key": ("GET", "/organization/admin_api_keys/{key_id}"),
     "create_admin_key": ("POST", "/organization/admin_api_keys"),
@@ -148,7 +157,8 @@ def everything_asked(time) -> list[Recorded]:
     for number in range(120):
         organization.add_invite(f"invited.{number}@example.org")
         organization.add_project(f"Project {number}")
-        organization.add_group(f"Group {number}")
+        group = organization.add_group(f"Group {number}")
+        organization.add_group_to_project(search.id, group.id, "role-api-project-member")
     ada = organization.add_member("ada@example.org")
     organization.add_to_project(search.id, ada.id)
     for number in range(120):
@@ -156,6 +166,7 @@ def everything_asked(time) -> list[Recorded]:
         organization.add_project_key(search.id, ada.id, f"Key {number}")
         role = organization.add_role(f"Role {number}", [], project_id=search.id)
         organization.memberships[f"{search.id}/{ada.id}"].role_ids.append(role.id)
+        organization.project_groups[f"{search.id}/{group.id}"].role_ids.append(role.id)
         organization.assign_role(ada.id, organization.add_role(f"Role {number}", []).id)
     organization.create_admin_key("Hers", ada.id)
     with organization.console(ada.id):
@@ -168,6 +179,7 @@ def everything_asked(time) -> list[Recorded]:
         assert connector.check().works
         _read(connector, search.id, platform.id, ada.id)
         _write(connector, search.id, platform.id, ada.id)
+        _let_in_and_out(connector, search.id, platform.id)
         return list(simulator.requests)
 
 
@@ -224,6 +236,17 @@ def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: 
         connector.revoke_credential(made.facts.id)
     with pytest.raises(ActionRejected):
         connector.change_grant(user_id, in_group)
+
+
+def _let_in_and_out(connector: OpenAIConnector, project_id: str, group_id: str) -> None:
+    [full] = [found for found in connector.fetch_entitlements(["group"]) if found.name == "Group 119"]
+    found = connector.fetch_group_grants([full], [Entitlement("project", project_id, "Search")])
+    assert len(found.held[full.id, project_id]) == 121
+    rights = [one.right for one in found.roles[-2:]]
+    for right in rights:
+        connector.grant_to_group(group_id, right)
+    for right in rights:
+        connector.revoke_from_group(group_id, right)
 
 
 def test_every_request_is_one_that_openai_describes(everything_asked, document, description):

@@ -25,6 +25,7 @@ VOCABULARY = Vocabulary(
     implicit=frozenset({"project", "project role"}),
     unlisted=frozenset({"role", "project role"}),
     creatable=frozenset({"project", "group"}),
+    groups_hold=("group", "project"),
 )
 SEARCH = Entitlement("project", "proj_search", "Search")
 VOICE = Entitlement("project", "proj_voice", "Voice")

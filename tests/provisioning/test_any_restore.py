@@ -19,7 +19,8 @@ from tests.provisioning.generated import Case, cases
 def stored(takings: Iterable[Action]) -> list[Any]:
     """The actions as their rows give them back."""
     return [
-        SimpleNamespace(**plan_line(action, needs=None), person_id=action.person_id) for action in takings
+        SimpleNamespace(holder=None, **plan_line(action, needs=None), person_id=action.person_id)
+        for action in takings
     ]
 
 

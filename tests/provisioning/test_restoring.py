@@ -187,7 +187,13 @@ def test_what_was_written_down_names_every_kind_of_grant() -> None:
     grants = [Grant(kind, f"id of {kind}", "member") for kind in kinds]
     before = {"state": "active", "role": "reader", **named(grants, {})}
     row = SimpleNamespace(
-        kind="remove", email=ADA, account_id="user-1", person_id=1, entitlement=None, before=before
+        kind="remove",
+        email=ADA,
+        account_id="user-1",
+        person_id=1,
+        entitlement=None,
+        holder=None,
+        before=before,
     )
     [found] = losses([row])
     assert {(grant.kind, grant.name) for grant in found.grants} == {(kind, f"id of {kind}") for kind in kinds}

@@ -51,6 +51,26 @@ role = "reader"
             "has project role 'king'; choose one of viewer, member, owner",
         ),
         ("[[rule]]\nname = 'A'\nrole = 'reader'\nprojects = ['S', 's']", "names the project 's' twice"),
+        ("group = 3", "Groups are [[group]] tables."),
+        ("[[group]]\nprojects = []", "Group 1 needs a name, a text."),
+        ("[[group]]\nname = 'g'", "Group 1 (g) needs projects, a list, which may be empty."),
+        ("[[group]]\nname = 'g'\nprojects = 'S'", "Group 1 (g) has projects that is no list."),
+        ("[[group]]\nname = 'g'\nprojects = ['S']", "has an entry in projects without a name"),
+        ("[[group]]\nname = 'g'\nprojects = [{name = 'S'}]", "has an entry in projects without a role"),
+        (
+            "[[group]]\nname = 'g'\nprojects = [{name = 'S', role = 'r', x = 1}]",
+            "has an unknown key 'x' in projects",
+        ),
+        (
+            "[[group]]\nname = 'g'\nprojects = [{name = 'S', role = 'r'}, {name = 's', role = 'q'}]",
+            "names 's' twice in projects",
+        ),
+        ("[[group]]\nname = 'g'\nprojects = []\nrole = 'r'", "has an unknown key 'role'; there are name"),
+        ("[[group]]\nname = 'g'\nprojects = []\nstate = 'on'", "has state 'on'; choose one of draft"),
+        (
+            "[[group]]\nname='g'\nprojects=[]\n[[group]]\nname='G'\nprojects=[]",
+            "Two groups are named 'g'.",
+        ),
         ("[[rule]]\nname='A'\nrole='reader'\n[[rule]]\nname='a'\nrole='reader'", "Two rules are named 'a'."),
         (
             "[[rule]]\nname='A'\nrole='reader'\nprojects = [{name = 'S', create = 'yes'}]",
@@ -109,6 +129,20 @@ def test_what_is_imported_is_exported_and_imported_again_without_a_change(world:
     }
     again = import_rules(world.integration, exported.encode())
     assert (again["added"], again["changed"], len(again["unchanged"])) == ([], [], 3)
+
+
+def test_groups_are_imported_and_exported_beside_the_rules(world: World) -> None:
+    tables = (
+        '[[group]]\nname = "owners"\nprojects = []\nstate = "draft"\n\n'
+        '[[group]]\nname = "platform"\nprojects = [{ name = "Search", role = "viewer" }]\nstate = "active"\n'
+    )
+    outcome = import_rules(world.integration, tables.encode())
+    assert outcome == {"added": ["group owners", "group platform"], "changed": [], "unchanged": []}
+    exported = export_rules(world.integration)
+    assert tomllib.loads(exported)["group"] == tomllib.loads(tables)["group"]
+    assert len(import_rules(world.integration, exported.encode())["unchanged"]) == 3
+    changed = import_rules(world.integration, tables.replace("viewer", "Prompt editor").encode())
+    assert (changed["changed"], changed["unchanged"]) == (["group platform"], ["group owners"])
 
 
 def test_an_unknown_directory_group_stops_the_whole_file(world: World) -> None:

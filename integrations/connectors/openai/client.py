@@ -29,6 +29,7 @@ from integrations.connectors.openai.events import parse_event
 from integrations.connectors.openai.paging import Walk
 from integrations.connectors.openai.parsing import (
     AdminKey,
+    GroupRole,
     Holder,
     Page,
     ProjectKey,
@@ -248,6 +249,57 @@ class OpenAIClient:
         path = _path(PROJECTS_WITH_ROLES, project_id, "users", user_id, "roles", role_id)
         return self._delete(path, role_id)
 
+    # https://platform.openai.com/docs/api-reference/project-groups
+
+    def list_project_groups(self, project_id: str, name: str) -> list[str]:
+        """Their ids."""
+        path = _path(PROJECTS, project_id, "groups")
+        listed = self._list(
+            f"groups in the project {name}",
+            path,
+            parsing.parse_project_group,
+            identify=parsing.project_group_id,
+        )
+        return [group_id for _, group_id in listed]
+
+    def retrieve_project_group(self, project_id: str, group_id: str) -> tuple[str, str] | None:
+        path = _path(PROJECTS, project_id, "groups", group_id)
+        return self._retrieve(path, group_id, parsing.parse_project_group, identify=parsing.project_group_id)
+
+    def create_project_group(self, project_id: str, group_id: str, role_id: str) -> Receipt:
+        return self._post(
+            _path(PROJECTS, project_id, "groups"),
+            {"group_id": group_id, "role": role_id},
+            parsing.parse_project_group,
+            lambda told: told == (project_id, group_id),
+        )
+
+    def delete_project_group(self, project_id: str, group_id: str) -> Receipt:
+        return self._delete(_path(PROJECTS, project_id, "groups", group_id), group_id)
+
+    # https://platform.openai.com/docs/api-reference/project-group-role-assignments
+
+    def list_project_group_roles(self, project_id: str, group_id: str) -> list[GroupRole]:
+        """One proof tells of all groups of a project."""
+        path = _path(PROJECTS_WITH_ROLES, project_id, "groups", group_id, "roles")
+        name = f"roles of groups in the project {project_id}"
+        return self._list(name, path, parsing.parse_group_role, together=True)
+
+    def create_project_group_role(
+        self, project_id: str, group_id: str, role_id: str, confirms: Callable[[GroupRole], bool]
+    ) -> Receipt:
+        """`confirms`: whether it is the role that was meant, since the answer may have another id of it."""
+        return self._post(
+            _path(PROJECTS_WITH_ROLES, project_id, "groups", group_id, "roles"),
+            {"role_id": role_id},
+            parsing.parse_group_role_assignment,
+            lambda told: told[0] == group_id and confirms(told[1]),
+        )
+
+    def delete_project_group_role(self, project_id: str, group_id: str, role_id: str) -> Receipt:
+        path = _path(PROJECTS_WITH_ROLES, project_id, "groups", group_id, "roles", role_id)
+        return self._delete(path, role_id)
+
     # https://platform.openai.com/docs/api-reference/admin-api-keys
 
     def list_admin_keys(self) -> list[AdminKey]:
@@ -309,9 +361,11 @@ class OpenAIClient:
         most_pages: int | None = None,
         *,
         together: bool = False,
+        identify: Parse[str] = parsing.row_id,
     ) -> list[Value]:
         """`asked`: what the list is narrowed or widened by. Only with `most_pages` may it be left unread.
-        `together`: proven as one with the lists of the same name that were read just before.
+        `together`: proven as one with the lists of the same name that were read just before. `identify`: by
+        what no row may come twice.
         """
         walk, started = Walk(name), time.monotonic()
         found: list[Value] = []
@@ -321,7 +375,7 @@ class OpenAIClient:
                 path, {"limit": "100", **(asked or {})} | ({"after": cursor} if cursor else {})
             )
             try:
-                cursor = self._take(walk, reply.body, parse, found)
+                cursor = self._take(walk, reply.body, parse, found, identify)
             except Unreadable as problem:
                 raise _incomplete(problem, reply) from None
             self._progress(f"Read {walk.items} {name}.")
@@ -334,17 +388,21 @@ class OpenAIClient:
         self.listings.append(proof)
         return found
 
-    def _take(self, walk: Walk, body: bytes, parse: Parse[Value], found: list[Value]) -> str | None:
+    def _take(
+        self, walk: Walk, body: bytes, parse: Parse[Value], found: list[Value], identify: Parse[str]
+    ) -> str | None:
         page = parsing.parse_page(body, walk.place)
         ids = []
         for number, value in enumerate(page.rows, start=1):
             place = f"{walk.place}, row {number},"
             row = parsing.parse_row(value, place)
-            ids.append(parsing.row_id(row, place))
+            ids.append(identify(row, place))
             found.append(parse(row, place))
         return walk.take(page, ids)
 
-    def _retrieve(self, path: str, subject_id: str, parse: Parse[Value]) -> Value | None:
+    def _retrieve(
+        self, path: str, subject_id: str, parse: Parse[Value], identify: Parse[str] = parsing.row_id
+    ) -> Value | None:
         """None only where OpenAI itself says that there is no such thing."""
         reply = self._hear(self._transport.read(path))
         if reply.status == 404 and parsing.parse_refusal(reply.body):
@@ -353,7 +411,7 @@ class OpenAIClient:
             raise self._refusal(reply, ReadIncomplete)
         try:
             answer = parsing.parse_object(reply.body, "The answer")
-            found, told_of = parse(answer, "The answer"), parsing.row_id(answer, "The answer")
+            found, told_of = parse(answer, "The answer"), identify(answer, "The answer")
         except Unreadable as problem:
             raise _incomplete(problem, reply) from None
         if told_of != subject_id:

@@ -23,6 +23,7 @@ from integrations.connectors.base import (
     Entitlement,
     Event,
     Grant,
+    GroupGrants,
     Key,
     Keys,
     Listing,
@@ -38,7 +39,15 @@ from integrations.connectors.base import (
 )
 from integrations.connectors.budget import Budgets
 from integrations.connectors.http import Pace, Transport
-from integrations.connectors.openai import checking, entering, events, keys, project_roles, residue
+from integrations.connectors.openai import (
+    checking,
+    entering,
+    events,
+    keys,
+    project_groups,
+    project_roles,
+    residue,
+)
 from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.parsing import GROUP, HOLDER, MEMBER, PROJECT, PROJECT_ROLE, ROLE, Holder
 
@@ -73,6 +82,7 @@ class OpenAIConnector(Connector):
         implicit=frozenset({PROJECT, PROJECT_ROLE}),
         unlisted=frozenset({ROLE, PROJECT_ROLE}),
         creatable=frozenset({PROJECT, GROUP}),
+        groups_hold=(GROUP, PROJECT),
     )
 
     @sensitive_variables("secret")
@@ -295,6 +305,28 @@ class OpenAIConnector(Connector):
 
     def revoke_key(self, key_id: str) -> Receipt:
         return self._gone_or(lambda: keys.revoke(self._client, key_id))
+
+    # -- groups in projects
+
+    def fetch_group_grants(
+        self, groups: Collection[Entitlement], places: Collection[Entitlement]
+    ) -> GroupGrants:
+        return project_groups.fetch(self._client, groups, places)
+
+    def group_holds(self, group_id: str, right: Entitlement) -> bool:
+        return project_groups.holds(self._client, group_id, right)
+
+    def grant_to_group(self, group_id: str, right: Entitlement) -> Receipt:
+        try:
+            return project_groups.grant(self._client, group_id, right)
+        except ActionRejected as refusal:
+            with suppress(ConnectorError):
+                if "already" in str(refusal) and self.group_holds(group_id, right):
+                    return Receipt(refusal.request_id)
+            raise
+
+    def revoke_from_group(self, group_id: str, right: Entitlement) -> Receipt:
+        return self._gone_or(lambda: project_groups.revoke(self._client, group_id, right))
 
     # -- admin keys
 

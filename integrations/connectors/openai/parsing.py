@@ -31,6 +31,7 @@ ROLE = "role"
 PROJECT_ROLE = "project role"
 HOLDER = "holder"
 DEFAULT_PROJECT = "it is the default project, which OpenAI does not let anyone change"
+TENANT_GROUP = "it belongs to the whole tenant, not to this organization"
 OWN_ROLE = "it is one of OpenAI's own, which a rule gives as a role and not by this list"
 
 UNSOUND = re.compile("[\0\ud800-\udfff]")
@@ -58,6 +59,16 @@ class Holder:
 
     id: str
     role: str
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRole:
+    """A role as a group holds it. `own`: by itself, and not only through something else."""
+
+    id: str
+    name: str
+    predefined: bool
+    own: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +264,7 @@ def parse_group(row: Row, place: str) -> Entitlement:
     if _flag(row, "is_scim_managed", place):
         unmanageable = "it is fed by the identity provider through OpenAI's own SCIM"
     elif row.get("group_type") == "tenant_group":
-        unmanageable = "it belongs to the whole tenant, not to this organization"
+        unmanageable = TENANT_GROUP
     return Entitlement(GROUP, group_id, _text(row, "name", place) or group_id, unmanageable)
 
 
@@ -293,6 +304,39 @@ def parse_role_assignment(row: Row, place: str) -> Holder:
     _check_object(row, place, "user.role")
     user, role = (parse_row(row.get(field), f"{place}, field {field},") for field in ("user", "role"))
     return Holder(row_id(user, place), _id(role, place))
+
+
+def project_group_id(row: Row, place: str) -> str:
+    """A group in a project has no id of its own."""
+    found = _required(row, "group_id", place)
+    return _id({"id": found}, place)
+
+
+def parse_project_group(row: Row, place: str) -> tuple[str, str]:
+    """The ids of project and group."""
+    _check_object(row, place, "project.group", "organization.project.group")
+    return _required(row, "project_id", place), project_group_id(row, place)
+
+
+def parse_group_role(row: Row, place: str) -> GroupRole:
+    """As the list of a group's roles has it. OpenAI does not say what a group would inherit a role from."""
+    sources = row.get("assignment_sources") or []
+    if not isinstance(sources, list):
+        raise Unreadable(f"{place} has assignment_sources that are no list")
+    kinds = [_text(parse_row(source, place), "principal_type", place) for source in sources]
+    return GroupRole(
+        _id(row, place),
+        _required(row, "name", place),
+        _flag(row, "predefined_role", place),
+        own=not kinds or "group" in kinds,
+    )
+
+
+def parse_group_role_assignment(row: Row, place: str) -> tuple[str, GroupRole]:
+    """The answer to giving a group a role: the group's id, and the role."""
+    _check_object(row, place, "group.role")
+    group, role = (parse_row(row.get(field), f"{place}, field {field},") for field in ("group", "role"))
+    return _id(group, place), parse_group_role(role, place)
 
 
 def parse_admin_key(row: Row, place: str) -> AdminKey | None:
