@@ -85,6 +85,9 @@ NAVIGATION: list[dict[str, Any]] = [
             _page("People", "person", "admin:directory_person_changelist", "directory.view_person"),
             _page("Groups", "groups", "admin:directory_group_changelist", "directory.view_group"),
             _page("Sources", "input", "admin:directory_source_changelist", "directory.view_source"),
+            _page(
+                "Conflicts", "call_split", "admin:directory_conflict_changelist", "directory.view_conflict"
+            ),
         ],
     },
     {

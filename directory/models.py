@@ -1,12 +1,14 @@
 """The local identity directory: the people and groups that decide who has access."""
 
 import hashlib
+import hmac
 import secrets
 import uuid
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models, transaction
 from django.db.models.functions import Lower
@@ -18,6 +20,7 @@ from directory.ldap.models import LdapServer, Pull
 from directory.time_zones import by_day, day_in, validate_time_zone
 
 __all__ = [
+    "Conflict",
     "DateWatch",
     "EmailTaken",
     "Group",
@@ -29,6 +32,24 @@ __all__ = [
     "Source",
     "take_snapshot",
 ]
+
+TOKEN_OVERLAP = timedelta(hours=24)
+"""So long the token before is valid when a new one is issued, for somebody has to enter it at the client."""
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class SourceQuerySet(models.QuerySet["Source"]):
+    def with_token(self, token: str, *, now: datetime) -> "Source | None":
+        """The SCIM source whose token this is: the newest, or the one before while it is still valid."""
+        digest = _digest(token)
+        found = None
+        for source in self.filter(kind=Source.Kind.SCIM):  # all of them, so that time tells nothing
+            if source.has_digest(digest, now=now):
+                found = source
+        return found
 
 
 class Source(models.Model):
@@ -51,6 +72,11 @@ class Source(models.Model):
         editable=False,
         help_text=_("When a person last accepted that this source became much smaller."),
     )
+    old_token_digest = models.CharField(max_length=64, blank=True, editable=False)
+    old_token_valid_until = models.DateTimeField(null=True, blank=True, editable=False)
+    token_used_at = models.DateTimeField(_("token last used at"), null=True, blank=True, editable=False)
+
+    objects = SourceQuerySet.as_manager()
 
     class Meta:
         permissions = [("import_people", "Can import people from a file")]
@@ -58,13 +84,38 @@ class Source(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def issue_token(self, *, now: Any) -> str:
-        """Replace the bearer token; the only time its text is known."""
+    def issue_token(self, *, now: datetime) -> str:
+        """Replace the bearer token; the only time its text is known. The one before is valid for a while."""
         token = f"cakewalk-scim-{secrets.token_urlsafe(32)}"
-        self.token_digest = hashlib.sha256(token.encode()).hexdigest()
+        self.old_token_digest = self.token_digest
+        self.old_token_valid_until = now + TOKEN_OVERLAP if self.token_digest else None
+        self.token_digest = _digest(token)
         self.token_issued_at = now
-        self.save(update_fields=["token_digest", "token_issued_at"])
+        self._save_tokens()
         return token
+
+    def revoke_old_token(self) -> None:
+        self.old_token_digest, self.old_token_valid_until = "", None
+        self._save_tokens()
+
+    def _save_tokens(self) -> None:
+        self.save(
+            update_fields=["token_digest", "token_issued_at", "old_token_digest", "old_token_valid_until"]
+        )
+
+    def has_old_token(self, *, now: datetime) -> bool:
+        return self.old_token_valid_until is not None and now < self.old_token_valid_until
+
+    def has_digest(self, digest: str, *, now: datetime) -> bool:
+        is_current = hmac.compare_digest(digest, self.token_digest)
+        is_old = hmac.compare_digest(digest, self.old_token_digest)
+        return is_current or (is_old and self.has_old_token(now=now))
+
+    def note_token_use(self, *, now: datetime) -> None:
+        """To the minute, for a client may ask a hundred times in one."""
+        if self.token_used_at is None or now - self.token_used_at >= timedelta(minutes=1):
+            self.token_used_at = now
+            self.save(update_fields=["token_used_at"])
 
     def allow_drop(self, *, now: Any) -> None:
         self.drop_allowed_at = now
@@ -118,7 +169,10 @@ class PersonQuerySet(models.QuerySet["Person"]):
 
 
 class Person(models.Model):
-    """An entry of the directory. Every address they answer to is also a row of `PersonEmail`."""
+    """An entry of the directory. Every address they answer to is also a row of `PersonEmail`.
+
+    `email` is empty where the source knows of no address yet: then nobody can be invited.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     email = models.EmailField(_("e-mail"))
@@ -160,7 +214,7 @@ class Person(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.email
+        return self.email or self.name or str(self.public_id)
 
     def clean(self) -> None:
         if self.start_date and self.end_date and self.end_date < self.start_date:
@@ -175,7 +229,7 @@ class Person(models.Model):
 
         Raises EmailTaken, and changes nothing, when one of them is somebody else's.
         """
-        wanted = {email_key(address): address for address in [*aliases, self.email]}
+        wanted = {email_key(address): address for address in [*aliases, self.email] if address}
         with transaction.atomic():
             taken = PersonEmail.objects.filter(key__in=wanted).exclude(person=self).select_related("person")
             if holder := taken.first():
@@ -201,6 +255,70 @@ class PersonEmail(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class ConflictQuerySet(models.QuerySet["Conflict"]):
+    def note(self, source: Source, address: str, holder: Person, *, now: datetime) -> None:
+        """Once for each source and address, however often it is tried. What was dismissed stays so."""
+        conflict, is_new = self.get_or_create(
+            source=source,
+            key=email_key(address),
+            defaults={"address": address, "person": holder, "first_at": now, "last_at": now},
+        )
+        if not is_new:
+            conflict.happened_again(address, holder, now=now)
+
+
+class Conflict(models.Model):
+    """An address that a source wanted for a person of its own, and that belongs to one of another source."""
+
+    class State(models.TextChoices):
+        OPEN = "open", _("Open")
+        HANDED_OVER = "handed_over", _("Handed over")
+        DISMISSED = "dismissed", _("Dismissed")
+
+    source = models.ForeignKey(Source, on_delete=models.CASCADE, related_name="conflicts")
+    address = models.EmailField()
+    key = models.CharField(max_length=254)
+    person = models.ForeignKey(
+        Person, on_delete=models.CASCADE, related_name="conflicts", verbose_name=_("belongs to")
+    )
+    state = models.CharField(max_length=20, choices=State.choices, default=State.OPEN)
+    times = models.PositiveIntegerField(_("how often"), default=1)
+    first_at = models.DateTimeField(_("first at"))
+    last_at = models.DateTimeField(_("last at"))
+    settled_at = models.DateTimeField(_("settled at"), null=True, blank=True)
+    settled_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+
+    objects = ConflictQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["source", "key"], name="conflict_once")]
+
+    def __str__(self) -> str:
+        return f"{self.address} for {self.source}"
+
+    def happened_again(self, address: str, holder: Person, *, now: datetime) -> None:
+        self.address, self.person, self.last_at = address, holder, now
+        self.times += 1
+        if self.state == self.State.HANDED_OVER:  # and back, since
+            self.state = self.State.OPEN
+        self.save(update_fields=["address", "person", "last_at", "times", "state"])
+
+    def hand_over(self, *, by: Any, now: datetime) -> None:
+        """The person is now of the source that asked for them, which takes them over when it asks again."""
+        self.person.source, self.person.external_id = self.source, ""
+        self.person.save(update_fields=["source", "external_id", "updated_at"])
+        self._settle(self.State.HANDED_OVER, by=by, now=now)
+
+    def dismiss(self, *, by: Any, now: datetime) -> None:
+        self._settle(self.State.DISMISSED, by=by, now=now)
+
+    def _settle(self, state: str, *, by: Any, now: datetime) -> None:
+        self.state, self.settled_by, self.settled_at = state, by, now
+        self.save(update_fields=["state", "settled_by", "settled_at"])
 
 
 class Membership(models.Model):
@@ -251,8 +369,7 @@ def take_snapshot(now: datetime) -> snapshot.Directory:
     for pk, email, name, source in rows:
         primary = email_key(email)
         others = sorted(key for key in aliases.get(pk, ()) if key != primary)
-        people.append(
-            snapshot.Person(pk, email, (primary, *others), name, pk in active, frozenset(groups.get(pk, ())))
-        )
+        keys = (primary, *others) if email else ()
+        people.append(snapshot.Person(pk, email, keys, name, pk in active, frozenset(groups.get(pk, ()))))
         by_source[source] += pk in active
     return snapshot.Directory(tuple(people), by_source)

@@ -38,6 +38,7 @@ class Situation(StrEnum):
     MANAGED_ELSEWHERE = "managed_elsewhere"
     SERVICE_ACCOUNT = "service_account"
     OUTSIDE_DOMAINS = "outside_domains"
+    NO_ADDRESS = "no_address"
     RULE_PROBLEM = "rule_problem"
     MISSING = "missing"
     RESTORED = "restored"

@@ -16,6 +16,9 @@ from provisioning.recovering import in_words
 ROLLING_WINDOW = timedelta(hours=24)
 """Takings of this long count together against the removal limit."""
 
+BIT_BY_BIT = timedelta(hours=1)
+"""What a SCIM client takes away in this time counts together against the guard of its source."""
+
 MOST_RENEWALS = 3
 RENEWALS_OF = timedelta(days=90)
 """Whoever let so many invites lapse in this time is not invited again by itself."""
@@ -336,20 +339,28 @@ def is_first_applying(integration: Integration) -> bool:
 
 def sources_before(integration: Integration) -> dict[str, int]:
     """Active people by source at the last sync not refused, under the names that the sources have now.
-    Sources whose drop was accepted are left out.
+
+    Of a SCIM client, which names its leavers one by one, the most in the hour up to that sync: what it takes
+    away bit by bit counts together. Counts from before a drop was accepted are left out.
     """
     planned = integration.jobs.syncs().filter(planned_at__isnull=False, refusal__isnull=True)
     last = planned.order_by("-planned_at").first()
     if last is None or last.planned_at is None:
         return {}
-    ids = last.directory.get("source_ids", {})
-    present = Source.objects.in_bulk(ids.values())
-    before = {}
-    for name, active in last.directory.get("sources", {}).items():
-        source = present.get(ids.get(name))
-        accepted = source and source.drop_allowed_at and source.drop_allowed_at >= last.planned_at
-        if not accepted:
-            before[source.name if source else name] = active
+    present = Source.objects.in_bulk()
+    before: dict[str, int] = {}
+    lately = planned.filter(planned_at__gte=last.planned_at - BIT_BY_BIT)
+    for planned_at, directory in lately.values_list("planned_at", "directory"):
+        ids = directory.get("source_ids", {})
+        for name, active in directory.get("sources", {}).items():
+            source = present.get(ids.get(name))
+            accepted = (
+                source and source.drop_allowed_at and planned_at and source.drop_allowed_at >= planned_at
+            )
+            counts = planned_at == last.planned_at or (source and source.kind == Source.Kind.SCIM)
+            if counts and not accepted:
+                known_as = source.name if source else name
+                before[known_as] = max(active, before.get(known_as, 0))
     return before
 
 

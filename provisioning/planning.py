@@ -207,6 +207,9 @@ class Planner:
         target = self.policy.target_for(person)
         if target is None:
             return []
+        if not person.keys:
+            detail = f"{person.name or 'Somebody'} has no e-mail in the directory, so nobody can be invited."
+            return [self._report_person(person, Situation.NO_ADDRESS, detail)]
         if mark := self.policy.mark_on(*person.keys):
             return [self._report_person(person, Situation(mark.kind), f"Marked {mark.kind}: {mark.reason}")]
         if not self.policy.manages(person.email):

@@ -22,6 +22,7 @@ SITUATIONS: Mapping[str, str] = {
     Situation.MANAGED_ELSEWHERE: "Managed elsewhere",
     Situation.SERVICE_ACCOUNT: "Service account",
     Situation.OUTSIDE_DOMAINS: "Outside the domains",
+    Situation.NO_ADDRESS: "No address",
     Situation.RULE_PROBLEM: "Rule problem",
     Situation.MISSING: "Missing",
     Situation.RESTORED: "Restored",

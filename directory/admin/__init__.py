@@ -1,7 +1,8 @@
-"""Staff pages of the directory: people and their import, groups, sources."""
+"""Staff pages of the directory: people and their import, groups, sources, conflicts."""
 
+from directory.admin.conflicts import ConflictAdmin
 from directory.admin.groups import GroupAdmin
 from directory.admin.people import PersonAdmin
 from directory.admin.sources import SourceAdmin
 
-__all__ = ["GroupAdmin", "PersonAdmin", "SourceAdmin"]
+__all__ = ["ConflictAdmin", "GroupAdmin", "PersonAdmin", "SourceAdmin"]

@@ -9,19 +9,20 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from cakewalk.theme import ModelAdmin, display
-from directory.models import Person, Source
+from directory.models import Conflict, Person, Source
 from provisioning import requesting
 
 
 @admin.register(Source)
 class SourceAdmin(ModelAdmin):
     when_empty = "The first import, the first person entered by hand, or the command scim_source makes one."
-    list_display = ("name", "kind", "people_number", "active_number", "token_issued_at", "drop_allowed_at")
+    list_display = ("name", "kind", "people_number", "active_number", "token_used_at", "drop_allowed_at")
     search_fields = ("name",)
     ordering = ("name",)
     actions = None
@@ -58,14 +59,22 @@ class SourceAdmin(ModelAdmin):
         source = self.get_object(request, object_id)
         extra = dict(extra_context or {})
         if source is not None and self.has_view_permission(request, source):
-            may_accept = self.has_change_permission(request, source)
-            extra |= {"title": source.name, "source": source, "may_accept": may_accept}
+            may_change = self.has_change_permission(request, source)
+            extra |= {"title": source.name, "source": source, "may_change": may_change}
+            extra |= {
+                "address": request.build_absolute_uri("/scim/v2"),
+                "has_old_token": source.has_old_token(now=timezone.now()),
+                "open_conflicts": source.conflicts.filter(state=Conflict.State.OPEN).count(),
+            }
         return super().change_view(request, object_id, form_url, extra)
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.accept_size))
+        buttons = {"accept": self.accept_size, "rotate": self.rotate_token, "revoke": self.revoke_old_token}
         urls: list[URLPattern] = super().get_urls()
-        return [path("<int:pk>/accept/", view, name="directory_source_accept"), *urls]
+        for name, view in buttons.items():
+            pressed = self.admin_site.admin_view(require_POST(view))
+            urls.insert(0, path(f"<int:pk>/{name}/", pressed, name=f"directory_source_{name}"))
+        return urls
 
     def accept_size(self, request: HttpRequest, pk: int) -> HttpResponse:
         if not self.has_change_permission(request):
@@ -79,6 +88,36 @@ class SourceAdmin(ModelAdmin):
             request, f"The size of {source} is accepted. A sync is due for every enabled integration."
         )
         return redirect("admin:directory_source_change", pk)
+
+    def rotate_token(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Answered with the token itself instead of leading on: it is shown once and kept nowhere."""
+        source = self._scim_source(request, pk)
+        with transaction.atomic():
+            token = source.issue_token(now=timezone.now())
+            self.log_change(request, source, "Rotated the token.")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"The new token of {source}",
+            "opts": self.opts,
+            "source": source,
+            "token": token,
+            "address": request.build_absolute_uri("/scim/v2"),
+        }
+        answer = TemplateResponse(request, "directory/token.html", context)
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    def revoke_old_token(self, request: HttpRequest, pk: int) -> HttpResponse:
+        source = self._scim_source(request, pk)
+        source.revoke_old_token()
+        self.log_change(request, source, "Revoked the old token.")
+        messages.success(request, f"The old token of {source} is void. Only the newest one works.")
+        return redirect("admin:directory_source_change", pk)
+
+    def _scim_source(self, request: HttpRequest, pk: int) -> Source:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        return get_object_or_404(Source, pk=pk, kind=Source.Kind.SCIM)
 
 
 def _number_of(people: QuerySet[Person]) -> Coalesce:

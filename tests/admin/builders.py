@@ -13,7 +13,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from cakewalk.models import User
-from directory.models import Group, Membership, PersonEmail
+from directory.models import Conflict, Group, Membership, PersonEmail, Source
 from integrations.models import Integration
 from provisioning.history import digest_of
 from provisioning.models import (
@@ -210,6 +210,10 @@ class Company:
         found = account(self.acme, person=ada, match=Account.Match.EMAIL, situation="matched")
         by_rule = rule(self.acme, group=engineering, state=AccessRule.State.ACTIVE)
         marked = mark(self.acme, made_by=chief)
+        okta = source("okta", kind=Source.Kind.SCIM)
+        for _ in range(2):  # so that one is the old one
+            okta.issue_token(now=timezone.now())
+        Conflict.objects.note(okta, "ada@example.org", ada, now=timezone.now())
         role = Role.objects.create(name="Visitor")
         role.permissions.add(Permission.objects.get(codename="view_person"))
         self.rows = {
@@ -221,6 +225,8 @@ class Company:
             "spare group": Group.objects.create(name="spare"),
             "auth_group": role,
             "auth_user": staff("guest", "Auditor"),
+            "scim source": okta,
+            "directory_conflict": okta.conflicts.get(),
             "directory_group": engineering,
             "directory_person": ada,
             "directory_source": ada.source,
@@ -253,6 +259,8 @@ class Company:
             GroupGrant.objects.create(
                 rule=self.rows["provisioning_grouprule"], name=f"More {place}", role="viewer"
             )
+            held = (f"p{place}@example.org", self.rows["directory_person"])
+            Conflict.objects.note(source(f"source {place}"), *held, now=timezone.now())
             mark(self.acme, f"vip{place}@example.org", made_by=staff(f"marker{place}"))
         actions(self.waiting, [*ACTIONS] * number, "held", person=self.rows["directory_person"])
         for row in self.rows.values():

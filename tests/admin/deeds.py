@@ -342,6 +342,13 @@ DEEDS = (
     Deed(
         "rename a source", "admin:directory_source_change", OPERATORS, _changed("directory_source", name="hr")
     ),
+    Deed("rotate a token", "admin:directory_source_rotate", OPERATORS, row="scim source"),
+    Deed("revoke an old token", "admin:directory_source_revoke", OPERATORS, row="scim source"),
+    Deed("write a conflict", "admin:directory_conflict_add", NONE, _confirmed),
+    Deed("change a conflict", "admin:directory_conflict_change", NONE, _confirmed),
+    Deed("delete a conflict", "admin:directory_conflict_delete", NONE, _confirmed),
+    Deed("hand a person over", "admin:directory_conflict_hand_over", OPERATORS),
+    Deed("dismiss a conflict", "admin:directory_conflict_dismiss", OPERATORS),
     Deed("accept a smaller source", "admin:directory_source_accept", OPERATORS),
     Deed("write a source", "admin:directory_source_add", NONE, _confirmed),
     Deed("delete a source", "admin:directory_source_delete", NONE, _confirmed),

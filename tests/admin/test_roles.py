@@ -20,7 +20,11 @@ from tests.admin.roles import NONE, ROLES, SHOWN_TO, STAFF
 WITHOUT_A_PAGE = {
     # Buttons, which are pressed and not opened.
     "admin:directory_person_deactivate": 405,
+    "admin:directory_conflict_dismiss": 405,
+    "admin:directory_conflict_hand_over": 405,
     "admin:directory_source_accept": 405,
+    "admin:directory_source_revoke": 405,
+    "admin:directory_source_rotate": 405,
     "admin:integrations_integration_disable": 405,
     "admin:integrations_integration_enable": 405,
     "admin:integrations_integration_preview": 405,
@@ -189,7 +193,7 @@ def test_an_empty_form_changes_nothing(company: Company, clients: dict[str, Clie
 def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
     migration, groups, *later = (
         importlib.import_module(f"provisioning.migrations.{name}")
-        for name in ("0002_roles", "0015_group_rules", "0008_entitlements", "0013_keys")
+        for name in ("0002_roles", "0015_group_rules", "0008_entitlements", "0013_keys", "0016_conflicts")
     )
     roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver"))
     before = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles}

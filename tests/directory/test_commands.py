@@ -3,9 +3,11 @@
 import hashlib
 import io
 import json
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from directory.models import Person, Source
 from provisioning import requesting
@@ -145,7 +147,30 @@ def test_an_existing_scim_source_keeps_its_token_unless_rotated():
     assert Source.objects.get().token_digest == hashlib.sha256(before.encode()).hexdigest()
     document = json.loads(run("scim_source", "okta", "--rotate", "--json")[0])
     assert document.pop("token") != before
-    assert document == {"source": "okta", "kind": "scim", "rotated": True}
+    assert document == {
+        "source": "okta",
+        "kind": "scim",
+        "rotated": True,
+        "old_token_valid_until": Source.objects.get().old_token_valid_until.isoformat(),
+    }
+    assert run("scim_source", "okta", "--rotate")[1].startswith("The token before works until ")
+
+
+def test_the_token_before_the_newest_works_for_a_day_or_until_it_is_revoked():
+    first, second, third = (
+        run("scim_source", "okta", *more)[0].strip() for more in ((), ("--rotate",), ("--rotate",))
+    )
+    source, now = Source.objects.get(), timezone.now()
+
+    def working(at):
+        tokens = (first, second, third)
+        return [token for token in tokens if Source.objects.with_token(token, now=at) == source]
+
+    assert working(now) == [second, third]
+    assert working(now + timedelta(hours=24, seconds=1)) == [third]
+    source.revoke_old_token()
+    assert working(now) == [third]
+    assert Source.objects.with_token("", now=now) is None
 
 
 @pytest.mark.parametrize(

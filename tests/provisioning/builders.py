@@ -42,7 +42,7 @@ _ids = count(1)
 def person(
     email: str, *aliases: str, active: bool = True, groups: tuple[int, ...] = (), id: int = 0
 ) -> Person:
-    keys = tuple(email_key(address) for address in (email, *aliases))
+    keys = tuple(email_key(address) for address in (email, *aliases) if address)
     return Person(id or next(_ids), email, keys, active=active, groups=frozenset(groups))
 
 

@@ -76,6 +76,7 @@ ROWS = [
         ada(),
         by=policy(managed_domains=frozenset({"y.org"})),
     ),
+    Row("entitled, without an e-mail", "none", [person("")]),
     Row("entitled", "member with just that", ada(), [member(ADA)]),
     Row("entitled to a project too", "member without it, as we left it", ada(), [member(ADA)],
         policy(SEARCHERS), as_left(member(ADA))),

@@ -13,9 +13,10 @@ from directory.models import Source
 
 class Command(BaseCommand):
     help = (
-        "Make a source of people that an identity provider fills through SCIM, and print the bearer token "
-        "that its SCIM client signs in with. The token is printed once and kept only as a digest; "
-        "--rotate replaces it, and the old one stops working at once."
+        "Make a source of people that an identity provider fills through SCIM at /scim/v2, and print the "
+        "bearer token that its SCIM client signs in with. The token is printed once and kept only as a "
+        "digest. --rotate issues a new one; the one before works for another 24 hours, unless it is revoked "
+        "on the source's page."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -30,11 +31,21 @@ class Command(BaseCommand):
         if json:
             self._print_json(source, token, rotated=rotate)
             return
+        if source.old_token_valid_until:
+            until = f"{timezone.localtime(source.old_token_valid_until):%Y-%m-%d %H:%M %Z}"
+            self.stderr.write(f"The token before works until {until}.", style_func=str)
         self.stderr.write(f"The token of source {name!r}, shown only this once:", style_func=str)
         self.stdout.write(token)
 
     def _print_json(self, source: Source, token: str, *, rotated: bool) -> None:
-        document = {"source": source.name, "kind": source.kind, "rotated": rotated, "token": token}
+        until = source.old_token_valid_until
+        document = {
+            "source": source.name,
+            "kind": source.kind,
+            "rotated": rotated,
+            "token": token,
+            "old_token_valid_until": until.isoformat() if until else None,
+        }
         self.stdout.write(json.dumps(document, ensure_ascii=False))
 
 

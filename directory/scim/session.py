@@ -1,0 +1,33 @@
+"""One request of one client, and what it leads to."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from scim2_models import ResponseParameters
+
+from directory.models import Person, Source
+
+
+@dataclass
+class Session:
+    """`changed`: people whose entry is another one now. `conflicts`: addresses that are somebody else's."""
+
+    source: Source
+    now: datetime
+    changed: set[int] = field(default_factory=set)
+    conflicts: list[tuple[str, Person]] = field(default_factory=list)
+
+
+def wants(parameters: ResponseParameters[Any] | None, attribute: str) -> bool:
+    """Whether the answer may hold the attribute, so that it has to be loaded."""
+    if parameters is None:
+        return True
+    if parameters.attributes:
+        return any(_bare(path).partition(".")[0] == attribute for path in parameters.attributes)
+    return all(_bare(path) != attribute for path in parameters.excluded_attributes or ())
+
+
+def _bare(path: Any) -> str:
+    """`members.value` of `urn:…:Group:members.value`."""
+    return str(path).rpartition(":")[2].lower()

@@ -1,0 +1,52 @@
+"""Checks that others wrote for SCIM servers: the tester's over the protocol, the library's of a storage."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from django.core.wsgi import get_wsgi_application
+from django.utils import timezone
+from scim2_client.engines.wsgi import WSGISCIMClient
+from scim2_models import ScimProvider
+from scim2_server.testing import ScimStorageContract
+from scim2_tester import Status, check_server
+
+from directory.models import Source
+from directory.scim.schemas import PROVIDER
+from directory.scim.session import Session
+from directory.scim.storage import DirectoryStorage
+from tests.scim.builders import ScimClient
+
+pytestmark = pytest.mark.django_db
+
+
+def test_the_tester_finds_nothing_to_complain_of() -> None:
+    okta = ScimClient()
+    tested: Any = WSGISCIMClient(
+        get_wsgi_application(),
+        base_url="http://localhost/scim/v2",
+        headers={"Authorization": f"Bearer {okta.token}"},
+    )
+
+    results = check_server(tested)
+
+    counts = Counter(result.status for result in results)
+    assert [
+        (result.title, result.status, result.reason)
+        for result in results
+        if result.status not in (Status.SUCCESS, Status.COMPLIANT, Status.ACCEPTABLE)
+    ] == []
+    assert counts.total() >= 135
+
+
+class TestStorage(ScimStorageContract):
+    """Our storage against the library's own evaluator of filters, its sorting and its rules."""
+
+    @pytest.fixture
+    def provider(self) -> ScimProvider:
+        return PROVIDER
+
+    @pytest.fixture
+    def storage(self) -> DirectoryStorage:
+        okta = Source.objects.create(name="okta", kind=Source.Kind.SCIM)
+        return DirectoryStorage(Session(okta, timezone.now()))
