@@ -32,13 +32,16 @@ class PresenceFilter(DropdownFilter):
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
+            ("changed", "New or gone at the last read"),
             ("new", f"First seen within {RECENT.days} days"),
             ("ended", f"Gone within {RECENT.days} days"),
             ("gone", "Gone"),
             ("all", "Present and gone"),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Key]) -> QuerySet[Key]:
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "changed":
+            return queryset.changed()
         recently = timezone.now() - RECENT
         asked: dict[str, dict[str, Any]] = {
             "new": {"first_seen_at__gte": recently},

@@ -3,7 +3,7 @@
 from datetime import date, datetime, timedelta
 
 from django.db import models
-from django.db.models import ExpressionWrapper, Q
+from django.db.models import ExpressionWrapper, F, Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +28,11 @@ class KeyQuerySet(models.QuerySet["Key"]):
     def telling_who_left(self, today: date) -> "KeyQuerySet":
         """Each with `owner_has_left`."""
         return self.annotate(owner_has_left=ExpressionWrapper(_owner_has_left(today), models.BooleanField()))
+
+    def changed(self) -> "KeyQuerySet":
+        """What the last complete read saw for the first time, or missed for the first time."""
+        last = F("integration__keys_read_at")
+        return self.filter(Q(first_seen_at=last) | Q(gone_at=last))
 
     def unused_since(self, moment: datetime) -> "KeyQuerySet":
         """Made before it, and not used since. When a machine was last at work, the remote does not tell."""

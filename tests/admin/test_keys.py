@@ -35,6 +35,8 @@ def acme() -> Integration:
     key(acme, "expiring", account=held, expires_at=now + timedelta(days=9, hours=1))
     key(acme, "gone long ago", account=held, gone_at=long_ago, first_seen_at=long_ago)
     key(acme, "gone", account=held, gone_at=now, first_seen_at=long_ago)
+    Integration.objects.update(keys_read_at=acme.keys.get(name="gone").gone_at, keys_asked_at=now)
+    acme.keys.filter(name="expiring").update(first_seen_at=acme.keys.get(name="gone").gone_at)
     machine = {"kind": "service account", "of_machine": True, "owner_id": "", "made_at": long_ago}
     key(acme, "robot", **machine, unattended=True, first_seen_at=long_ago)
     return acme
@@ -55,6 +57,7 @@ def names(client: Client, query: str) -> set[str]:
         ("?life=unused", {"unused"}),
         ("?life=expired", {"expired"}),
         ("?life=expiring", {"expiring"}),
+        ("?presence=changed", {"expiring", "gone"}),
         ("?presence=new", {"expired", "expiring"}),
         ("?presence=ended", {"gone"}),
         ("?presence=gone", {"gone", "gone long ago"}),

@@ -86,6 +86,8 @@ ENDING = (
         "integrations.connectors.openai.client:OpenAIClient.list_audit_logs",
     ),
     _once("after the audit log has told", "after", "provisioning.corroborating:corroborate"),
+    _once("while keys are listed", "before", "provisioning.keys:remember"),
+    _once("while the list of keys is stored", "after", "provisioning.keys:remember"),
     _once("while the end is written", "after", f"{JOB}._leave_nothing_open"),
     _once("after the end", "after", f"{JOB}.finish"),
 )

@@ -96,6 +96,7 @@ def test_what_was_made_and_what_has_ended_between_two_reads_is_seen(world: World
     assert laptop.last_used_at is not None
     assert (laptop.first_seen_at, laptop.last_seen_at) == (first, phone.first_seen_at)
     assert (ended.last_seen_at, ended.gone_at) == (first, phone.first_seen_at)
+    assert set(Key.objects.changed()) == {phone, ended}
 
 
 @pytest.mark.parametrize("path", [KEYS, ADMIN_KEYS, "/organization/projects/*/service_accounts"])
