@@ -88,6 +88,7 @@ NAVIGATION: list[dict[str, Any]] = [
             _page(
                 "Conflicts", "call_split", "admin:directory_conflict_changelist", "directory.view_conflict"
             ),
+            _page("LDAP servers", "dns", "admin:directory_ldapserver_changelist", "directory.view_source"),
         ],
     },
     {

@@ -15,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from cakewalk.theme import ModelAdmin, display
+from directory.admin.ldap import pulls_of
 from directory.models import Conflict, Person, Source
 from provisioning import requesting
 
@@ -66,6 +67,7 @@ class SourceAdmin(ModelAdmin):
                 "has_old_token": source.has_old_token(now=timezone.now()),
                 "open_conflicts": source.conflicts.filter(state=Conflict.State.OPEN).count(),
             }
+            extra |= pulls_of(source, may_pull=may_change)
         return super().change_view(request, object_id, form_url, extra)
 
     def get_urls(self) -> list[URLPattern]:

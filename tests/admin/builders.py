@@ -12,8 +12,9 @@ from django.contrib.auth.models import Permission
 from django.db.models import Model
 from django.utils import timezone
 
+from cakewalk.encryption import Secret
 from cakewalk.models import User
-from directory.models import Conflict, Group, Membership, PersonEmail, Source
+from directory.models import Conflict, Group, LdapServer, Membership, PersonEmail, Pull, Source
 from integrations.models import Integration
 from provisioning.history import digest_of
 from provisioning.models import (
@@ -28,7 +29,7 @@ from provisioning.models import (
     ProvisioningJob,
     RuleGrant,
 )
-from tests.directory.builders import person, source
+from tests.directory.builders import NOW, person, source
 
 State = ProvisioningJob.State
 
@@ -70,6 +71,7 @@ PROBLEM = {"code": "removal_limit", "detail": "7 of 20 accounts would lose acces
 
 
 PASSWORD = "a long enough passphrase"
+LDAP_PASSWORD = "the s3cret of the directory"
 
 
 def staff(username: str, *roles: str, **more: Any) -> User:
@@ -153,6 +155,18 @@ def key(of: Integration, name: str = "laptop", **values: Any) -> Key:
     return Key.objects.create(integration=of, name=name, **held)
 
 
+def ldap_server(name: str, **values: Any) -> LdapServer:
+    of = source(name, Source.Kind.LDAP)
+    given = {"url": "ldaps://x.example.org", "bind_dn": "cn=reader", "base_dn": "dc=example,dc=org", **values}
+    made = LdapServer.objects.create(source=of, password=Secret(LDAP_PASSWORD), **given)
+    for outcome in Pull.Outcome:
+        counts = {"people": 7, "groups": 1, "added": 1} if outcome == Pull.Outcome.DONE else {}
+        Pull.objects.create(
+            source=of, began_at=NOW, finished_at=NOW, outcome=outcome, counts=counts, detail="Why."
+        )
+    return made
+
+
 def rule(of: Integration, name: str = "Engineers", *, grants: int = 1, **values: Any) -> AccessRule:
     made = AccessRule.objects.create(integration=of, name=name, **{"role": "reader", **values})
     RuleGrant.objects.bulk_create(RuleGrant(rule=made, name=f"Project {place}") for place in range(grants))
@@ -228,6 +242,7 @@ class Company:
             "scim source": okta,
             "directory_conflict": okta.conflicts.get(),
             "directory_group": engineering,
+            "directory_ldapserver": ldap_server("corp"),
             "directory_person": ada,
             "directory_source": ada.source,
             "integrations_integration": self.acme,
@@ -252,6 +267,7 @@ class Company:
             awaiting(self.acme, by=staff(f"staff{place}", "Operator"))
             Role.objects.create(name=f"Role {place}")
             source(f"source {place}")
+            ldap_server(f"server {place}")
             self._more_of_ada(place)
             rule(self.acme, f"Rule {place}", group=self.rows["directory_group"], grants=3)
             RuleGrant.objects.create(rule=self.rows["provisioning_accessrule"], name=f"More {place}")

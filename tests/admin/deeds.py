@@ -150,6 +150,16 @@ def _new_mark(company: Company, sender: Sender) -> Typed:
     }
 
 
+def _new_ldap_server(company: Company, sender: Sender) -> Typed:
+    return {
+        "source_name": "new",
+        "flavour": "openldap",
+        "url": "ldaps://x.example.org",
+        "base_dn": "dc=example,dc=org",
+        "pull_every_minutes": "60",
+    }
+
+
 def _new_user(company: Company, sender: Sender) -> Typed:
     return {
         "username": "new",
@@ -349,6 +359,15 @@ DEEDS = (
     Deed("delete a conflict", "admin:directory_conflict_delete", NONE, _confirmed),
     Deed("hand a person over", "admin:directory_conflict_hand_over", OPERATORS),
     Deed("dismiss a conflict", "admin:directory_conflict_dismiss", OPERATORS),
+    Deed("add an LDAP server", "admin:directory_ldapserver_add", OPERATORS, _new_ldap_server),
+    Deed(
+        "change an LDAP server",
+        "admin:directory_ldapserver_change",
+        OPERATORS,
+        _changed("directory_ldapserver", pull_every_minutes="5"),
+    ),
+    Deed("pull from an LDAP server", "admin:directory_ldapserver_pull", OPERATORS),
+    Deed("delete an LDAP server", "admin:directory_ldapserver_delete", NONE, _confirmed),
     Deed("accept a smaller source", "admin:directory_source_accept", OPERATORS),
     Deed("write a source", "admin:directory_source_add", NONE, _confirmed),
     Deed("delete a source", "admin:directory_source_delete", NONE, _confirmed),

@@ -19,6 +19,7 @@ from tests.admin.roles import NONE, ROLES, SHOWN_TO, STAFF
 
 WITHOUT_A_PAGE = {
     # Buttons, which are pressed and not opened.
+    "admin:directory_ldapserver_pull": 405,
     "admin:directory_person_deactivate": 405,
     "admin:directory_conflict_dismiss": 405,
     "admin:directory_conflict_hand_over": 405,
