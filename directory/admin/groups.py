@@ -65,6 +65,7 @@ class GroupAdmin(ModelAdmin):
         rules = AccessRule.objects.filter(group=group).select_related("integration").order_by("name")
         return {
             "title": group.name,
+            "filled_by": list(group.scim_groups.select_related("source").order_by("source__name")),
             "group": group,
             "sees_people": sees_people,
             "members": list(group.people.order_by("email")[:MEMBERS_SHOWN]) if sees_people else [],

@@ -37,6 +37,7 @@ from directory.admin.forecast import forecast
 from directory.admin.people_import import import_page
 from directory.emails import email_key
 from directory.models import EmailTaken, Group, Person, PersonEmail, Source
+from directory.scim.models import UserRecord
 from directory.time_zones import shown_zone, time_zone_names
 from provisioning import requesting
 
@@ -242,6 +243,7 @@ class PersonAdmin(ModelAdmin):
             "subtitle": person.name or person.email,
             "person": person,
             "standing": {"tone": tone, "text": text},
+            "known_as": UserRecord.objects.of(person.source).filter(person=person).first(),
             "fed": person.source.kind != Source.Kind.MANUAL,
             "forecast": list(forecast(person, accounts if sees_accounts else None, now=now)),
             "accounts": accounts,

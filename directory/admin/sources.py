@@ -105,9 +105,7 @@ class SourceAdmin(ModelAdmin):
             "token": token,
             "address": request.build_absolute_uri("/scim/v2"),
         }
-        answer = TemplateResponse(request, "directory/token.html", context)
-        answer["Cache-Control"] = "no-store"
-        return answer
+        return TemplateResponse(request, "directory/token.html", context)
 
     def revoke_old_token(self, request: HttpRequest, pk: int) -> HttpResponse:
         source = self._scim_source(request, pk)

@@ -46,6 +46,8 @@ def text_key(text: str) -> str:
 def entry_of(user: User[Any]) -> Entry:
     """Raises InvalidValueException, which names the attribute, for what the directory cannot hold."""
     check_texts(user.model_dump())
+    if not (user.user_name or "").strip():
+        raise InvalidValueException(detail="userName is empty.")
     for name in ("user_name", "external_id", "display_name"):
         check_length(name, getattr(user, name) or "", LONGEST_NAME_IN_SCIM)
     emails = [email for email in user.emails or [] if email.value]

@@ -4,7 +4,6 @@ The outermost shell of `directory.scim`, and the only module of it that knows of
 """
 
 import json
-import logging
 from datetime import datetime
 
 from django.db import transaction
@@ -23,7 +22,6 @@ from directory.scim.session import Session
 from directory.scim.storage import DirectoryStorage
 from provisioning import requesting
 
-log = logging.getLogger(__name__)
 SERVICE = Service(PROVIDER)
 LARGEST_GROUP_BODY = 16 * LARGEST_BODY
 """A group may be sent with everybody in it."""
@@ -40,8 +38,7 @@ def scim(request: HttpRequest, path: str | None = None) -> HttpResponse:
         return _sent(_answer(asked, source, now))
     except SCIMException as error:
         return _sent(SERVICE.error_response(error))
-    except Exception as error:
-        log.exception("SCIM %s %s failed", request.method, path)
+    except Exception as error:  # a fault of ours, which the service logs
         return _sent(SERVICE.error_response(error))
 
 

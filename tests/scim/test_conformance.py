@@ -1,10 +1,13 @@
 """Checks that others wrote for SCIM servers: the tester's over the protocol, the library's of a storage."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
+from django.db import close_old_connections
 from django.utils import timezone
 from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_models import ScimProvider
@@ -20,6 +23,17 @@ from tests.scim.builders import ScimClient
 pytestmark = pytest.mark.django_db
 
 
+@pytest.fixture
+def connection_kept() -> Iterator[None]:
+    """A real server closes its connections between requests, which would end the test's transaction."""
+    for signal in (request_started, request_finished):
+        signal.disconnect(close_old_connections)
+    yield
+    for signal in (request_started, request_finished):
+        signal.connect(close_old_connections)
+
+
+@pytest.mark.usefixtures("connection_kept")
 def test_the_tester_finds_nothing_to_complain_of() -> None:
     okta = ScimClient()
     tested: Any = WSGISCIMClient(
