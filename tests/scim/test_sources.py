@@ -106,6 +106,7 @@ def test_who_is_handed_from_one_client_to_another_is_gone_for_the_first(
     ada = okta.user("ada@example.org")
     refused(entra, "ada@example.org")
     Conflict.objects.get().hand_over(by=None, now=timezone.now())
+    assert okta.get(f"/Users/{ada['id']}").status == 404  # even before the other one takes them over
 
     taken = entra.user("ada@example.org")
 
