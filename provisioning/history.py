@@ -321,14 +321,6 @@ def has_made_something(job: ProvisioningJob) -> bool:
     return job.actions.filter(kind=actions.Kind.CREATE, confirmed_at__isnull=False).exists()
 
 
-def _what_came_of_it(row: Action, held: Mapping[str, str]) -> str:
-    what = f"{held['kind']} {held['name']!r}"
-    if row.state == Action.State.DONE:
-        return f"Job {row.job_id} has made the {what}, and it is not there. It is made again after a day."
-    error = (row.error or {}).get("detail", "It is not known why.")
-    return f"The {what} could not be made, which is tried again after a day. {error}"
-
-
 def is_first_applying(integration: Integration) -> bool:
     """Whether no full job in mode `manage` has yet been carried out to its end, with all that it held."""
     ended = (ProvisioningJob.State.SUCCEEDED, ProvisioningJob.State.PARTIAL)
