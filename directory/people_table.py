@@ -259,8 +259,10 @@ def merged(all_values: Sequence[dict[str, Any]], now: datetime) -> dict[str, Any
 
 def in_force(values: dict[str, Any], now: datetime) -> bool:
     start, end = values.get("start_date"), values.get("end_date")
-    if values.get("active") is False or not (start or end):
-        return values.get("active") is not False
+    if values.get("active") is False:
+        return False
+    if not (start or end):
+        return True
     today = day_in(values.get("time_zone", ""), now)
     return bool((start or today) <= today <= (end or today))
 

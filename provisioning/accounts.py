@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from django.db.models import F, Q
 
@@ -15,6 +15,8 @@ from provisioning.differences import Known
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Links, Match, Orphan
 from provisioning.models import Account, Action, Key, ProvisioningJob
 from provisioning.planning import Left
+
+Id = TypeVar("Id", int, str)
 
 
 def known_members(integration: Integration) -> set[str]:
@@ -182,7 +184,7 @@ def note_swept(swept: Iterable[Account], *, now: datetime) -> None:
 
 def mark_gone(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
     """These accounts are no longer there; later reads are compared without them."""
-    for some in _batched(remote_ids):
+    for some in batched(remote_ids):
         integration.accounts.filter(gone_at=None, remote_id__in=some).update(gone_at=now)
 
 
@@ -194,13 +196,13 @@ def accept_absences(job: ProvisioningJob, *, now: datetime) -> None:
 
 
 def _touch(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
-    for some in _batched(remote_ids):
+    for some in batched(remote_ids):
         integration.accounts.filter(remote_id__in=some).update(last_seen_at=now)
 
 
-def _batched(remote_ids: Collection[str], size: int = 500) -> Iterable[Sequence[str]]:
+def batched(ids: Collection[Id], size: int = 500) -> Iterable[Sequence[Id]]:
     """In portions that every database takes in one statement."""
-    every = sorted(remote_ids)
+    every = sorted(ids)
     return (every[start : start + size] for start in range(0, len(every), size))
 
 

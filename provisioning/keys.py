@@ -82,7 +82,7 @@ def remember(integration: Integration, found: Keys, *, began: datetime, now: dat
             (changed if row.pk else fresh).append(row)
     Key.objects.bulk_create(fresh, batch_size=500)
     Key.objects.bulk_update(changed, FIELDS, batch_size=500)
-    for gone in _batched(row.pk for row in rows.values() if row.gone_at is None):
+    for gone in accounts.batched([row.pk for row in rows.values() if row.gone_at is None]):
         Key.objects.filter(pk__in=gone).update(gone_at=now)
     stored.present().update(last_seen_at=now)
     integration.note_keys(keys_read_at=now, keys_unread=list(found.unread))
@@ -128,8 +128,3 @@ def _accounts_of(integration: Integration, keys: Iterable[Seen]) -> dict[str, in
     owners = {key.owner_id for key in keys}
     known = Account.objects.filter(integration=integration).values_list("remote_id", "pk")
     return {remote_id: pk for remote_id, pk in known.iterator(chunk_size=2000) if remote_id in owners}
-
-
-def _batched(keys: Iterable[int], size: int = 500) -> Iterable[list[int]]:
-    every = list(keys)
-    return (every[start : start + size] for start in range(0, len(every), size))

@@ -1,11 +1,12 @@
 """How commands tell what a plan of changes to the directory does, or did."""
 
 import json
+from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from directory.importing import Change, ImportPlan
+from directory.importing import DROP_PERCENT, Change, ImportPlan
 from directory.models import Source
 
 SHOWN = 50
@@ -13,6 +14,17 @@ SHOWN = 50
 
 
 class PlanCommand(BaseCommand):
+    def add_plan_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--dry-run", action="store_true", help="show what would change, and change nothing"
+        )
+        parser.add_argument(
+            "--allow-drop",
+            action="store_true",
+            help=f"let more than {DROP_PERCENT} %% of the source's active people lose access",
+        )
+        parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+
     def print_json(self, document: dict[str, Any]) -> None:
         self.stdout.write(json.dumps(document, ensure_ascii=False, indent=2))
 

@@ -9,7 +9,6 @@ from django.db.models.functions import Lower
 from scim2_models import (
     InvalidValueException,
     Meta,
-    NotFoundException,
     PreconditionFailedException,
     Resource,
     ResponseParameters,
@@ -18,6 +17,7 @@ from scim2_models import (
 
 from directory.models import Group as DirectoryGroup
 from directory.models import Membership, Person
+from directory.people_table import MAX_GROUP_LENGTH
 from directory.scim import queries
 from directory.scim.mapping import LONGEST_NAME_IN_SCIM, check_length, check_texts, text_key
 from directory.scim.models import GroupRecord
@@ -25,7 +25,6 @@ from directory.scim.schemas import GROUP, PROVIDER, Group
 from directory.scim.session import Session, wants
 
 MODEL: Any = PROVIDER.model_for(GROUP)
-LONGEST_NAME = 200
 BATCH = 1000
 
 
@@ -62,11 +61,7 @@ class Groups:
         return self.shown([self._record(id)], parameters)[0]
 
     def _record(self, id: str | None) -> GroupRecord:
-        public_id = queries.parse_id(id or "")
-        record = self.records().filter(public_id=public_id).first() if public_id else None
-        if record is None:
-            raise NotFoundException(detail=f"There is no group {id}.")
-        return record
+        return queries.one(self.records(), self.lookups, id, "group")
 
     def _people(self) -> QuerySet[Person]:
         return Person.objects.filter(
@@ -197,7 +192,7 @@ def _name_of(group: Group) -> str:
     check_texts([group.display_name or "", group.external_id or ""])
     check_length("external_id", group.external_id or "", LONGEST_NAME_IN_SCIM)
     name = group.display_name or ""
-    check_length("display_name", name, LONGEST_NAME)
+    check_length("display_name", name, MAX_GROUP_LENGTH)
     if not name.strip():
         raise InvalidValueException(detail="displayName is empty.")
     return name

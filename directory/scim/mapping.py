@@ -9,11 +9,10 @@ from django.core.validators import validate_email
 from scim2_models import InvalidValueException
 
 from directory.emails import email_key
+from directory.people_table import MAX_LENGTHS
 from directory.scim.schemas import Email, EnterpriseUser, User
 from directory.time_zones import time_zone_named
 
-LONGEST = {"name": 200, "department": 200, "title": 200, "employee_id": 100}
-LONGEST_ADDRESS = 254
 LONGEST_NAME_IN_SCIM = 255
 """Of userName, externalId and displayName, which are looked up."""
 
@@ -66,7 +65,7 @@ def entry_of(user: User[Any]) -> Entry:
         employee_id=(enterprise and enterprise.employee_number) or "",
         time_zone=time_zone_named(user.timezone or "") or "",
     )
-    for field, longest in LONGEST.items():
+    for field, longest in MAX_LENGTHS.items():
         check_length(field, getattr(entry, field), longest)
     return entry
 
@@ -105,7 +104,7 @@ def _is_email(text: str) -> bool:
         validate_email(text)
     except ValidationError:
         return False
-    return max(len(text), len(email_key(text))) <= LONGEST_ADDRESS
+    return max(len(text), len(email_key(text))) <= MAX_LENGTHS["email"]
 
 
 def check_texts(value: Any, path: str = "") -> None:

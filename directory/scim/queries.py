@@ -5,8 +5,10 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import reduce
+from typing import TypeVar
 
-from django.db.models import Q
+from django.db.models import Model, Q, QuerySet
+from scim2_models import NotFoundException
 from scim2_models.path import (
     AttrPath,
     CompareOperator,
@@ -20,6 +22,7 @@ from scim2_models.path import (
 from directory.emails import email_key
 from directory.scim.mapping import text_key
 
+Row = TypeVar("Row", bound=Model)
 NOBODY = Q(pk__in=())
 
 
@@ -80,6 +83,14 @@ def _spelled(path: AttrPath) -> str:
     if path.uri is not None:
         return ""
     return f"{path.attr}.{path.sub_attr}".lower() if path.sub_attr else path.attr.lower()
+
+
+def one(records: QuerySet[Row], lookups: Mapping[str, Lookup], id: str | None, called: str) -> Row:
+    """Raises NotFoundException."""
+    record = records.filter(lookups["id"].condition(id or "")).first()
+    if record is None:
+        raise NotFoundException(detail=f"There is no {called} {id}.")
+    return record
 
 
 def by_id(field: str) -> Lookup:

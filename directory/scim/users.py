@@ -6,7 +6,6 @@ from typing import Any
 
 from scim2_models import (
     Meta,
-    NotFoundException,
     PreconditionFailedException,
     Resource,
     ResponseParameters,
@@ -57,11 +56,7 @@ class Users:
         return self.shown([self._record(id)], parameters)[0]
 
     def _record(self, id: str | None) -> UserRecord:
-        public_id = queries.parse_id(id or "")
-        record = self.records().filter(person__public_id=public_id).first() if public_id else None
-        if record is None:
-            raise NotFoundException(detail=f"There is no user {id}.")
-        return record
+        return queries.one(self.records(), self.lookups, id, "user")
 
     def _groups_of(self, records: Iterable[UserRecord]) -> Mapping[int, list[dict[str, str]]]:
         people = [record.person_id for record in records]
@@ -90,8 +85,7 @@ class Users:
 
     def update(self, user: User[Any], expected_version: str | None) -> Resource[Any]:
         record = self._record(user.id)
-        if expected_version not in (None, _version(record)):
-            raise PreconditionFailedException
+        _check_version(record, expected_version)
         entry = entry_of(user)
         self._check_user_name(user, besides=record)
         self._write(record, user, entry)
@@ -100,8 +94,7 @@ class Users:
     def delete(self, id: str, expected_version: str | None) -> None:
         """Not from our record: the person stays, no longer active and in no group."""
         record = self._record(id)
-        if expected_version not in (None, _version(record)):
-            raise PreconditionFailedException
+        _check_version(record, expected_version)
         record.delete_for_client(now=self.session.now)
         record.person.active = False
         record.person.save(update_fields=["active", "updated_at"])
@@ -208,6 +201,11 @@ def _resource(record: UserRecord, groups: Collection[dict[str, str]]) -> Resourc
 
 def _version(record: UserRecord) -> str:
     return f'W/"{record.version}{"" if record.person.active else "-inactive"}"'
+
+
+def _check_version(record: UserRecord, expected: str | None) -> None:
+    if expected not in (None, _version(record)):
+        raise PreconditionFailedException
 
 
 def _fill(record: UserRecord, user: User[Any]) -> None:

@@ -36,9 +36,7 @@ def scim(request: HttpRequest, path: str | None = None) -> HttpResponse:
         source = _signed_in(request, now)
         asked = _asked(request, path or "/")
         return _sent(_answer(asked, source, now))
-    except SCIMException as error:
-        return _sent(SERVICE.error_response(error))
-    except Exception as error:  # a fault of ours, which the service logs
+    except Exception as error:  # what is no SCIMException is a fault of ours, which the service logs
         return _sent(SERVICE.error_response(error))
 
 

@@ -1,42 +1,27 @@
 """Group rules: which role a group of the remote has in which project."""
 
-from typing import Any
-
 from django import forms
 from django.contrib import admin
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 
 from cakewalk.theme import ChoicesDropdownFilter, RelatedDropdownFilter, TabularInline, display
-from provisioning.admin.rules import RuleAdmin
+from provisioning.admin.rules import LineForm, NamedForm, RuleAdmin
 from provisioning.models import GroupGrant, GroupRule
 
 
-class GroupRuleForm(forms.ModelForm):  # type: ignore[type-arg]
+class GroupRuleForm(NamedForm):
+    taken = "{integration} already has a rule for the group {name}."
+
     class Meta:
         model = GroupRule
         fields = ("name", "integration", "state")
 
-    def clean(self) -> dict[str, Any]:
-        typed = super().clean() or {}
-        name, integration = typed.get("name"), typed.get("integration")
-        if name and integration:
-            others = GroupRule.objects.filter(integration=integration, name__iexact=name)
-            if others.exclude(pk=self.instance.pk).exists():
-                self.add_error("name", f"{integration} already has a rule for the group {name}.")
-        return typed
 
-
-class GroupGrantForm(forms.ModelForm):  # type: ignore[type-arg]
+class GroupGrantForm(LineForm):
     class Meta:
         model = GroupGrant
         fields = ("name", "role")
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """The head of a column names its fields for the eye only."""
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            field.widget.attrs["aria-label"] = str(field.label)
 
 
 class GroupGrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]

@@ -46,26 +46,42 @@ def _grant_roles() -> list[tuple[str, str]]:
     return _choices([role for roles in held for role in roles])
 
 
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+class NamedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Of what has a name that is the only one in its integration, whatever its case."""
+
+    taken = ""
+
+    def clean(self) -> dict[str, Any]:
+        typed = super().clean() or {}
+        name, integration = typed.get("name"), typed.get("integration")
+        if name and integration:
+            others = self._meta.model.objects.filter(integration=integration, name__iexact=name)
+            if others.exclude(pk=self.instance.pk).exists():
+                self.add_error("name", self.taken.format(integration=integration, name=name))
+        return typed
+
+
+class LineForm(forms.ModelForm):  # type: ignore[type-arg]
+    """One line of a table, in which the head of a column names its fields for the eye only."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs["aria-label"] = str(field.label)
+
+
+class RuleForm(NamedForm):
     """The model says which role fits which integration; the choices are those of all connectors."""
 
+    taken = "{integration} already has a rule named {name}."
     role = forms.ChoiceField(choices=_roles, widget=UnfoldAdminSelectWidget, help_text="Organization role.")
 
     class Meta:
         model = AccessRule
         fields = ("name", "integration", "group", "role", "state")
 
-    def clean(self) -> dict[str, Any]:
-        typed = super().clean() or {}
-        name, integration = typed.get("name"), typed.get("integration")
-        if name and integration:
-            others = AccessRule.objects.filter(integration=integration, name__iexact=name)
-            if others.exclude(pk=self.instance.pk).exists():
-                self.add_error("name", f"{integration} already has a rule named {name}.")
-        return typed
 
-
-class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
+class GrantForm(LineForm):
     kind = forms.ChoiceField(choices=_kinds, widget=UnfoldAdminSelectWidget)
     role = forms.ChoiceField(choices=_grant_roles, widget=UnfoldAdminSelectWidget)
 
@@ -78,12 +94,10 @@ class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
         }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        """The head of a column names its fields for the eye only."""
+        """A row that is added in the browser starts as the model does, not with the first choice."""
         super().__init__(*args, **kwargs)
-        for name, field in self.fields.items():
-            field.widget.attrs["aria-label"] = str(field.label)
-            if not self.instance.pk:
-                # A row that is added in the browser starts as the model does, not with the first choice.
+        if not self.instance.pk:
+            for name, field in self.fields.items():
                 field.initial = getattr(self.instance, name)
 
     def clean(self) -> dict[str, Any]:

@@ -30,15 +30,7 @@ class Command(PlanCommand):
             action="store_true",
             help="deactivate the people of the source that the file leaves out",
         )
-        parser.add_argument(
-            "--dry-run", action="store_true", help="show what would change, and change nothing"
-        )
-        parser.add_argument(
-            "--allow-drop",
-            action="store_true",
-            help=f"let more than {importing.DROP_PERCENT} %% of the source's active people lose access",
-        )
-        parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+        self.add_plan_arguments(parser)
 
     def handle(self, *, file: Path, dry_run: bool, json: bool, **given: Any) -> None:
         options = Options(given["source"], given["replace"], given["allow_drop"])

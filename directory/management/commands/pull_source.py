@@ -5,7 +5,6 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
-from directory import importing
 from directory.management.telling import PlanCommand
 from directory.models import LdapServer, Pull, Source
 from provisioning import pulling
@@ -21,15 +20,7 @@ class Command(PlanCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", metavar="NAME", help="the source's name")
-        parser.add_argument(
-            "--dry-run", action="store_true", help="show what would change, and change nothing"
-        )
-        parser.add_argument(
-            "--allow-drop",
-            action="store_true",
-            help=f"let more than {importing.DROP_PERCENT} %% of the source's active people lose access",
-        )
-        parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
+        self.add_plan_arguments(parser)
 
     def handle(self, *, name: str, dry_run: bool, json: bool, **given: Any) -> None:
         server = _server_of(name)
