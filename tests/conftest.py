@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import django
 import pytest
+from django.conf import settings
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from integrations.connectors.openai.simulator import Organization, Simulator
@@ -13,6 +14,8 @@ from tests import effort, environment, machine
 SERVICES = machine.Services.from_environment()
 environment.prepare()
 django.setup()
+# A good hasher takes a fifth of a second for each password, and what is tested here is not Django's.
+settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 """Where the missing of PostgreSQL, Redis, Chromium or OpenLDAP is a failure, as in continuous integration."""

@@ -2,16 +2,10 @@
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from integrations.connectors.openai.simulator import Simulator
 from tests.admin.builders import Company, staff
 from tests.admin.roles import ROLES
-
-
-@pytest.fixture(autouse=True)
-def quick_passwords(settings: Settings) -> None:
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 
 @pytest.fixture
