@@ -170,6 +170,12 @@ def _findings(matches: Iterable[Match]) -> tuple[Mapping[str, int], Mapping[str,
     return people, situations
 
 
+def changed_since(integration: Integration, began_at: datetime) -> frozenset[str]:
+    """Accounts that we have changed since then: a read that began before it may show them as they were."""
+    changed = Account.objects.filter(integration=integration, changed_at__gte=began_at)
+    return frozenset(changed.values_list("remote_id", flat=True))
+
+
 def owed_a_sweep(integration: Integration) -> list[Account]:
     """Accounts that we removed, and whose leavings are not settled since then."""
     removals = Action.objects.filter(job__integration=integration, kind=Kind.REMOVE).that_took()
@@ -231,7 +237,8 @@ def remember_effect(action: Action, *, now: datetime) -> None:
         gained = [{"kind": held[0], "id": held[1], "role": action.role}] if action.role else []
         row.grants = sorted(others + gained, key=lambda grant: (grant["kind"], grant["id"]))
     row.left = {"role": row.role or None, "grants": row.grants}
-    row.save(update_fields=["gone_at", "role", "grants", "left"])
+    row.changed_at = now
+    row.save(update_fields=["gone_at", "role", "grants", "left", "changed_at"])
 
 
 def _remember_revocation(action: Action, *, now: datetime) -> None:
@@ -257,5 +264,6 @@ def _remember_invite(action: Action, *, now: datetime) -> None:
             "situation": "matched",
             "first_seen_at": now,
             "last_seen_at": now,
+            "changed_at": now,
         },
     )

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Protocol
 
-from django.db import transaction
 from django.utils import timezone
 
 from integrations.connectors.base import (
@@ -18,11 +17,10 @@ from integrations.connectors.base import (
     Receipt,
     RemoteUnreachable,
 )
-from integrations.models import Integration
-from provisioning import accounts
+from provisioning import accounts, lanes
 from provisioning.actions import Kind
 from provisioning.models import Action, ProvisioningJob
-from provisioning.rechecking import NotNow, check_made_by_no_other, recheck
+from provisioning.rechecking import NotNow, recheck
 from provisioning.safety import Code, Reason
 from provisioning.sight import Sight, entitlement_of, shows_effect
 
@@ -135,8 +133,9 @@ def _stop(job: ProvisioningJob, code: str, why: str) -> Trouble:
 def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> ConnectorError | None:
     """One line to its outcome. Returns the error that came of it, for the caller to judge the rest by."""
     try:
+        looked_at = timezone.now()
         recheck(row, connector, sight)
-        _start(row)
+        lanes.start(row, looked_at, owner_role=connector.vocabulary.owner_role)
         receipt = CALLS[Kind(row.kind)](row, connector)
     except NotNow as reason:
         row.settle(reason.state, now=timezone.now(), error={"code": reason.code, "detail": str(reason)})
@@ -153,16 +152,6 @@ def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Connec
         row.request_id, row.new_account_id = receipt.request_id, receipt.account_id
         row.settle(State.DONE, now=timezone.now())
     return None
-
-
-def _start(row: Action) -> None:
-    if row.kind != Kind.CREATE:
-        row.start(now=timezone.now())
-        return
-    with transaction.atomic():
-        Integration.objects.select_for_update(no_key=True).get(pk=row.job.integration_id)
-        check_made_by_no_other(row)
-        row.start(now=timezone.now())
 
 
 def _create(row: Action, connector: Connector) -> Receipt:

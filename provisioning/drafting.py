@@ -14,6 +14,7 @@ from provisioning import accounts, credentials, history
 from provisioning.actions import Action, Chain, digest, order, plan_line
 from provisioning.group_planning import GroupPlanner, GroupRule
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
+from provisioning.models import ProvisioningJob
 from provisioning.planning import Planner
 from provisioning.policy import Mark, Name, Policy, Rule, resolve
 from provisioning.reading import Reading
@@ -130,9 +131,7 @@ def planners(
     put_off = history.renewals_put_off(integration, now=now) if lapsed and not insist else {}
     not_made: Mapping[Name, str] = {}
     if resolve(rules, reading.entitlements).missing:
-        not_made = history.creations_put_off(
-            integration, reading.names, read_since=now - reading.lasted, now=now
-        )
+        not_made = history.creations_put_off(integration, reading.names, read_since=reading.began_at, now=now)
 
     groups = reading.groups.rules
     left_with_groups = history.left_with_groups(integration) if groups else {}
@@ -184,16 +183,16 @@ def credential_owner(integration: Integration, connector: Connector, *, asked: b
 
 
 def facts(
-    integration: Integration,
+    job: ProvisioningJob,
     directory: Directory,
     reading: Reading,
     marks: Mapping[str, Mark],
     owners: frozenset[str],
     credential_owner: str | None,
     *,
-    restores: int | None,
     now: datetime,
 ) -> Facts:
+    integration = job.integration
     protected = frozenset(key for key, mark in marks.items() if mark.kind == "protected")
     return Facts(
         active_people=directory.active,
@@ -208,11 +207,11 @@ def facts(
         ),
         sources_before=history.sources_before(integration),
         sources_now=directory.active_by_source,
-        taken_recently=history.taken_recently(integration, now=now),
+        taken_recently=history.taken_recently(job, now=now),
         first_applying=history.is_first_applying(integration),
         members_before=len(accounts.known_members(integration)),
         members_vanished=len(reading.vanished),
-        restores=restores,
+        restores=job.restores_id,
     )
 
 

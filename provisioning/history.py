@@ -208,17 +208,22 @@ def is_altered(job: ProvisioningJob) -> bool:
     return (digest_of(job), sweep_digest_of(job)) != (job.digest, swept)
 
 
-def taken_recently(integration: Integration, *, now: datetime) -> frozenset[str]:
-    """Accounts that lost something in the rolling window, or may have, without anybody's approval."""
-    sent = Action.objects.filter(
-        job__integration=integration,
-        job__approved_at=None,
-        started_at__gte=now - ROLLING_WINDOW,
+def taken_recently(job: ProvisioningJob, *, now: datetime) -> frozenset[str]:
+    """Accounts that lost something in the rolling window, or may have, without anybody's approval; and those
+    that are about to, by a plan that another job carries out.
+    """
+    unasked = Action.objects.filter(job__integration=job.integration_id, job__approved_at=None)
+    took = unasked.filter(started_at__gte=now - ROLLING_WINDOW).that_took()
+    takes = unasked.filter(
+        job__in=job.integration.jobs.live().filter(preview=False).exclude(pk=job.pk),
+        state=Action.State.PLANNED,
+        taking=True,
+        proposed=False,
     )
-    took = sent.that_took().values_list("account_id", "email", "holder", "members")
     return frozenset(
         loser
-        for account, email, holder, members in took
+        for rows in (took, takes)
+        for account, email, holder, members in rows.values_list("account_id", "email", "holder", "members")
         for loser in (members if holder else [account or email])
     )
 

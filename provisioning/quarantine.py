@@ -24,7 +24,7 @@ def is_rejected(integration: Integration) -> bool:
 
 def learn(job: ProvisioningJob, *, rejected_at: datetime | None, now: datetime) -> None:
     """To be called with the end of the job, in one transaction. `rejected_at`: when its key was refused."""
-    integration = Integration.objects.select_for_update(no_key=True).get(pk=job.integration_id)
+    integration = Integration.objects.lock(job.integration_id)
     match lesson_of(job.state, job.error, preview=job.preview, lacks_rights=_lacks_rights(job)):
         case Lesson.WORKS:
             integration.record_success(now=now)

@@ -3,8 +3,10 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
+
+from django.utils import timezone
 
 from directory.emails import email_key
 from integrations.connectors.base import (
@@ -33,6 +35,7 @@ class Reading:
     entitlements: tuple[Entitlement, ...]
     listings: tuple[Listing, ...]
     calls: int
+    began_at: datetime
     seconds: float
     vanished: tuple[str, ...] = ()
     acceptances: tuple[Acceptance, ...] = ()
@@ -41,12 +44,12 @@ class Reading:
     groups: GroupReading = field(default_factory=GroupReading)
 
     @property
-    def lasted(self) -> timedelta:
-        return timedelta(seconds=self.seconds)
-
-    @property
     def names(self) -> dict[tuple[str, str], str]:
         return {(held.kind, held.id): held.name for held in self.entitlements}
+
+    def not_missing(self, ids: Collection[str]) -> "Reading":
+        """It is known why these accounts are no longer there."""
+        return replace(self, vanished=tuple(id for id in self.vanished if id not in ids))
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -70,7 +73,7 @@ def read(
     group_rules: Sequence[GroupRule] = (),
 ) -> Reading:
     """Everything the plan looks at, and no more. `known_…`: what the last complete read saw."""
-    started = time.monotonic()
+    began_at, started = timezone.now(), time.monotonic()
     accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
     _check_invites(connector, accounts, known_invites)
     members = [one.id for one in accounts if one.state is AccountState.ACTIVE and not one.is_service]
@@ -83,6 +86,7 @@ def read(
         entitlements=tuple(_left_alone(found, held.unread) for found in named),
         listings=tuple(connector.listings),
         calls=connector.calls,
+        began_at=began_at,
         seconds=time.monotonic() - started,
         vanished=vanished,
         acceptances=acceptances,

@@ -12,7 +12,7 @@ from directory.emails import email_key
 from directory.models import Person, PersonEmail
 from integrations.connectors.base import Account, AccountState, Connector, Vocabulary
 from integrations.models import Integration
-from provisioning import accounts, drafting, group_planning, history, safety
+from provisioning import accounts, drafting, group_planning, safety
 from provisioning.actions import Kind, Situation
 from provisioning.models import AccessRule, Action, GroupRule, Mark
 from provisioning.policy import Policy, Target, resolve
@@ -58,7 +58,7 @@ def _refuse(reason: Reason) -> NotNow:
     return NotNow(State.REFUSED, reason.code, reason.detail)
 
 
-def _stale(detail: str) -> NotNow:
+def stale(detail: str) -> NotNow:
     return NotNow(State.STALE, "stale", detail)
 
 
@@ -92,7 +92,7 @@ def _check_group(row: Action, integration: Integration, connector: Connector) ->
     rules = integration.group_rules.filter(state=GroupRule.State.ACTIVE).as_values()
     group = (row.holder or {})["name"]
     if not row.job.restores_id and not group_planning.still_asks(rules, row.kind, group, place, role):
-        raise _stale("The rules for groups have changed since the plan was made.")
+        raise stale("The rules for groups have changed since the plan was made.")
     if not row.taking:
         return
     marks = Mark.objects.filter(integration=integration).in_force(timezone.localdate())
@@ -118,14 +118,14 @@ def _check_wanted(row: Action, integration: Integration, vocabulary: Vocabulary)
     target = _target(asked, person, integration, vocabulary)
     if not WANTS[Kind(asked.kind)](asked, target):
         now = f"what the rules now give is {target.role}" if target else "no rule gives access now"
-        raise _stale(f"The directory or the rules have changed since the plan was made: {now}.")
+        raise stale(f"The directory or the rules have changed since the plan was made: {now}.")
 
 
 def _check_still_nobodys(row: Action) -> None:
     if Person.objects.with_email(row.email).exists():
-        raise _stale(f"{row.email} is somebody's in the directory now.")
+        raise stale(f"{row.email} is somebody's in the directory now.")
     if row.kind not in (Kind.REMOVE, Kind.WITHDRAW_INVITE, Kind.REVOKE, Kind.REVOKE_KEY):
-        raise _stale(f"{row.email} is nobody's in the directory any more.")
+        raise stale(f"{row.email} is nobody's in the directory any more.")
 
 
 def _makes_way(row: Action) -> bool:
@@ -175,18 +175,6 @@ WANTS: dict[Kind, Callable[[Action, Target | None], bool]] = {
 }
 
 
-def check_made_by_no_other(row: Action) -> None:
-    """Another job may be at it, or have made it so lately that it is not listed yet: nothing is made twice.
-    Called with a lock on the integration, under which the action is started, too.
-    """
-    wanted = entitlement_of(row)
-    for other in history.creations_of_late(row.job.integration, now=timezone.now()).exclude(pk=row.pk):
-        held = entitlement_of(other)
-        same = (held.kind, held.name.casefold()) == (wanted.kind, wanted.name.casefold())
-        if same and other.state in (State.STARTED, State.DONE):
-            raise _stale(f"Job {other.job_id} has made the {held.kind} {held.name!r}, or is about to.")
-
-
 # -- asked of the remote
 
 
@@ -196,7 +184,7 @@ def _check_still_missing(row: Action, integration: Integration, connector: Conne
     name = (wanted.kind, wanted.name.casefold())
     rules = integration.rules.filter(state=AccessRule.State.ACTIVE).as_values()
     if name not in resolve(rules, ()).missing:
-        raise _stale("The rules have changed since the plan was made: none wants it to be made now.")
+        raise stale("The rules have changed since the plan was made: none wants it to be made now.")
     same = Sight(connector, whole=False).entitlements_named(wanted.kind, wanted.name)
     if same:
         why = f" It is left alone: {same[0].unmanageable}." if same[0].unmanageable else ""
@@ -223,7 +211,7 @@ def _check_subject(row: Action, connector: Connector) -> None:
     if subject is None and row.kind == Kind.REMOVE:
         raise _already_so("The account is no longer there.")
     if subject is None:
-        raise _stale("It is no longer there: withdrawn, accepted or removed since the plan was made.")
+        raise stale("It is no longer there: withdrawn, accepted or removed since the plan was made.")
     _check_differences(row, subject)
 
 
@@ -232,7 +220,7 @@ def _check_key(row: Action, connector: Connector) -> None:
     if key is None:
         raise _already_so("The key is no longer there.")
     if key.owner_id != row.account_id:
-        raise _stale("The key has another owner now.")
+        raise stale("The key has another owner now.")
 
 
 def _check_grant(row: Action, connector: Connector) -> None:
@@ -242,25 +230,24 @@ def _check_grant(row: Action, connector: Connector) -> None:
         raise _already_so("The account no longer holds it.")
     planned = (row.before or {}).get("role")
     if grant is None or grant.role != planned:
-        raise _stale(f"The role there was {planned}, now it is {grant.role if grant else 'none'}.")
+        raise stale(f"The role there was {planned}, now it is {grant.role if grant else 'none'}.")
 
 
 def _check_differences(row: Action, subject: Account) -> None:
     before = row.before or {}
     if subject.role != before.get("role"):
-        raise _stale(f"The role was {before.get('role')}, now it is {subject.role}.")
+        raise stale(f"The role was {before.get('role')}, now it is {subject.role}.")
     if subject.email and email_key(subject.email) != email_key(row.email):
-        raise _stale(f"The address is now {subject.email}.")
+        raise stale(f"The address is now {subject.email}.")
     if "state" in before and subject.state != before["state"]:
-        raise _stale(f"The account was {before['state']}, now it is {subject.state}.")
+        raise stale(f"The account was {before['state']}, now it is {subject.state}.")
     if subject.managed_elsewhere:
-        raise _stale("The account is now fed by the remote's own SCIM directory.")
+        raise stale("The account is now fed by the remote's own SCIM directory.")
 
 
 def _check_owners(row: Action, integration: Integration, connector: Connector) -> None:
     """The key's owner and the minimum of owners, by what is true now and not when the plan was made."""
-    owner_role = connector.vocabulary.owner_role
-    unseats = row.kind in (Kind.REMOVE, Kind.CHANGE_ROLE) and (row.before or {}).get("role") == owner_role
+    unseats = unseats_owner(row, connector.vocabulary.owner_role)
     key_owner = drafting.credential_owner(integration, connector, asked=unseats)
     if row.account_id == key_owner:
         raise _refuse(safety.owns_the_key(row.email))
@@ -271,6 +258,12 @@ def _check_owners(row: Action, integration: Integration, connector: Connector) -
     others = _other_owners(row, integration, connector)
     if others < integration.minimum_owners:
         raise _refuse(safety.too_few_owners(row.email, others, integration.minimum_owners))
+
+
+def unseats_owner(row: Action, owner_role: str) -> bool:
+    """Whether somebody who was an owner when the plan was made would be none any more."""
+    ends_it = row.taking and row.kind in (Kind.REMOVE, Kind.CHANGE_ROLE)
+    return ends_it and (row.before or {}).get("role") == owner_role
 
 
 def _other_owners(row: Action, integration: Integration, connector: Connector) -> int:

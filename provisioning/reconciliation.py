@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -221,24 +221,26 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     job.enter("checking")
     owners = drafting.owner_ids(reading, connector.vocabulary)
     credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
-    facts = drafting.facts(
-        integration,
-        directory,
-        reading,
-        marks,
-        owners,
-        credential_owner,
-        restores=job.restores_id,
-        now=timezone.now(),
-    )
     limits = drafting.limits(integration)
-    verdict = assess(plan.decided, facts, limits)
-    in_numbers = plan.writes and vanished_in_numbers(facts, limits)
-    missed = () if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished
-
+    keep_alive.now("Storing the plan")
     with transaction.atomic():
-        keep_alive.now("Storing the plan")
-        changes = _remember(job, reading, matches, plan, missed=missed)
+        # From here on the integration's other job waits: what this plan takes counts for the limits of that.
+        Integration.objects.lock(integration.pk)
+        outdated = accounts.changed_since(integration, reading.began_at)
+        reading = reading.not_missing(outdated)
+        facts = drafting.facts(
+            job,
+            directory,
+            reading,
+            marks,
+            owners,
+            credential_owner,
+            now=timezone.now(),
+        )
+        verdict = assess(plan.decided, facts, limits)
+        in_numbers = plan.writes and vanished_in_numbers(facts, limits)
+        missed = () if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished
+        changes = _remember(job, reading, matches, plan, missed=missed, outdated=outdated)
         store(job, plan, verdict, reading, changes, directory)
         if not job.preview:
             superseding.settle_with_earlier_plans(job)
@@ -255,19 +257,24 @@ def _remember(
     plan: drafting.Draft,
     *,
     missed: Sequence[str],
+    outdated: Collection[str],
 ) -> dict[str, Any]:
-    """Keep what was read, for the next job and for people. Returns what others have changed meanwhile."""
-    stored = accounts.stored(job.integration)
+    """Keep what was read, for the next job and for people. Returns what others have changed meanwhile.
+
+    `outdated`: accounts of which we know better, since we have changed them during the read.
+    """
+    stored = {id: row for id, row in accounts.stored(job.integration).items() if id not in outdated}
+    seen = [account for account in reading.accounts if account.id not in outdated]
     changes = differences(
         accounts.as_known(stored.values()),
-        reading.accounts,
+        seen,
         comparable=history.held_before(job) & set(reading.held),
         names=reading.names,
     )
     accounts.remember(
         job.integration,
         stored,
-        reading.accounts,
+        seen,
         matches,
         to_change=plan.to_change,
         missed=missed,

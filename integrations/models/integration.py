@@ -32,6 +32,10 @@ class IntegrationQuerySet(models.QuerySet["Integration"]):
         """Enabled integrations whose next sync has come, and whose key has not been rejected."""
         return self.enabled().filter(next_sync_at__lte=now, rejected_at=None)
 
+    def lock(self, pk: int) -> "Integration":
+        """Until the end of the transaction, for what only one of its jobs may do at a time."""
+        return self.select_for_update(no_key=True).get(pk=pk)
+
 
 class Integration(models.Model):
     """One configured remote, with how far it may go and how careful it is."""

@@ -40,6 +40,9 @@ class Account(models.Model):
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
+    changed_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When we last changed something of it ourselves.")
+    )
     swept_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When what it left behind was looked for, after it was removed.")
     )
