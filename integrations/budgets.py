@@ -9,6 +9,9 @@ from django.db import models
 
 from integrations.connectors.budget import FORGET_SECONDS, Budget, Budgets
 
+AHEAD_SECONDS = 1.0
+"""How long it is believed that somebody is, or is not, ahead."""
+
 
 class FamilyBudgetQuerySet(models.QuerySet["FamilyBudget"]):
     def outdated(self, now: float) -> "FamilyBudgetQuerySet":
@@ -54,13 +57,29 @@ class FamilyBudget(models.Model):
 
 class SharedBudgets(Budgets):
     """Asks the database about endpoints that have refused a call, and about no others: most never do, and a
-    large organization is read in hundreds of calls.
+    large organization is read in hundreds of calls. `somebody_ahead` tells whether there is a worker to leave
+    room for; without it, these calls let nobody go first.
     """
 
-    def __init__(self, integration_id: int, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        integration_id: int,
+        clock: Callable[[], float] = time.time,
+        somebody_ahead: Callable[[], bool] | None = None,
+    ) -> None:
         super().__init__(clock)
         self._rows = FamilyBudget.objects.filter(integration=integration_id)
         self._integration_id = integration_id
+        self._somebody_ahead = somebody_ahead
+        self._believed, self._believed_until = False, 0.0
+
+    def _ahead(self, budget: Budget) -> bool | None:
+        if self._somebody_ahead is None or budget.limit is None:
+            return None
+        if self._clock() >= self._believed_until:
+            self._believed = self._somebody_ahead()
+            self._believed_until = self._clock() + AHEAD_SECONDS
+        return self._believed
 
     @cached_property
     def _shared(self) -> set[str]:

@@ -16,6 +16,10 @@ MARGIN = 1.01
 """Calls are counted when they are sent, and there when they arrive, a little later."""
 MOST_CONFIRMED = 3
 FORGET_SECONDS = 3600.0
+ROOMY = 50
+"""One call in so many is left for whoever may come to go ahead: of a small limit that would be too much."""
+ASK_AGAIN_SECONDS = 5.0
+"""Whoever is ahead may be done long before the window ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +39,31 @@ class Budget:
     """How many windows to come keep to the limit."""
 
 
-def take(budget: Budget, now: float) -> tuple[Budget, float]:
-    """One call goes now (0.0), or is to ask again after so many seconds."""
+def take(budget: Budget, now: float, ahead: bool | None = None) -> tuple[Budget, float]:
+    """One call goes now (0.0), or is to ask again after so many seconds.
+
+    `ahead`: whether there is somebody whom this call lets go first; None where it lets nobody.
+    """
     if now >= budget.ends_at:
         budget = _opened(budget, now)
     if budget.room == 0:
         return budget, budget.ends_at - now
+    if _leaves_the_rest(budget, ahead):
+        return budget, min(budget.ends_at - now, ASK_AGAIN_SECONDS) if ahead else budget.ends_at - now
     room = None if budget.room is None else budget.room - 1
     return replace(budget, used=budget.used + 1, room=room), 0.0
+
+
+def _leaves_the_rest(budget: Budget, ahead: bool | None) -> bool:
+    """Half of each window is for whoever is ahead; a little is for whoever may come, save where a window
+    tries for more, since a limit that was raised is to be found out.
+    """
+    if ahead is None or budget.limit is None:
+        return False
+    if ahead:
+        left = budget.limit - budget.used if budget.room is None else budget.room
+        return left <= budget.limit // 2
+    return budget.room is not None and budget.room <= budget.limit // ROOMY
 
 
 def exhaust(budget: Budget, now: float, pause: float | None, *, taken: bool) -> tuple[Budget, float]:
@@ -99,10 +120,14 @@ class Budgets:
         self._own: dict[str, Budget] = {}
 
     def take(self, family: str) -> float:
-        return self._change(family, lambda budget: take(budget, self._clock()))
+        return self._change(family, lambda budget: take(budget, self._clock(), self._ahead(budget)))
 
     def exhaust(self, family: str, pause: float | None, *, taken: bool = False) -> float:
         return self._change(family, lambda budget: exhaust(budget, self._clock(), pause, taken=taken))
+
+    def _ahead(self, budget: Budget) -> bool | None:
+        """One worker alone knows of nobody else."""
+        return None
 
     def _change(self, family: str, step: Callable[[Budget], tuple[Budget, float]]) -> float:
         self._own[family], seconds = step(self._own.get(family, Budget()))

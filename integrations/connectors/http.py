@@ -53,7 +53,7 @@ class Pace:
     answer: float = 120.0
     """How long one answer may take in all, however steadily it drips."""
     patience: float = 300.0
-    """How long one call may wait and be repeated."""
+    """How long one call may be repeated, and how long it may wait for its turn at a time."""
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
@@ -167,7 +167,7 @@ class Transport:
         give_up_at = self._pace.clock() + self._pace.patience
         failures = 0
         while True:
-            self._wait_for_turn(request, give_up_at)
+            give_up_at += self._wait_for_turn(request)
             outcome = self._send(request)
             if isinstance(outcome, Fault):
                 trouble = self._judge_fault(request, outcome, failures)
@@ -266,13 +266,16 @@ class Transport:
 
     # -- waiting
 
-    def _wait_for_turn(self, request: Request, give_up_at: float) -> None:
-        """What was refused to one call holds for all of its family, and for those of other workers."""
+    def _wait_for_turn(self, request: Request) -> float:
+        """What was refused to one call holds for all of its family, and for those of other workers. Returns
+        the seconds waited: to let others go first, window after window, is no reason to give up.
+        """
+        began = self._pace.clock()
         while seconds := self._budgets.take(request.family):
-            turn = self._pace.clock() + seconds
-            if turn > give_up_at:
+            if seconds > self._pace.patience:
                 raise RateLimited(f"{self.host} asked to wait another {seconds:.0f} seconds.", status=429)
-            self._wait_until(turn, f"{self.host} asked to slow down.")
+            self._wait_until(self._pace.clock() + seconds, f"{self.host} asked to slow down.")
+        return self._pace.clock() - began
 
     def _wait_or_raise(self, trouble: Trouble, give_up_at: float, *, last: bool) -> None:
         if trouble.pause is None:

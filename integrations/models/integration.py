@@ -149,13 +149,19 @@ class Integration(models.Model):
             if domain
         )
 
-    def connector(self, progress: Callable[[str], None] = lambda _: None) -> Connector:
-        """The connector with this integration's credential, ready to call the remote."""
+    def connector(
+        self,
+        progress: Callable[[str], None] = lambda _: None,
+        somebody_ahead: Callable[[], bool] | None = None,
+    ) -> Connector:
+        """The connector with this integration's credential, ready to call the remote. `somebody_ahead`:
+        whether other work is to go first, which then finds half of each limit unused.
+        """
         return connector_class(self.kind)(
             secret=self.revealed_secret(),
             base_url=self.base_url,
             progress=progress,
-            budgets=SharedBudgets(self.pk),
+            budgets=SharedBudgets(self.pk, somebody_ahead=somebody_ahead),
         )
 
     def revealed_secret(self) -> str:

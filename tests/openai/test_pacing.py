@@ -1,7 +1,10 @@
 """Each family of endpoints at its own pace: learned from refusals and headers, and shared by all workers."""
 
+import time as real_time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from uuid import uuid4
 
 import pytest
 from django.db import connection
@@ -305,3 +308,126 @@ def test_an_integration_hands_its_shared_budgets_to_its_connector(
             with pytest.raises(RateLimited, match="asked to"):
                 integration.connector().invite("ada@example.org", "reader", [])
         assert len(remote.asked) == 1
+
+
+# -- somebody ahead
+
+
+def invited_at_once(connector: OpenAIConnector) -> int:
+    """How many invites go before one would have to wait, with a connector that has no patience."""
+    done = 0
+    with suppress(RateLimited):
+        while connector.invite(f"{uuid4()}@example.org", "reader", []):
+            done += 1
+    return done
+
+
+@pytest.mark.parametrize(
+    ("limit", "windows_before", "ahead", "sync_others_refused"),
+    [
+        pytest.param(10, 2, True, (5, 5, 0), id="half for who is ahead"),
+        pytest.param(60, 2, True, (30, 30, 0), id="half of more for who is ahead"),
+        pytest.param(7, 2, True, (4, 3, 0), id="the lesser half for who is ahead"),
+        pytest.param(10, 1, True, (5, 5, 1), id="who is ahead tries whether there is more"),
+        pytest.param(10, 2, False, (10, 0, 0), id="all while nobody is ahead"),
+        pytest.param(60, 2, False, (59, 1, 0), id="one for who may come"),
+        pytest.param(150, 2, False, (147, 3, 0), id="one in fifty for who may come"),
+        pytest.param(60, 1, False, (60, 0, 1), id="all while it tries whether there is more"),
+    ],
+)
+def test_in_each_window_there_is_room_for_those_ahead(
+    time: Time,
+    integration: Integration,
+    organization: Organization,
+    limit: int,
+    windows_before: int,
+    ahead: bool,
+    sync_others_refused: tuple[int, int, int],
+) -> None:
+    taken = RateLimit(limit, 60.0, clock=time.clock)
+
+    def connector(somebody_ahead: Callable[[], bool] | None) -> OpenAIConnector:
+        budgets = SharedBudgets(integration.pk, time.clock, somebody_ahead)
+        return OpenAIConnector(
+            secret=organization.admin_key,
+            base_url=simulator.base_url,
+            budgets=budgets,
+            pace=time.pace(patience=0),
+        )
+
+    with Simulator(organization, rate_limit={"/organization/invites": taken}) as simulator:
+        for _ in range(windows_before):
+            assert invited_at_once(connector(None)) == limit
+            time.now += 61
+        simulator.requests.clear()
+        sync, others = invited_at_once(connector(lambda: ahead)), invited_at_once(connector(None))
+        refused = sum(asked.status == 429 for asked in simulator.requests)
+        assert (sync, others, refused) == sync_others_refused
+
+
+def test_once_nobody_is_ahead_any_more_the_rest_of_the_window_is_used(
+    time: Time, integration: Integration
+) -> None:
+    ahead = [True]
+    endpoint, others = Endpoint(time, 10), SharedBudgets(integration.pk, time.clock)
+    sync = SharedBudgets(integration.pk, time.clock, lambda: ahead[0])
+    called(endpoint, others, time, 11)
+    time.now += 61
+    assert called(endpoint, sync, time, 5) < 1
+    assert 0 < sync.take(INVITES) <= 5
+    ahead[0] = False
+    time.now += 5
+    assert called(endpoint, sync, time, 5) < 1
+
+
+def test_who_is_ahead_is_asked_once_a_second_and_only_where_there_is_a_limit(
+    time: Time, integration: Integration
+) -> None:
+    asked: list[float] = []
+
+    def somebody_ahead() -> bool:
+        asked.append(time.now)
+        return False
+
+    budgets = SharedBudgets(integration.pk, time.clock, somebody_ahead)
+    for _ in range(100):
+        budgets.take("GET /organization/users")
+    assert asked == []
+    called(Endpoint(time, 100), budgets, time, 101)
+    asked.clear()
+    began = time.now
+    called(Endpoint(time, 1000), budgets, time, 90)
+    assert 8 <= len(asked) <= time.now - began + 1
+
+
+def test_letting_others_go_first_for_long_is_no_reason_to_give_up(time: Time) -> None:
+    class Busy(Budgets):
+        turns = 10
+
+        def take(self, family: str) -> float:
+            self.turns -= 1
+            return 60.0 if self.turns >= 0 else 0.0
+
+    with Remote(FINE) as remote:
+        pace = time.pace(patience=300)
+        transport = Transport(remote.base_url, ADMIN_KEY, lambda _: None, pace, Busy(time.clock))
+        assert transport.read("/organization/users").ok
+    assert time.waited == 600
+
+
+def test_an_integration_tells_its_connector_who_is_ahead(
+    integration: Integration, organization: Organization, simulator: Simulator
+) -> None:
+    class Waits(Exception):
+        pass
+
+    def wait(_: str) -> None:
+        raise Waits
+
+    half_used = {"limit": 10, "refill": 60, "used": 5, "room": 5, "confirmed": 1, "keeps": 0}
+    integration.base_url = simulator.base_url
+    integration.store_credential(organization.admin_key, now=integration.created_at)
+    integration.budgets.create(family=INVITES, ends_at=real_time.time() + 50, **half_used)
+    with pytest.raises(Waits):
+        integration.connector(wait, somebody_ahead=lambda: True).invite("ada@example.org", "reader", [])
+    assert integration.connector(wait).invite("ada@example.org", "reader", [])
