@@ -74,13 +74,14 @@ def read(
 ) -> Reading:
     """Everything the plan looks at, and no more. `known_…`: what the last complete read saw."""
     began_at, started = timezone.now(), time.monotonic()
-    accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
-    _check_invites(connector, accounts, known_invites)
-    members = [one.id for one in accounts if one.state is AccountState.ACTIVE and not one.is_service]
-    named = _fetch_named(connector, [*rules, *as_rules(group_rules, connector.vocabulary)])
-    groups = _fetch_groups(connector, group_rules, named)
-    held = _fetch_held(connector, rules, named, members)
-    vanished = _vanished(connector, accounts, known_members)
+    with connector.one_look():
+        accounts, acceptances = connector.fetch_accounts(), tuple(connector.acceptances)
+        _check_invites(connector, accounts, known_invites)
+        members = [one.id for one in accounts if one.state is AccountState.ACTIVE and not one.is_service]
+        named = _fetch_named(connector, [*rules, *as_rules(group_rules, connector.vocabulary)])
+        groups = _fetch_groups(connector, group_rules, named)
+        held = _fetch_held(connector, rules, named, members)
+        vanished = _vanished(connector, accounts, known_members)
     return Reading(
         accounts=tuple(held.of(account) for account in accounts),
         entitlements=tuple(_left_alone(found, held.unread) for found in named),

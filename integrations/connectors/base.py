@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -420,6 +421,10 @@ class Connector(ABC):
     @abstractmethod
     def check(self) -> CheckReport:
         """Try the credential on the live remote. Never raises a ConnectorError."""
+
+    def one_look(self) -> AbstractContextManager[None]:
+        """While all that follows is one look at the remote, what was listed once need not be listed again."""
+        return nullcontext()
 
     @abstractmethod
     def fetch_accounts(self) -> list[Account]:

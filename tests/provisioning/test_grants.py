@@ -7,8 +7,8 @@ import pytest
 from directory.models import Group, Membership, Person
 from integrations.connectors.openai.simulator.faults import Fault, Kind
 from integrations.connectors.openai.simulator.records import Role
-from provisioning.models import AccessRule, RuleGrant
-from tests.provisioning.world import World, brief
+from provisioning.models import AccessRule, GroupGrant, GroupRule, RuleGrant
+from tests.provisioning.world import BOSS, World, brief
 
 ADA = "ada@example.org"
 
@@ -358,3 +358,38 @@ def test_a_project_s_role_that_is_not_there_is_reported_with_the_rule(world: Wor
         ("Writers", "The project role 'Old: Prompt editor' is left alone: it is archived."),
         ("Writers", "There is no project role named 'Nowhere: Prompt editor'."),
     ]
+
+
+# -- what a look costs
+
+
+def test_a_look_lists_nothing_twice_and_within_a_project_only_what_a_rule_gives_there(
+    world: World, editor: Role
+) -> None:
+    organization = world.organization
+    voice, platform = organization.add_project("Voice").id, organization.add_group("platform").id
+    search = organization.find_project("Search").id
+    give(world.rule("Talkers", group="talking", Voice="member"), "group", "platform", "member")
+    rule = GroupRule.objects.create(integration=world.integration, name="platform", state="active")
+    GroupGrant.objects.create(rule=rule, name="Search", role="member")
+    organization.add_group_to_project(search, platform, "role-api-project-member")
+    ada, boss = organization.add_member(ADA).id, organization.find_user(BOSS).id
+    organization.add_to_project(search, ada)
+    world.preview()
+    asked = [asked.path.removeprefix("/v1/") for asked in world.simulator.requests]
+    assert sorted(asked) == sorted(
+        [
+            "organization/admin_api_keys",
+            "organization/users",
+            "organization/invites",
+            "organization/projects",
+            "organization/groups",
+            f"organization/projects/{voice}/users",
+            f"organization/projects/{search}/users",
+            *(f"projects/{search}/users/{id}/roles" for id in (ada, boss)),
+            f"projects/{search}/roles",
+            f"organization/projects/{search}/groups",
+            f"projects/{search}/groups/{platform}/roles",
+            f"organization/groups/{platform}/users",
+        ]
+    )

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -139,6 +139,9 @@ class OpenAIConnector(Connector):
 
     def _is_ours(self, shown: str) -> bool:
         return entering.is_shown_as(self._secret, shown)
+
+    def one_look(self) -> AbstractContextManager[None]:
+        return self._client.one_look()
 
     def fetch_accounts(self) -> list[Account]:
         """Invites first: who accepts in between is then seen twice, and never not at all."""
