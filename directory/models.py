@@ -224,6 +224,25 @@ class Person(models.Model):
         """Which day it is where they are."""
         return day_in(self.time_zone, moment)
 
+    def is_active_at(self, moment: datetime) -> bool:
+        """Active, and within their start and end dates on the day that it is where they are."""
+        today = self.day_at(moment)
+        started = self.start_date is None or self.start_date <= today
+        return self.active and started and (self.end_date is None or self.end_date >= today)
+
+    def as_value(self, moment: datetime) -> snapshot.Person:
+        """As a snapshot of the whole directory holds them. Asks for their groups and addresses."""
+        primary = email_key(self.email)
+        others = sorted(row.key for row in self.addresses.all() if row.key != primary)
+        return snapshot.Person(
+            self.pk,
+            self.email,
+            (primary, *others) if self.email else (),
+            self.name,
+            self.is_active_at(moment),
+            frozenset(group.pk for group in self.groups.all()),
+        )
+
     def claim_addresses(self, aliases: Iterable[str]) -> None:
         """Make the primary e-mail and the aliases this person's addresses, and no others.
 

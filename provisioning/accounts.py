@@ -10,7 +10,7 @@ from django.db.models import F, Q
 from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
 from integrations.models import Integration
-from provisioning.actions import Kind
+from provisioning.actions import Kind, Situation
 from provisioning.differences import Known
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Links, Match, Orphan
 from provisioning.models import Account, Action, Key, ProvisioningJob
@@ -66,6 +66,27 @@ def as_left(integration: Integration) -> dict[str, Left]:
         for remote_id, left in rows.values_list("remote_id", "left")
         if left is not None
     }
+
+
+def as_seen(row: Account, *, apart: str = "") -> Seen:
+    """A row as the read that wrote it saw the account. `apart`: what the last job reported of it, where that
+    was a property which no column keeps.
+    """
+    return Seen(
+        row.remote_id,
+        AccountState(row.state),
+        row.email or None,
+        row.role or None,
+        row.name or None,
+        grants=tuple(Grant(**one) for one in row.grants),
+        managed_elsewhere=apart == Situation.MANAGED_ELSEWHERE,
+        is_service=apart == Situation.SERVICE_ACCOUNT,
+        expires_at=row.expires_at,
+    )
+
+
+def left_of(row: Account) -> Left | None:
+    return Left(row.left["role"], frozenset(Grant(**one) for one in row.left["grants"])) if row.left else None
 
 
 def remember(

@@ -16,7 +16,7 @@ from provisioning.group_planning import GroupPlanner, GroupRule
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.models import ProvisioningJob
 from provisioning.planning import Planner
-from provisioning.policy import Mark, Name, Policy, Rule, resolve
+from provisioning.policy import Key, Mark, Name, Policy, Resolved, Rule, resolve
 from provisioning.reading import Reading
 from provisioning.restoring import Loss, Restorer
 from provisioning.safety import Facts, Limits
@@ -137,17 +137,9 @@ def planners(
     left_with_groups = history.left_with_groups(integration) if groups else {}
 
     def planner(considered: Sequence[Rule], of_groups: Sequence[GroupRule]) -> Planner:
-        policy = Policy(
-            rules=tuple(considered),
-            vocabulary=vocabulary,
-            # Resolved apart: a project that only a proposed rule names is not managed yet.
-            resolved=resolve(considered, reading.entitlements, not_made),
-            names=reading.names,
-            marks=marks,
-            managed_domains=frozenset(email_domain(f"@{domain}") for domain in integration.domains()),
-            remove_orphans=integration.orphans == Integration.Orphans.REMOVE,
-            renew_invites=integration.renew_invites,
-        )
+        # Resolved apart: a project that only a proposed rule names is not managed yet.
+        resolved = resolve(considered, reading.entitlements, not_made)
+        policy = policy_of(integration, considered, resolved, reading.names, marks, vocabulary)
         for_groups = GroupPlanner(tuple(of_groups), reading.groups, vocabulary, left_with_groups)
         return Planner(policy, left, put_off, for_groups)
 
@@ -155,6 +147,26 @@ def planners(
     active_groups = [rule for rule in groups if not rule.proposed]
     proposes = len(active) < len(rules) or len(active_groups) < len(groups)
     return planner(active, active_groups), planner(rules, groups) if proposes else None
+
+
+def policy_of(
+    integration: Integration,
+    rules: Sequence[Rule],
+    resolved: Resolved,
+    names: Mapping[Key, str],
+    marks: Mapping[str, Mark],
+    vocabulary: Vocabulary,
+) -> Policy:
+    return Policy(
+        rules=tuple(rules),
+        vocabulary=vocabulary,
+        resolved=resolved,
+        names=names,
+        marks=marks,
+        managed_domains=frozenset(email_domain(f"@{domain}") for domain in integration.domains()),
+        remove_orphans=integration.orphans == Integration.Orphans.REMOVE,
+        renew_invites=integration.renew_invites,
+    )
 
 
 def owner_ids(reading: Reading, vocabulary: Vocabulary) -> frozenset[str]:

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
 
-from directory.models import Source
+from directory.models import Person, Source
 from integrations.models import Integration
 from provisioning import actions, wording
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.recovering import in_words
 
 ROLLING_WINDOW = timedelta(hours=24)
@@ -241,24 +241,35 @@ def left_with_groups(integration: Integration) -> dict[str, frozenset[str]]:
 
 def renewals_put_off(integration: Integration, *, now: datetime) -> dict[int, str]:
     """Whose lapsed invite is not renewed now, by person id, and why. Nobody is written to for ever."""
-    sent = Action.objects.filter(
-        job__integration=integration,
+    return _put_off(_invites_sent(now).filter(job__integration=integration), "person", now)
+
+
+def renewals_put_off_of(person: Person, *, now: datetime) -> dict[int, str]:
+    """The same of one person, by the id of each integration."""
+    return _put_off(_invites_sent(now).filter(person=person), "job__integration", now)
+
+
+def _invites_sent(now: datetime) -> QuerySet[Action]:
+    return Action.objects.filter(
         kind=actions.Kind.INVITE,
         state=Action.State.DONE,
         person__isnull=False,
         finished_at__gte=now - RENEWALS_OF,
     )
+
+
+def _put_off(sent: QuerySet[Action], by: str, now: datetime) -> dict[int, str]:
     renewed = Count("pk", filter=Q(situation=actions.Situation.INVITE_EXPIRED))
-    by_person = sent.order_by().values_list("person").annotate(renewed=renewed, last=Max("finished_at"))
+    grouped = sent.order_by().values_list(by).annotate(renewed=renewed, last=Max("finished_at"))
     found = {}
-    for person, renewals, last in by_person:
+    for key, renewals, last in grouped:
         if renewals >= MOST_RENEWALS:
-            found[person] = (
+            found[key] = (
                 f"It was renewed {renewals} times in {RENEWALS_OF.days} days and never accepted. A sync of "
                 "this person alone sends one more."
             )
         elif now - last < RENEWED_AFTER:
-            found[person] = "The last invite was sent within a day; the next follows after one."
+            found[key] = "The last invite was sent within a day; the next follows after one."
     return found
 
 
@@ -328,10 +339,16 @@ def has_made_something(job: ProvisioningJob) -> bool:
 
 def is_first_applying(integration: Integration) -> bool:
     """Whether no full job in mode `manage` has yet been carried out to its end, with all that it held."""
+    return not carried_out().filter(integration=integration).exists()
+
+
+def carried_out() -> ProvisioningJobQuerySet:
+    """Full jobs in mode `manage` that were carried out to their end, with all that they held."""
     ended = (ProvisioningJob.State.SUCCEEDED, ProvisioningJob.State.PARTIAL)
-    full = integration.jobs.syncs().filter(mode=Integration.Mode.MANAGE, applied_at__isnull=False)
-    carried_out = full.filter(state__in=ended).filter(Q(holds=[]) | Q(approved_at__isnull=False))
-    return not carried_out.exists()
+    full = (
+        ProvisioningJob.objects.all().syncs().filter(mode=Integration.Mode.MANAGE, applied_at__isnull=False)
+    )
+    return full.filter(state__in=ended).filter(Q(holds=[]) | Q(approved_at__isnull=False))
 
 
 def sources_before(integration: Integration) -> dict[str, int]:

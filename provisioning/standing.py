@@ -204,12 +204,13 @@ def _job_problems(ended: ProvisioningJob | None, sync: ProvisioningJob | None) -
     job that went well after it has proven that the remote answers, and has not carried that plan out.
     """
     if ended and ended.state in TROUBLE:
-        yield _told(ended, "job")
+        yield in_trouble(ended, "job")
     elif sync and sync.planned_at and sync.state in (State.FAILED, State.PARTIAL):
-        yield _told(sync, "sync")
+        yield in_trouble(sync, "sync")
 
 
-def _told(job: ProvisioningJob, called: str) -> str:
+def in_trouble(job: ProvisioningJob, called: str) -> str:
+    """What a job of such a state ran into."""
     said = job.error or job.refusal or {}
     return f"{TROUBLE[State(job.state)].format(job=called)} {said.get('detail', '')}".strip()
 

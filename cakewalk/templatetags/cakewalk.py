@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from cakewalk.look import NAVIGATION
-from provisioning.models import ProvisioningJob
+from provisioning import wording
+from provisioning.models import Action, ProvisioningJob
 
 register = template.Library()
 
@@ -85,6 +86,12 @@ def what(job: ProvisioningJob) -> str:
     if job.trigger == ProvisioningJob.Trigger.FIRST:
         return f"First {kind}"
     return f"{kind.capitalize()} · {job.get_trigger_display().lower()}"
+
+
+@register.filter
+def decision(action: Action) -> str:
+    """`Invite as reader`."""
+    return wording.what(action)
 
 
 DEEDS = {"add": "Add", "history": "History", "delete": "Delete", "import_people": "Import"}

@@ -33,6 +33,7 @@ from cakewalk.theme import (
     action,
     display,
 )
+from directory.admin import why
 from directory.admin.forecast import forecast
 from directory.admin.people_import import import_page
 from directory.emails import email_key
@@ -233,11 +234,11 @@ class PersonAdmin(ModelAdmin):
         return super().change_view(request, object_id, form_url, extra)
 
     def _panel(self, request: HttpRequest, person: Person) -> dict[str, Any]:
-        sees_accounts = request.user.has_perm("provisioning.view_account")
-        there = person.accounts.filter(gone_at=None).select_related("integration")
-        accounts = list(there.order_by("integration__name")) if sees_accounts else []
         now = timezone.now()
         tone, text = _standing(person, now)
+        sees_accounts = request.user.has_perms(why.SEEN_BY)
+        chapters = why.chapters_of(person, now=now) if sees_accounts else []
+        accounts = [chapter.account for chapter in chapters if chapter.account]
         return {
             "title": person.name or person.email,
             "subtitle": person.name or person.email,
@@ -246,8 +247,9 @@ class PersonAdmin(ModelAdmin):
             "known_as": UserRecord.objects.of(person.source).filter(person=person).first(),
             "fed": person.source.kind != Source.Kind.MANUAL,
             "forecast": list(forecast(person, accounts if sees_accounts else None, now=now)),
-            "accounts": accounts,
-            "sees_accounts": sees_accounts,
+            "chapters": chapters,
+            "sync_says": why.SYNC_SAYS,
+            "may_run": request.user.has_perm("provisioning.run_job"),
             "may_deactivate": person.active and self.has_change_permission(request, person),
         }
 
@@ -318,9 +320,17 @@ class PersonAdmin(ModelAdmin):
     # -- pages
 
     def get_urls(self) -> list[URLPattern]:
-        view = self.admin_site.admin_view(require_POST(self.deactivate_one))
-        urls: list[URLPattern] = super().get_urls()
-        return [path("<int:pk>/deactivate/", view, name="directory_person_deactivate"), *urls]
+        def button(route: str, view: Any, name: str) -> URLPattern:
+            pressed = self.admin_site.admin_view(require_POST(view))
+            found: URLPattern = path(f"<int:pk>/{route}/", pressed, name=f"directory_person_{name}")
+            return found
+
+        return [
+            button("deactivate", self.deactivate_one, "deactivate"),
+            button("preview/<int:integration_pk>", why.preview, "preview"),
+            button("sync/<int:integration_pk>", why.sync, "sync"),
+            *super().get_urls(),
+        ]
 
     def has_import_people_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("directory.import_people")

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timeuntil
 from django.views.decorators.http import require_POST
 
+from cakewalk.asking import ask_for_job
 from cakewalk.site import signed_in
 from cakewalk.theme import (
     ChangeList,
@@ -25,7 +26,7 @@ from cakewalk.theme import (
 from integrations.catalog import connector_class
 from integrations.connecting import Entry, save_and_enable
 from integrations.models import Integration, Rotation
-from provisioning import credentials, requesting, rotating
+from provisioning import credentials, rotating
 from provisioning.models import ProvisioningJob
 from provisioning.standing import Standing, standing_of, standings
 
@@ -210,7 +211,7 @@ class IntegrationAdmin(ModelAdmin):
         super().save_model(request, obj, form, change)
         obj.reschedule_since(before, now=timezone.now())
         if obj.enabled and obj.goes_further_than(before):
-            self._request(
+            ask_for_job(
                 request,
                 obj,
                 preview=True,
@@ -244,29 +245,10 @@ class IntegrationAdmin(ModelAdmin):
 
     def _run(self, request: HttpRequest, pk: int, *, preview: bool) -> HttpResponse:
         integration = self._allowed(request, pk, "provisioning.run_job")
-        job = self._request(request, integration, preview=preview)
+        job = ask_for_job(request, integration, preview=preview)
         if job:
             return redirect("admin:provisioning_provisioningjob_change", job.pk)
         return self._back(integration)
-
-    def _request(
-        self, request: HttpRequest, integration: Integration, *, preview: bool, said: str = ""
-    ) -> ProvisioningJob | None:
-        """Queue a job and say so; the job that is already live, where there is one."""
-        what = "preview" if preview else "sync"
-        try:
-            job = requesting.request_job(integration, preview=preview, by=signed_in(request))
-        except requesting.AlreadyRunning as running:
-            messages.warning(request, f"No {what} was queued: {running}")
-            return running.job
-        except requesting.Refused as refusal:
-            messages.error(request, f"No {what} was queued: {refusal}")
-            return None
-        link = reverse("admin:provisioning_provisioningjob_change", args=[job.pk])
-        messages.success(
-            request, format_html('<a href="{}">{}</a>, a {}, is queued. {}', link, job, what, said)
-        )
-        return job
 
     def enable(self, request: HttpRequest, pk: int) -> HttpResponse:
         integration = self._allowed(request, pk, "integrations.change_integration")

@@ -120,8 +120,10 @@ class RuleGrant(models.Model):
 class MarkQuerySet(models.QuerySet["Mark"]):
     def in_force(self, day: date) -> Mapping[str, policy.Mark]:
         """The marks of the day as values, by e-mail key."""
-        lasting = self.filter(Q(until__isnull=True) | Q(until__gte=day))
-        return {mark.key: policy.Mark(mark.kind, mark.reason) for mark in lasting}
+        return {mark.key: mark.as_value() for mark in self.lasting(day)}
+
+    def lasting(self, day: date) -> "MarkQuerySet":
+        return self.filter(Q(until__isnull=True) | Q(until__gte=day))
 
     def ignore(
         self, integration: Integration, emails: Iterable[str], *, reason: str, until: date, by: User
@@ -169,3 +171,6 @@ class Mark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.email} {self.kind}"
+
+    def as_value(self) -> policy.Mark:
+        return policy.Mark(self.kind, self.reason)

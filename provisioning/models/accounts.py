@@ -1,6 +1,7 @@
 """Accounts as the last complete read saw them."""
 
 from django.db import models
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from directory.models import Person
@@ -49,7 +50,10 @@ class Account(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["integration", "remote_id"], name="account_once")]
-        indexes = [models.Index(fields=["integration", "gone_at"])]
+        indexes = [
+            models.Index(fields=["integration", "gone_at"]),
+            models.Index(Lower("email"), name="account_email_lower"),
+        ]
 
     def __str__(self) -> str:
         return self.email or self.remote_id

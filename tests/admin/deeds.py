@@ -335,6 +335,10 @@ DEEDS = (
         OPERATORS,
         _selected("deactivate", "directory_person", confirmed="yes"),
     ),
+    Deed(
+        "preview a person", "admin:directory_person_preview", OPERATORS, table="provisioning.ProvisioningJob"
+    ),
+    Deed("sync a person", "admin:directory_person_sync", OPERATORS, table="provisioning.ProvisioningJob"),
     Deed("delete a person", "admin:directory_person_delete", NONE, _confirmed),
     Deed("upload a file", "admin:directory_person_import_people", OPERATORS, _file, only_shows=True),
     Deed("import a file", "admin:directory_person_import_people", OPERATORS, _previewed),

@@ -41,6 +41,8 @@ def address(name: str, company: Company) -> str:
             return reverse(name, args=["openai"])
         case "integrations:credential":
             return reverse(name, args=[company.acme.pk])
+        case "admin:directory_person_preview" | "admin:directory_person_sync":
+            return reverse(name, args=[company.rows["directory_person"].pk, company.acme.pk])
         case "admin:app_list":
             return reverse(name, args=["provisioning"])
         case "admin:view_on_site":

@@ -49,6 +49,8 @@ SHOWN_TO = {
     "admin:directory_person_delete": NONE,
     "admin:directory_person_history": READERS,
     "admin:directory_person_import_people": OPERATORS,
+    "admin:directory_person_preview": NONE,
+    "admin:directory_person_sync": NONE,
     "admin:directory_source_accept": NONE,
     "admin:directory_source_add": NONE,
     "admin:directory_source_change": READERS,

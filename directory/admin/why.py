@@ -1,0 +1,63 @@
+"""On a person's page: why they have what they have, and a job about them alone."""
+
+from datetime import datetime
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.formats import date_format
+
+from cakewalk.asking import ask_for_job
+from directory.models import Person
+from integrations.models import Integration
+from provisioning.dossier import Chapter, chapters
+
+SEEN_BY = (
+    "integrations.view_integration",
+    "provisioning.view_account",
+    "provisioning.view_accessrule",
+    "provisioning.view_provisioningjob",
+)
+"""What whoever looks must be allowed to see. All roles are; staff with single permissions may not be."""
+
+SYNC_SAYS = {
+    Integration.Mode.OBSERVE: "In mode observe it reads everything and reports, and changes nothing.",
+    Integration.Mode.EXTEND: "In mode extend it invites, grants and raises, and takes nothing away.",
+    Integration.Mode.MANAGE: "In mode manage it gives and takes what its plan says, within the limits.",
+}
+
+
+def chapters_of(person: Person, *, now: datetime) -> list[Chapter]:
+    return chapters(person, gone=_gone(person, now=now), now=now)
+
+
+def _gone(person: Person, *, now: datetime) -> str:
+    """Why they are entitled to nothing; empty for who is active."""
+    today = person.day_at(now)
+    if not person.active:
+        return "They are not active in the directory."
+    if person.end_date and person.end_date < today:
+        return f"They left: their last day was {date_format(person.end_date)}."
+    if person.start_date and person.start_date > today:
+        return f"They have not started: their first day is {date_format(person.start_date)}."
+    return ""
+
+
+def preview(request: HttpRequest, pk: int, integration_pk: int) -> HttpResponse:
+    return _run(request, pk, integration_pk, preview=True)
+
+
+def sync(request: HttpRequest, pk: int, integration_pk: int) -> HttpResponse:
+    return _run(request, pk, integration_pk, preview=False)
+
+
+def _run(request: HttpRequest, pk: int, integration_pk: int, *, preview: bool) -> HttpResponse:
+    if not request.user.has_perm("provisioning.run_job"):
+        raise PermissionDenied
+    person = get_object_or_404(Person, pk=pk)
+    integration = get_object_or_404(Integration, pk=integration_pk)
+    said = f"It is about {person} alone."
+    job = ask_for_job(request, integration, preview=preview, people=[person], said=said)
+    if job:
+        return redirect("admin:provisioning_provisioningjob_change", job.pk)
+    return redirect("admin:directory_person_change", pk)
