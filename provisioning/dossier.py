@@ -50,6 +50,7 @@ class Chapter:
     """
 
     integration: Integration
+    person_id: int
     explanation: Explanation
     account: Account | None
     others: tuple[Account, ...]
@@ -60,6 +61,12 @@ class Chapter:
     live: tuple[ProvisioningJob, ...]
     ended: ProvisioningJob | None
     read_at: datetime | None
+
+    @property
+    def theirs(self) -> list[Account]:
+        """What is known to be theirs, though it may not be told which one is."""
+        matched = [row for row in self.others if row.person_id == self.person_id]
+        return [self.account, *matched] if self.account else matched
 
     @property
     def next(self) -> list[Foreseen]:
@@ -153,7 +160,7 @@ def _accounts(person: Person, value: snapshot.Person) -> list[Account]:
     told = Action.objects.filter(person=person, situation=Situation.ACCEPTED_ELSEWHERE)
     maybe = Q(situation="accepted_elsewhere", gone_at=None, remote_id__in=told.values("account_id"))
     found = Account.objects.annotate(lower_email=Lower("email")).filter(Q(person=person) | fit | maybe)
-    return list(found.select_related("person").order_by("pk"))
+    return list(found.select_related("person", "integration").order_by("pk"))
 
 
 def _others(person: Person, rows: Sequence[Account], *, now: datetime) -> list[snapshot.Person]:
@@ -231,6 +238,7 @@ def _chapter(integration: Any, person: snapshot.Person, stored: _Stored, *, gone
     id = explanation.account.id if explanation.account else None
     return Chapter(
         integration=integration,
+        person_id=person.id,
         explanation=explanation,
         account=next((row for row in present if row.remote_id == id), None),
         others=tuple(row for row in present if row.remote_id != id),

@@ -238,7 +238,7 @@ class PersonAdmin(ModelAdmin):
         tone, text = _standing(person, now)
         sees_accounts = request.user.has_perms(why.SEEN_BY)
         chapters = why.chapters_of(person, now=now) if sees_accounts else []
-        accounts = [chapter.account for chapter in chapters if chapter.account]
+        accounts = [account for chapter in chapters for account in chapter.theirs]
         return {
             "title": person.name or person.email,
             "subtitle": person.name or person.email,

@@ -21,6 +21,8 @@ WITHOUT_A_PAGE = {
     # Buttons, which are pressed and not opened.
     "admin:directory_ldapserver_pull": 405,
     "admin:directory_person_deactivate": 405,
+    "admin:directory_person_preview": 405,
+    "admin:directory_person_sync": 405,
     "admin:directory_conflict_dismiss": 405,
     "admin:directory_conflict_hand_over": 405,
     "admin:directory_source_accept": 405,
