@@ -145,9 +145,6 @@ class Killable(Installation):
     def come_to_an_end(self) -> None:
         """Another worker, and nobody kills it."""
 
-    @abstractmethod
-    def rows(self, query: str) -> list[tuple[Any, ...]]: ...
-
     def next_sync(self) -> dict[str, Any]:
         """What is still to be done afterwards."""
         return dict(self.document("sync", NAME))

@@ -1,6 +1,8 @@
 """The protocol beyond what the testers look at: refusals that say why, bulk, conditions, and few queries."""
 
 import json
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -340,3 +342,11 @@ def test_nothing_that_is_sent_breaks_it(data: st.DataObject) -> None:
     answer = okta(method, path, json.dumps(body))
     assert answer.status < 500, (method, path, body, answer.body)
     assert okta.get("/Users").status == 200
+
+
+def test_only_clients_wait_for_what_speaks_with_them() -> None:
+    """It takes as long to import as all the rest that a command needs."""
+    words = ["-X", "importtime", "manage.py", "check"]
+    checked = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=True).stderr
+    assert "import time" in checked
+    assert "scim2_models" not in checked

@@ -6,11 +6,13 @@ import re
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.error import URLError
@@ -23,6 +25,12 @@ from tests.stack.line import Line
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("cakewalk", "directory", "integrations", "provisioning", "deploy", "manage.py")
 START_SECONDS = 60.0
+UNSETTLED = """
+SELECT id FROM provisioning_provisioningjob WHERE state IN ('queued', 'running')
+UNION ALL
+SELECT id FROM integrations_integration
+WHERE enabled AND rejected_at IS NULL AND next_sync_at <= CURRENT_TIMESTAMP
+"""
 
 
 def free_port() -> int:
@@ -136,14 +144,14 @@ class Installation(ABC):
         """The newest first."""
         return list(self.document("jobs")["jobs"])
 
+    @abstractmethod
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Straight from the database: a command takes a second of a processor."""
+
     def settled(self) -> list[dict[str, Any]]:
-        """The jobs, once none is queued or running."""
-
-        def ended() -> list[dict[str, Any]] | None:
-            found = self.jobs()
-            return None if any(job["state"] in ("queued", "running") for job in found) else found
-
-        return list(eventually(ended, 60, "The end of every job"))
+        """The jobs, once none is queued or running, and no sync is due."""
+        eventually(lambda: not self.rows(UNSETTLED), 60, "The end of every job")
+        return self.jobs()
 
 
 class SingleProcess(Installation):
@@ -154,6 +162,10 @@ class SingleProcess(Installation):
         eventually(lambda: self.answers() and "Ctrl-C stops it" in self.log("serve"), START_SECONDS, "serve")
         found = re.search(r"password\s+(\S+)", self.log("serve"))
         self.password = self.password or (found[1] if found else "")
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self.folder / "var" / "cakewalk.sqlite3")) as database:
+            return database.execute(query).fetchall()
 
 
 class ThreeProcesses(Installation):
@@ -176,6 +188,9 @@ class ThreeProcesses(Installation):
 
     def launch_clock(self) -> None:
         self.launch("clock", "-m", "celery", "-A", "cakewalk", "beat")
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        return rows(self.settings["DATABASE_URL"], query)
 
 
 class OnTwoLines(ThreeProcesses):
