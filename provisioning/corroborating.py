@@ -113,13 +113,13 @@ def _deeds(jobs: Collection[ProvisioningJob]) -> list[Deed]:
 
 def _as_deed(row: Action, started_at: datetime) -> Deed:
     held = row.entitlement or {}
-    subjects, place_id = {row.account_id}, held.get("id", "")
+    subjects, place_id = {row.account_id, (row.holder or {}).get("id")}, _place_id(row)
     if row.kind == Kind.INVITE:
         subjects = {row.new_account_id, row.email}
     elif row.kind == Kind.CREATE:
         subjects = {row.new_account_id}
     elif row.kind == Kind.REVOKE_KEY:
-        subjects, place_id = {place_id.rpartition("/")[2]}, ""
+        subjects, place_id = {held.get("id", "").rpartition("/")[2]}, ""
     return Deed(
         key=row.pk,
         kind=TELLS_OF[row.kind],
@@ -129,6 +129,11 @@ def _as_deed(row: Action, started_at: datetime) -> Deed:
         of=held.get("kind", ""),
         place_id=place_id,
     )
+
+
+def _place_id(row: Action) -> str:
+    """What lies in a place has the id of both, and a record tells of the place."""
+    return str((row.entitlement or {}).get("id", "").partition("/")[0])
 
 
 # -- what others did
@@ -180,7 +185,9 @@ def _explain(
 def _led_to(
     found: Sequence[Unexplained], jobs: Sequence[ProvisioningJob]
 ) -> Iterator[tuple[Action, Finding]]:
-    """The lines of plans that would not be there, had nobody made those differences."""
+    """The lines of plans that would not be there, had nobody made those differences. What groups hold is not
+    compared between two reads, so that only their lines tell of it.
+    """
     changed = {one.change["account_id"] for one in found}
     ended = {
         email_key(one.change["email"]): one.change["account_id"]
@@ -189,14 +196,12 @@ def _led_to(
     }
     by_job = {job.pk: job for job in jobs}
     rows = Action.objects.filter(job__in=jobs, caused_by__isnull=True)
-    for row in rows.filter(situation__in=(Situation.DRIFT, Situation.ORPHAN), account_id__in=changed):
+    drift = rows.filter(situation__in=(Situation.DRIFT, Situation.ORPHAN))
+    for row in drift.filter(account_id__in=changed) | drift.of_groups():
         kinds = ADDED if row.situation == Situation.ORPHAN else LED_TO.get(row.kind, ())
-        held = row.entitlement or {}
-        subjects = frozenset({row.account_id or "", row.email} - {""})
-        yield (
-            row,
-            Finding(kinds, subjects, _until(by_job[row.job_id]), held.get("kind", ""), held.get("id", "")),
-        )
+        subjects = frozenset({row.account_id or "", row.email, (row.holder or {}).get("id", "")} - {""})
+        of = (row.entitlement or {}).get("kind", "")
+        yield row, Finding(kinds, subjects, _until(by_job[row.job_id]), of, _place_id(row))
     if ended:
         for row in rows.filter(situation=Situation.JOINER, kind=Kind.INVITE):
             if account_id := ended.get(email_key(row.email)):

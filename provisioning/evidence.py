@@ -99,7 +99,7 @@ def confirmations(deeds: Iterable[Deed], events: Collection[Event], owner_id: st
     ours = {owner_id, ""}
     record = Record(e for e in events if e.by_key and (not owner_id or e.actor_id in ours))
     fitting = [
-        (not _names(event, deed.subjects, deed.place_id), abs(event.at - deed.since), deed.key, event)
+        (_misfit(event, deed), abs(event.at - deed.since), deed.key, event)
         for deed in deeds
         for event in record.about(deed.subjects, [deed.kind])
         if deed.since - CLOCKS_DIFFER <= event.at <= deed.until + CLOCKS_DIFFER
@@ -144,6 +144,11 @@ def _fits(event: Event, of: str, place_id: str) -> bool:
 
 def _is_in(event: Event, place_id: str) -> bool:
     return event.place_id == place_id or place_id in event.about
+
+
+def _misfit(event: Event, deed: Deed) -> tuple[bool, bool]:
+    """Of what somebody was given in one place at one time, each has the event of its own kind."""
+    return event.of != deed.of, not _names(event, deed.subjects, deed.place_id)
 
 
 def _names(event: Event, subjects: Collection[str], place_id: str) -> bool:

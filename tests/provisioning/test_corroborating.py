@@ -12,7 +12,7 @@ from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Credential, Integration
 from provisioning import corroborating, reconciliation, requesting
 from provisioning.history import is_altered
-from provisioning.models import Action, RuleGrant
+from provisioning.models import Action, GroupGrant, GroupRule, RuleGrant
 from tests.provisioning.world import World, brief, staffed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -84,6 +84,36 @@ def test_a_membership_of_a_group_is_confirmed_by_the_tenants_event(world: World)
     assert types(world, document) == ["tenant.group.member.added"]
     assert group.user_ids
     assert asked(world) == 2
+
+
+def test_a_role_of_a_group_is_confirmed_too_and_drift_there_bears_a_name(world: World, mei: str) -> None:
+    organization = world.organization
+    search, group = organization.add_project("Search"), organization.add_group("platform")
+    rule = GroupRule.objects.create(integration=world.integration, name="platform", state="active")
+    GroupGrant.objects.create(rule=rule, name="Search", role="member")
+    document = world.sync()
+    assert (types(world, document), told(document)[0][0]) == (["role.assignment.created"], "grant")
+    with organization.console(mei):
+        organization.take_group_from_project(search.id, group.id)
+        organization.add_group_to_project(search.id, group.id, "role-api-project-owner")
+    document = world.sync()
+    assert types(world, document) == ["role.assignment.created", "role.assignment.deleted"]
+    assert [(kind, actor) for kind, _, _, actor in told(document)] == [("grant", BY_MEI), ("revoke", BY_MEI)]
+    assert asked(world) == 2
+
+
+def test_drift_of_a_role_in_a_project_bears_a_name(world: World, mei: str) -> None:
+    search = world.organization.add_project("Search")
+    editor = world.organization.add_role("Prompt editor", [], project_id=search.id)
+    [email] = staffed(world, 1)
+    rule = world.rule("Editors", group="staff", Search="member")
+    RuleGrant.objects.create(rule=rule, kind="project role", name="Search: Prompt editor", role="holder")
+    world.sync()
+    with world.organization.console(mei):
+        ada = world.organization.find_user(email)
+        world.organization.unassign_role_in_project(search.id, ada.id, editor.id)
+    [(kind, _, event, actor)] = told(world.sync())
+    assert (kind, event is not None, actor) == ("grant", True, BY_MEI)
 
 
 def test_a_job_that_has_nothing_to_ask_asks_nothing(world: World) -> None:
