@@ -4,10 +4,11 @@ from collections import Counter
 from datetime import datetime
 
 from integrations.models import Integration
+from provisioning.group_planning import GroupReading
 from provisioning.models import Entitlement
 from provisioning.reading import Reading
 
-FIELDS = ("name", "unmanageable", "holders", "last_seen_at", "gone_at")
+FIELDS = ("name", "unmanageable", "holders", "group_roles", "last_seen_at", "gone_at")
 LONGEST_NAME = 255
 
 
@@ -16,6 +17,7 @@ def remember(integration: Integration, reading: Reading, *, now: datetime) -> No
     held = Counter((grant.kind, grant.id) for account in reading.accounts for grant in account.grants)
     seen = {(found.kind, found.id): found for found in reading.entitlements if found.id}
     kinds = {kind for kind, _ in seen}
+    group_roles, named = _group_roles(reading.groups), _named_by_group_rules(integration)
     stored = Entitlement.objects.filter(integration=integration, kind__in=kinds)
     rows = {(row.kind, row.remote_id): row for row in stored}
     fresh: list[Entitlement] = []
@@ -26,12 +28,33 @@ def remember(integration: Integration, reading: Reading, *, now: datetime) -> No
         )
         row.name, row.unmanageable = found.name[:LONGEST_NAME], found.unmanageable
         row.holders = held[key] if key in reading.held else None
+        row.group_roles = group_roles.get(key, row.group_roles if found.name.casefold() in named else None)
         row.last_seen_at, row.gone_at = now, None
         (changed if row.pk else fresh).append(row)
     Entitlement.objects.bulk_create(fresh, batch_size=500)
     Entitlement.objects.bulk_update(changed, FIELDS, batch_size=500)
     gone = [row.pk for key, row in rows.items() if key not in seen and row.gone_at is None]
     Entitlement.objects.filter(pk__in=gone).update(gone_at=now)
+
+
+def _group_roles(reading: GroupReading) -> dict[tuple[str, str], dict[str, list[str]]]:
+    """The names of roles: of a place by the names of groups, of a group by those of places."""
+    if reading.unread:
+        return {}
+    known = {one.id: one for one in reading.entitlements if one.id}
+    found: dict[tuple[str, str], dict[str, list[str]]] = {(one.kind, one.id): {} for one in known.values()}
+    for (group_id, place_id), roles in reading.grants.held.items():
+        group, place = known[group_id], known[place_id]
+        for one, other in ((group, place), (place, group)):
+            if roles:
+                found[one.kind, one.id][other.name] = sorted(role.name for role in roles)
+    return found
+
+
+def _named_by_group_rules(integration: Integration) -> set[str]:
+    """Without case. Not every job looks at what groups hold, and what it did not look at stays known."""
+    rules = integration.group_rules.planned().as_values()
+    return {name.casefold() for rule in rules for name in (rule.name, *(one.place for one in rule.grants))}
 
 
 def names(integration: Integration) -> dict[tuple[str, str], str]:

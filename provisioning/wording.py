@@ -191,6 +191,11 @@ def after(action: Told) -> str:
     return picture(action.after) or (action.kind == Kind.CREATE and action.new_account_id) or ""
 
 
+def group_roles(held: Mapping[str, list[str]] | None) -> str:
+    """Of a place by the groups, or of a group by the places; empty where that was not read."""
+    return ", ".join(f"{name} ({', '.join(roles)})" for name, roles in sorted((held or {}).items()))
+
+
 def grants(held: list[Mapping[str, str]], names: Mapping[tuple[str, str], str]) -> str:
     """By the names that the remote gives; by id where none is known."""
     return ", ".join(

@@ -7,7 +7,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -18,7 +17,6 @@ from django.views.decorators.http import require_POST
 
 from cakewalk.theme import (
     ChoicesDropdownFilter,
-    DropdownFilter,
     ModelAdmin,
     RelatedDropdownFilter,
     display,
@@ -29,22 +27,8 @@ from provisioning import inventory, wording
 from provisioning.admin import exporting
 from provisioning.admin.history import label
 from provisioning.admin.keys import keys_of
+from provisioning.admin.presence import PresenceFilter
 from provisioning.models import Account, Mark, ProvisioningJob
-
-
-class PresenceFilter(DropdownFilter):
-    """Accounts that are there, unless the others are asked for."""
-
-    title = "presence"
-    parameter_name = "presence"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("gone", "Gone"), ("all", "Present and gone")]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Account]) -> QuerySet[Account]:
-        if self.value() == "all":
-            return queryset
-        return queryset.filter(gone_at__isnull=self.value() != "gone")
 
 
 class WhoseForm(forms.Form):

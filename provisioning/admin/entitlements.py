@@ -4,17 +4,31 @@ from django.contrib import admin
 from django.db.models.functions import Lower
 
 from cakewalk.theme import RelatedDropdownFilter, display
+from provisioning import wording
+from provisioning.admin import exporting
 from provisioning.admin.history import RecordAdmin
+from provisioning.admin.presence import PresenceFilter
 from provisioning.models import Entitlement
 
 
 @admin.register(Entitlement)
-class EntitlementAdmin(RecordAdmin):
-    when_empty = "A job reads projects, groups or roles when an access rule names one."
-    list_display = ("name", "kind", "integration", "holders", "treatment", "first_seen_at", "last_seen_at")
-    list_filter = (("integration", RelatedDropdownFilter), "kind")
+class EntitlementAdmin(exporting.ExportedAdmin, RecordAdmin):
+    when_empty = "A job reads projects, groups or roles when a rule names one."
+    list_display = (
+        "name",
+        "kind",
+        "integration",
+        "holders",
+        "groups",
+        "treatment",
+        "first_seen_at",
+        "last_seen_at",
+    )
+    list_filter = (PresenceFilter, "kind", ("integration", RelatedDropdownFilter))
     list_filter_submit = True
     list_select_related = ("integration",)
+    related_to_export = ("integration",)
+    as_table = staticmethod(exporting.entitlements_table)
     search_fields = ("name", "remote_id")
     ordering = (Lower("name"), "pk")
     fields = (
@@ -23,17 +37,14 @@ class EntitlementAdmin(RecordAdmin):
         "integration",
         "remote_id",
         "holders",
+        "groups",
         "treatment",
         "first_seen_at",
         "last_seen_at",
         "gone_at",
     )
-    readonly_fields = ("treatment",)
+    readonly_fields = ("groups", "treatment")
 
-    @display(description="Treatment")
-    def treatment(self, entitlement: Entitlement) -> str:
-        if entitlement.gone_at:
-            return "Gone"
-        if entitlement.unmanageable:
-            return f"Left alone: {entitlement.unmanageable}"
-        return "Kept in step" if entitlement.holders is not None else "Named by no rule"
+    @display(description="Roles of groups")
+    def groups(self, entitlement: Entitlement) -> str:
+        return wording.group_roles(entitlement.group_roles) or "-"

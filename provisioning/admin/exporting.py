@@ -1,4 +1,4 @@
-"""Accounts and keys as tables for a spreadsheet."""
+"""Accounts, keys and what can be held as tables for a spreadsheet."""
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from cakewalk.theme import ModelAdmin, action
 from provisioning import inventory, wording
-from provisioning.models import Account, Key
+from provisioning.models import Account, Entitlement, Key
 
 ACCOUNT_COLUMNS = (
     "integration",
@@ -42,6 +42,18 @@ KEY_COLUMNS = (
     "made",
     "last_used",
     "expires",
+    "first_seen",
+    "last_seen",
+    "gone",
+    "id",
+)
+ENTITLEMENT_COLUMNS = (
+    "integration",
+    "kind",
+    "name",
+    "holders",
+    "group_roles",
+    "treatment",
     "first_seen",
     "last_seen",
     "gone",
@@ -85,6 +97,11 @@ def accounts_table(accounts: QuerySet[Account]) -> HttpResponse:
 
 def keys_table(keys: QuerySet[Key]) -> HttpResponse:
     return _csv("keys", KEY_COLUMNS, map(_key_cells, keys.iterator(chunk_size=1000)))
+
+
+def entitlements_table(entitlements: QuerySet[Entitlement]) -> HttpResponse:
+    rows = map(_entitlement_cells, entitlements.iterator(chunk_size=1000))
+    return _csv("projects-groups-roles", ENTITLEMENT_COLUMNS, rows)
 
 
 def _csv(called: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> HttpResponse:
@@ -142,6 +159,21 @@ def _key_cells(key: Any) -> Iterable[str]:
         _moment(key.last_seen_at),
         _moment(key.gone_at),
         key.remote_id,
+    )
+
+
+def _entitlement_cells(entitlement: Entitlement) -> Iterable[str]:
+    return (
+        entitlement.integration.name,
+        entitlement.kind,
+        entitlement.name,
+        "" if entitlement.holders is None else str(entitlement.holders),
+        wording.group_roles(entitlement.group_roles),
+        entitlement.treatment,
+        _moment(entitlement.first_seen_at),
+        _moment(entitlement.last_seen_at),
+        _moment(entitlement.gone_at),
+        entitlement.remote_id,
     )
 
 

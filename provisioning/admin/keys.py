@@ -1,7 +1,7 @@
 """Keys and service accounts as last seen, and which of them somebody should look at."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
@@ -18,38 +18,18 @@ from cakewalk.theme import DropdownFilter, RelatedDropdownFilter, display
 from integrations.models import Integration
 from provisioning.admin import exporting
 from provisioning.admin.history import RecordAdmin, label
+from provisioning.admin.presence import PresenceFilter
 from provisioning.models import Account, Key
 
-RECENT = timedelta(days=7)
 SHOWN_OF_ONE = 20
 
 
-class PresenceFilter(DropdownFilter):
-    """Keys that are there, unless the others are asked for."""
-
-    title = "presence"
-    parameter_name = "presence"
-
+class KeyPresenceFilter(PresenceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [
-            ("changed", "New or gone at the last read"),
-            ("new", f"First seen within {RECENT.days} days"),
-            ("ended", f"Gone within {RECENT.days} days"),
-            ("gone", "Gone"),
-            ("all", "Present and gone"),
-        ]
+        return [("changed", "New or gone at the last read"), *super().lookups(request, model_admin)]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self.value() == "changed":
-            return queryset.changed()
-        recently = timezone.now() - RECENT
-        asked: dict[str, dict[str, Any]] = {
-            "new": {"first_seen_at__gte": recently},
-            "ended": {"gone_at__gte": recently},
-            "gone": {"gone_at__isnull": False},
-            "all": {},
-        }
-        return queryset.filter(**asked.get(self.value() or "", {"gone_at__isnull": True}))
+        return queryset.changed() if self.value() == "changed" else super().queryset(request, queryset)
 
 
 class OwnerFilter(DropdownFilter):
@@ -120,7 +100,7 @@ class KeyAdmin(exporting.ExportedAdmin, RecordAdmin):
         "first_seen_at",
     )
     list_filter = (
-        PresenceFilter,
+        KeyPresenceFilter,
         OwnerFilter,
         LifeFilter,
         "kind",

@@ -18,6 +18,14 @@ class Entitlement(models.Model):
     holders = models.PositiveIntegerField(
         null=True, blank=True, help_text=_("Members that hold it. Read only where a rule names it.")
     )
+    group_roles = models.JSONField(
+        null=True,
+        blank=True,
+        help_text=_(
+            "Of a place, which groups hold roles there by themselves; of a group, where it does. Read only "
+            "where a group rule names it."
+        ),
+    )
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     gone_at = models.DateTimeField(null=True, blank=True)
@@ -31,3 +39,12 @@ class Entitlement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+    @property
+    def treatment(self) -> str:
+        """What jobs do with it, in words."""
+        if self.gone_at:
+            return "Gone"
+        if self.unmanageable:
+            return f"Left alone: {self.unmanageable}"
+        return "Kept in step" if self.holders is not None else "Named by no rule"

@@ -90,6 +90,7 @@ SHOWN_TO = {
     "admin:provisioning_entitlement_change": READERS,
     "admin:provisioning_entitlement_changelist": READERS,
     "admin:provisioning_entitlement_delete": NONE,
+    "admin:provisioning_entitlement_export": READERS,
     "admin:provisioning_entitlement_history": READERS,
     "admin:provisioning_account_history": READERS,
     "admin:provisioning_key_add": NONE,

@@ -28,7 +28,11 @@ LISTS = [
     f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist" for model in admin.site._registry
 ]
 
-EXPORTS = ("admin:provisioning_account_export", "admin:provisioning_key_export")
+EXPORTS = (
+    "admin:provisioning_account_export",
+    "admin:provisioning_entitlement_export",
+    "admin:provisioning_key_export",
+)
 
 
 def text(client: Client, name: str, company: Company, query: str = "") -> str:

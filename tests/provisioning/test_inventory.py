@@ -2,7 +2,7 @@
 
 import pytest
 
-from provisioning.models import Entitlement
+from provisioning.models import Entitlement, GroupGrant, GroupRule, RuleGrant
 from tests.provisioning.world import World
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -13,6 +13,10 @@ def known(world: World) -> dict[str, tuple[int | None, bool, str]]:
         row.name: (row.holders, row.gone_at is None, row.unmanageable)
         for row in Entitlement.objects.filter(kind="project")
     }
+
+
+def give_group(world: World, name: str) -> None:
+    RuleGrant.objects.create(rule=world.rule(name, group="staff"), kind="group", name=name, role="member")
 
 
 def test_projects_are_kept_with_the_number_of_their_holders_where_a_rule_names_them(world: World) -> None:
@@ -54,3 +58,32 @@ def test_kinds_that_nobody_asked_for_stay_as_they_were(world: World) -> None:
     rule.delete()
     world.preview()
     assert known(world)["Search"][1] is True
+
+
+def test_what_groups_hold_is_kept_on_both_sides_as_long_as_a_rule_names_them(world: World) -> None:
+    organization = world.organization
+    search, platform = organization.add_project("Search"), organization.add_group("platform")
+    organization.add_group("others")
+    rule = GroupRule.objects.create(integration=world.integration, name="platform", state="active")
+    GroupGrant.objects.create(rule=rule, name="search", role="member")
+    world.hire("ada@example.org", "staff")
+    world.rule("Staff", group="staff")
+
+    def held() -> dict[str, dict[str, list[str]] | None]:
+        return dict(Entitlement.objects.exclude(name="Default project").values_list("name", "group_roles"))
+
+    world.sync()
+    assert held() == {"Search": {}, "platform": {}, "others": None}
+    world.sync()
+    seen = {"Search": {"platform": ["member"]}, "platform": {"Search": ["member"]}, "others": None}
+    assert held() == seen
+    world.sync("--person", "ada@example.org")
+    assert held() == seen
+    editor = organization.add_role("Prompt editor", [], project_id=search.id)
+    organization.assign_role_to_group_in_project(search.id, platform.id, editor.id)
+    world.preview()
+    assert held()["Search"] == {"platform": ["Prompt editor", "member"]}
+    rule.delete()
+    give_group(world, "platform")
+    world.preview()
+    assert held()["platform"] is None
