@@ -107,6 +107,12 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for as long as Redis is away
 CELERY_TIMEZONE = "UTC"
+# A worker serves both queues, unless its -Q says which one.
+CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "people": {}}
+CELERY_TASK_ROUTES = {
+    "provisioning.tasks.run_people_job": {"queue": "people"},
+    "provisioning.tasks.start_people_jobs": {"queue": "people"},
+}
 if CELERY_BROKER_URL.startswith("memory:"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05}
 else:
@@ -115,6 +121,7 @@ else:
 CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
 CELERY_BEAT_SCHEDULE = {
     "start due syncs": {"task": "provisioning.tasks.start_due_syncs", "schedule": 15.0},
+    "start people jobs": {"task": "provisioning.tasks.start_people_jobs", "schedule": 15.0},
     "pick up lost jobs": {"task": "provisioning.tasks.pick_up_lost_jobs", "schedule": 15.0},
     "go on with rotations": {"task": "provisioning.tasks.go_on_with_rotations", "schedule": 30.0},
     "notice passed dates": {"task": "provisioning.tasks.notice_passed_dates", "schedule": 30.0},

@@ -37,6 +37,10 @@ FIELDS = (
 BATCH = 500
 
 
+DECISIVE = ("email", "aliases", "active", "groups", "start_date", "end_date", "time_zone")
+"""Columns that access may hang on."""
+
+
 class DirectoryChanged(Exception):
     """The directory is no longer as it was when the plan was shown; nothing was written."""
 
@@ -76,6 +80,9 @@ class Change:
     def deactivates(self) -> bool:
         return bool(self.before) and self.before["active"] and not self.after["active"]
 
+    def is_about(self, *columns: str) -> bool:
+        return any(self.before.get(column) != self.after[column] for column in columns)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "email": self.after["email"],
@@ -106,6 +113,11 @@ class ImportPlan:
     @property
     def changes(self) -> list[Change]:
         return [*self.added, *self.changed, *self.deactivated]
+
+    @property
+    def people(self) -> list[int]:
+        """The ids of those who may have another access, now that it is applied."""
+        return [change.person.pk for change in self.changes if self.applied and change.is_about(*DECISIVE)]
 
     @property
     def acceptable(self) -> bool:
@@ -451,7 +463,7 @@ def _apply(plan: ImportPlan, now: datetime) -> None:
 
 
 def _write_addresses(plan: ImportPlan) -> None:
-    changes = [change for change in plan.changes if _differs(change, "email", "aliases")]
+    changes = [change for change in plan.changes if change.is_about("email", "aliases")]
     for ids in _batches([change.person.pk for change in changes if change.before]):
         PersonEmail.objects.filter(person_id__in=ids).delete()
     PersonEmail.objects.bulk_create(
@@ -465,7 +477,7 @@ def _write_addresses(plan: ImportPlan) -> None:
 
 
 def _write_memberships(plan: ImportPlan) -> None:
-    changes = [change for change in plan.changes if _differs(change, "groups")]
+    changes = [change for change in plan.changes if change.is_about("groups")]
     for ids in _batches([change.person.pk for change in changes if change.before]):
         Membership.objects.filter(person_id__in=ids).delete()
     groups = dict(Group.objects.values_list("name", "pk"))
@@ -477,10 +489,6 @@ def _write_memberships(plan: ImportPlan) -> None:
         ],
         batch_size=BATCH,
     )
-
-
-def _differs(change: Change, *columns: str) -> bool:
-    return any(change.before.get(column) != change.after[column] for column in columns)
 
 
 def _batches(ids: list[int]) -> Iterator[list[int]]:

@@ -19,7 +19,7 @@ from integrations.connectors.base import (
 )
 from provisioning import accounts, lanes
 from provisioning.actions import Kind
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import Action, PersonChange, ProvisioningJob
 from provisioning.rechecking import NotNow, recheck
 from provisioning.safety import Code, Reason
 from provisioning.sight import Sight, entitlement_of, shows_effect
@@ -151,6 +151,7 @@ def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Connec
     else:
         row.request_id, row.new_account_id = receipt.request_id, receipt.account_id
         row.settle(State.DONE, now=timezone.now())
+        PersonChange.objects.notice_again(row)
     return None
 
 

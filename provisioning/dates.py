@@ -1,4 +1,4 @@
-"""Start and end dates act by themselves: a sync is due as soon as one has passed."""
+"""Start and end dates act by themselves: a job looks at people as soon as one of theirs has passed."""
 
 from datetime import datetime
 
@@ -13,5 +13,5 @@ def notice_passed_dates(now: datetime) -> list[int]:
     with transaction.atomic():
         people = DateWatch.look(now=now)
         if people:
-            requesting.directory_changed()
+            requesting.people_changed(people)
     return people

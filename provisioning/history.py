@@ -337,6 +337,15 @@ def has_made_something(job: ProvisioningJob) -> bool:
     return job.actions.filter(kind=actions.Kind.CREATE, confirmed_at__isnull=False).exists()
 
 
+NOT_YET = ("rate_limited", "unreachable", "outcome_unknown", "stopped", "not_confirmed")
+"""Codes of actions that a later job may carry out. What the remote rejects, it rejects again."""
+
+
+def people_not_served_yet(job: ProvisioningJob) -> list[int]:
+    lacking = job.actions.writing().filter(error__code__in=NOT_YET, person__isnull=False)
+    return list(lacking.order_by().values_list("person_id", flat=True).distinct())
+
+
 def is_first_applying(integration: Integration) -> bool:
     """Whether no full job in mode `manage` has yet been carried out to its end, with all that it held."""
     return not carried_out().filter(integration=integration).exists()

@@ -1,4 +1,4 @@
-"""Pull a source: ask its server for everybody, let the directory follow, and make a sync due."""
+"""Pull a source: ask its server for everybody, let the directory follow, and look at whoever changed."""
 
 import logging
 from dataclasses import dataclass, field, replace
@@ -90,8 +90,7 @@ def _carried_out(server: LdapServer, options: Options, *, now: datetime) -> Pull
         answer = ask(server.pk, now=now)
         with transaction.atomic():
             plan = _imported(server, answer, options, now=now)
-            if plan.applied and plan.changes:
-                requesting.directory_changed()
+            requesting.people_changed(plan.people)
     except Inconclusive as error:
         return _nothing(server, Outcome.INCONCLUSIVE, str(error))
     except DirectoryChanged as error:

@@ -29,10 +29,15 @@ def learn(job: ProvisioningJob, *, rejected_at: datetime | None, now: datetime) 
         case Lesson.WORKS:
             integration.record_success(now=now)
         case Lesson.FAILS:
-            integration.record_failure(changed=job.trigger == ProvisioningJob.Trigger.DIRECTORY, now=now)
+            integration.record_failure(changed=_looks_at_everyone_for_a_change(job), now=now)
     credentials.learn_to_write(job, now=now)
     if rejected_at and not _has_another_key(integration, since=rejected_at):
         integration.pause(now=now)
+
+
+def _looks_at_everyone_for_a_change(job: ProvisioningJob) -> bool:
+    """People who wait for a job of their own are no reason to look at everyone."""
+    return job.about_everyone and job.trigger == ProvisioningJob.Trigger.DIRECTORY
 
 
 def _lacks_rights(job: ProvisioningJob) -> bool:

@@ -37,7 +37,7 @@ from provisioning import (
 from provisioning.differences import as_json, differences
 from provisioning.group_planning import GroupRule
 from provisioning.matching import Match, match
-from provisioning.models import Action, JobLost, Mark, ProvisioningJob
+from provisioning.models import Action, JobLost, Mark, PersonChange, ProvisioningJob
 from provisioning.policy import Rule
 from provisioning.reading import Reading, read
 from provisioning.recovering import worker_name
@@ -100,12 +100,23 @@ def _end(job: ProvisioningJob, state: str, **outcome: Any) -> None:
         if job.finish(state, now=timezone.now(), **outcome):
             quarantine.learn(job, rejected_at=seen_at if rejected else None, now=timezone.now())
             _go_on_with_what_was_made(job)
+            _try_people_again(job)
 
 
 def _go_on_with_what_was_made(job: ProvisioningJob) -> None:
     """Only a new plan can give it to anybody, so the next sync comes at once."""
     if job.applied_at and history.has_made_something(job):
         Integration.objects.get(pk=job.integration_id).await_change(now=timezone.now())
+
+
+def _try_people_again(job: ProvisioningJob) -> None:
+    """Those for whom a job that started by itself came to nothing, though a later one may do better."""
+    if job.about_everyone or job.trigger != ProvisioningJob.Trigger.DIRECTORY:
+        return
+    if job.state in (State.FAILED, State.INCONCLUSIVE):
+        PersonChange.objects.try_again(job, None, now=timezone.now())
+    elif job.state == State.PARTIAL:
+        PersonChange.objects.try_again(job, history.people_not_served_yet(job), now=timezone.now())
 
 
 def _failure(error: Exception) -> dict[str, str]:
@@ -153,14 +164,26 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     job.enter("verifying")
     unseen = applying.verify(job, connector, keep_alive)
     trouble = trouble or unseen
-    if not trouble:
-        job.enter("sweeping")
-        trouble = sweeping.sweep(job, connector, keep_alive)
+    if not (trouble or _others_wait(job)):
+        trouble = _follow_up(job, connector, keep_alive)
+    _end(job, _outcome(job, trouble), error=trouble)
+
+
+def _follow_up(job: ProvisioningJob, connector: Connector, keep_alive: "KeepAlive") -> dict[str, str] | None:
+    """What a later job does as well, when this one does not come to it."""
+    job.enter("sweeping")
+    trouble = sweeping.sweep(job, connector, keep_alive)
     if not trouble:
         job.enter("corroborating")
         corroborating.corroborate(job, connector, keep_alive)
         keys.look(job, connector, keep_alive)
-    _end(job, _outcome(job, trouble), error=trouble)
+    return trouble
+
+
+def _others_wait(job: ProvisioningJob) -> bool:
+    """What a leaver has left behind can wait; a leaver cannot."""
+    waiting = PersonChange.objects.due(timezone.now()).filter(integration=job.integration_id)
+    return not job.about_everyone and waiting.exists()
 
 
 def _leave_undone(job: ProvisioningJob, connector: Connector, keep_alive: "KeepAlive") -> None:

@@ -2,7 +2,9 @@
 
 import logging
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import date, datetime
+from typing import Any
 
 from celery import Task
 from django.db import IntegrityError, transaction
@@ -18,6 +20,9 @@ from provisioning.models import Action, Mark, PersonChange, ProvisioningJob
 log = logging.getLogger(__name__)
 
 LONGEST_REASON = 500
+
+MOST_ONE_BY_ONE = 1000
+"""A change of more people at once is left to a sync of everyone, which costs no more than looking at each."""
 
 
 class Refused(Exception):
@@ -56,27 +61,32 @@ def request_job(
     if not integration.enabled:
         raise NotEnabled(f"{integration.name} is not enabled. Save & Enable it first.")
     scope, now = ProvisioningJob.Scope.PEOPLE if people else ProvisioningJob.Scope.EVERYONE, timezone.now()
+    with transaction.atomic():
+        job = _queue(
+            integration,
+            scope,
+            preview=preview,
+            trigger=trigger,
+            requested_by=by,
+            restores=restores,
+            request_reason=reason,
+        )
+        job.changes.bulk_create(
+            PersonChange(integration=integration, person=person, job=job, known_at=now) for person in people
+        )
+    if deliver:
+        _wake(tasks.task_of(job), job_id=job.pk)
+    return job
+
+
+def _queue(integration: Integration, scope: str, **asked: Any) -> ProvisioningJob:
     try:
         with transaction.atomic():
-            job = ProvisioningJob.objects.create(
-                integration=integration,
-                scope=scope,
-                preview=preview,
-                trigger=trigger,
-                requested_by=by,
-                restores=restores,
-                request_reason=reason,
-                requested_at=now,
-            )
-            job.changes.bulk_create(
-                PersonChange(integration=integration, person=person, job=job, known_at=now)
-                for person in people
+            return ProvisioningJob.objects.create(
+                integration=integration, scope=scope, requested_at=timezone.now(), **asked
             )
     except IntegrityError as error:
         raise AlreadyRunning(integration.jobs.live().filter(scope=scope).first()) from error
-    if deliver:
-        _wake(tasks.run_job, job_id=job.pk)
-    return job
 
 
 def request_restore(
@@ -148,6 +158,37 @@ def end_expired_plans(now: datetime) -> None:
             job.expire(now=now)
 
 
+def people_changed(people: Collection[int]) -> None:
+    """Let every enabled integration look at these people, by their ids, as soon as the change is committed:
+    to be called in its transaction. Very many are left to a sync of everyone.
+    """
+    if len(people) > MOST_ONE_BY_ONE:
+        directory_changed()
+    elif people:
+        PersonChange.objects.note(list(Integration.objects.enabled()), people, now=timezone.now())
+        _wake(tasks.start_people_jobs)
+
+
+def request_people_jobs(now: datetime) -> list[ProvisioningJob]:
+    """Queue a job for each integration where people wait, about those who have waited longest. Where one is
+    live already, they wait for its end.
+    """
+    waiting = PersonChange.objects.due(now).values("integration")
+    jobs = []
+    for integration in Integration.objects.enabled().filter(rejected_at=None, pk__in=waiting):
+        with suppress(AlreadyRunning), transaction.atomic():
+            if changes := PersonChange.objects.longest_waiting(integration, now=now):
+                job = _queue(
+                    integration,
+                    ProvisioningJob.Scope.PEOPLE,
+                    trigger=ProvisioningJob.Trigger.DIRECTORY,
+                )
+                PersonChange.objects.filter(pk__in=changes).update(job=job)
+                _wake(tasks.task_of(job), job_id=job.pk)
+                jobs.append(job)
+    return jobs
+
+
 def directory_changed() -> None:
     """Let every enabled integration await a sync, and wake a worker when the change is committed."""
     for integration in Integration.objects.enabled():
@@ -179,7 +220,7 @@ def approve(
         raise AlreadyRunning(job.integration.jobs.live().filter(scope=job.scope).first()) from error
     job.refresh_from_db()
     if deliver and job.state == ProvisioningJob.State.QUEUED:
-        _wake(tasks.run_job, job_id=job.pk)
+        _wake(tasks.task_of(job), job_id=job.pk)
 
 
 def _override(
@@ -291,7 +332,7 @@ def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True
         raise Refused(f"{job} is no longer held as it was shown; look again.")
     job.refresh_from_db()
     if deliver:
-        _wake(tasks.run_job, job_id=job.pk)
+        _wake(tasks.task_of(job), job_id=job.pk)
 
 
 def _moment(at: datetime | None) -> str:

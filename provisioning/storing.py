@@ -9,7 +9,7 @@ from directory.models import Source
 from directory.snapshot import Directory
 from provisioning import actions, history
 from provisioning.drafting import Draft
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import Action, PersonChange, ProvisioningJob
 from provisioning.plausibility import doubts
 from provisioning.reading import Reading
 from provisioning.safety import Decision, Verdict
@@ -24,7 +24,10 @@ def store(
     directory: Directory,
 ) -> None:
     now = timezone.now()
-    Action.objects.bulk_create(_rows(job, plan, verdict), batch_size=500)
+    rows, known = _rows(job, plan, verdict), PersonChange.objects.known_since(job)
+    for row in rows:
+        row.known_at = known.get(row.person_id) if row.person_id else None
+    Action.objects.bulk_create(rows, batch_size=500)
     job.mode = job.integration.mode
     read = reading.as_json()
     job.read = read | {"doubts": doubts(read, history.reads_before(job)), "changes": changes}

@@ -28,8 +28,8 @@ from provisioning.models import Action as Row
 from provisioning.safety import Code, beyond_mode
 from provisioning.storing import append
 
-NOT_YET = ("rate_limited", "unreachable", "outcome_unknown", "stopped", "not_confirmed", Code.MODE)
-"""Outcomes of a revocation that a later job may better. What OpenAI rejects, it rejects again."""
+NOT_YET = (*history.NOT_YET, Code.MODE)
+"""Outcomes of a revocation that a later job may better."""
 
 
 def sweep(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> Trouble | None:

@@ -2,11 +2,12 @@
 
 from datetime import timedelta
 
-from celery import shared_task
+from celery import Task, shared_task
 from django.utils import timezone
 
 from integrations.models import Rotation
 from provisioning import dates, pulling, reconciliation, recovering, requesting, rotating
+from provisioning.models import ProvisioningJob
 
 UNDELIVERED_AFTER = 30.0
 """Seconds. A message normally takes milliseconds; after this long a queued job is sent again."""
@@ -15,6 +16,23 @@ UNDELIVERED_AFTER = 30.0
 @shared_task
 def run_job(*, job_id: int) -> None:
     reconciliation.run(job_id)
+
+
+@shared_task
+def run_people_job(*, job_id: int) -> None:
+    """And at once the next one, for whoever has changed meanwhile."""
+    reconciliation.run(job_id)
+    requesting.request_people_jobs(timezone.now())
+
+
+def task_of(job: ProvisioningJob) -> Task:
+    """Jobs about some people have a queue of their own, in which no job about everyone is before them."""
+    return run_job if job.about_everyone else run_people_job
+
+
+@shared_task
+def start_people_jobs() -> None:
+    requesting.request_people_jobs(timezone.now())
 
 
 @shared_task
@@ -56,4 +74,4 @@ def pick_up_lost_jobs(*, undelivered_after: float = UNDELIVERED_AFTER) -> None:
     """Messages can be lost and workers can die; the rows remain, and are delivered again."""
     after = timedelta(seconds=undelivered_after)
     for job in recovering.lost_jobs(now=timezone.now(), undelivered_after=after):
-        run_job.delay(job_id=job.pk)
+        task_of(job).delay(job_id=job.pk)

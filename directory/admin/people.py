@@ -270,7 +270,7 @@ class PersonAdmin(ModelAdmin):
         super().save_model(request, obj, form, change)
         obj.claim_addresses(form.cleaned_data["aliases"])
         obj.groups.set(form.cleaned_data["member_of"])
-        requesting.directory_changed()
+        requesting.people_changed([obj.pk])
 
     # -- deactivating
 
@@ -313,7 +313,7 @@ class PersonAdmin(ModelAdmin):
                 active=False, updated_at=timezone.now()
             )
             LogEntry.objects.log_actions(int(request.user.pk or 0), gone, CHANGE, "Deactivated.")
-            requesting.directory_changed()
+            requesting.people_changed([person.pk for person in gone])
         who = gone[0].email if len(gone) == 1 else f"{len(gone)} people"
         messages.success(request, f"Deactivated {who}. A sync is due for every enabled integration.")
 

@@ -13,6 +13,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core import signing
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -128,9 +129,11 @@ def _confirm(people_admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
         return redirect("admin:directory_person_import_people")
     options = upload.options(allow_drop="allow_drop" in request.POST)
     try:
-        plan = importing.import_people(
-            upload.file, upload.content, options, now=timezone.now(), digest=digest
-        )
+        with transaction.atomic():
+            plan = importing.import_people(
+                upload.file, upload.content, options, now=timezone.now(), digest=digest
+            )
+            requesting.people_changed(plan.people)
     except importing.DirectoryChanged as changed:
         messages.warning(request, f"Nothing was imported. {changed}")
         return _preview(people_admin, request, upload) or redirect("admin:directory_person_import_people")
@@ -148,7 +151,6 @@ def _say_what_was_done(people_admin: ModelAdmin, request: HttpRequest, plan: Imp
     )
     people_admin.log_change(request, Source.objects.get(name=plan.options.source), done)
     if plan.changes:
-        requesting.directory_changed()
         done += " A sync is due for every enabled integration."
     messages.success(request, done)
 

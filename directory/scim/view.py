@@ -78,8 +78,7 @@ def _answer(asked: ScimRequest, source: Source, now: datetime) -> ScimResponse:
             response = SERVICE.error_response(error)
         for address, holder in session.conflicts:
             Conflict.objects.note(source, address, holder, now=now)
-        if session.changed:
-            requesting.directory_changed()
+        requesting.people_changed(session.changed)
     return response
 
 

@@ -346,6 +346,9 @@ class Action(models.Model):
         default=list, blank=True, help_text=_("Codes of the job's holds that all must be overridden first.")
     )
     request_id = models.CharField(max_length=200, null=True, blank=True)
+    known_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When the directory knew of the change that asks for it.")
+    )
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True, db_index=True)
     confirmed_at = models.DateTimeField(null=True, blank=True, help_text=_("When a read showed the effect."))

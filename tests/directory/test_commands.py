@@ -18,9 +18,9 @@ pytestmark = pytest.mark.django_db
 
 @pytest.fixture(autouse=True)
 def told(monkeypatch):
-    """How often the integrations were told that the directory changed."""
-    calls: list[None] = []
-    monkeypatch.setattr(requesting, "directory_changed", lambda: calls.append(None))
+    """Each time that the integrations were told of people who changed, how many there were."""
+    calls: list[int] = []
+    monkeypatch.setattr(requesting, "people_changed", lambda ids: calls.append(len(ids)) if ids else None)
     return calls
 
 

@@ -7,6 +7,8 @@ import pytest
 from directory.models import DateWatch, Person, take_snapshot
 from integrations.models import Integration
 from provisioning.dates import notice_passed_dates
+from provisioning.models import PersonChange
+from provisioning.models.changes import PersonChangeQuerySet
 from tests.directory.builders import NOW, directory, import_lines, person, problems
 
 pytestmark = pytest.mark.django_db
@@ -58,26 +60,27 @@ def test_a_zone_that_no_longer_exists_is_that_of_the_installation():
 
 @pytest.fixture
 def waiting():
-    """Whether an enabled integration awaits a sync because the directory changed; asking forgets it."""
+    """Who waits for a look of an enabled integration; asking forgets it."""
     Integration.objects.create(kind="openai", name="Acme", base_url="https://x.org", enabled=True)
 
-    def ask() -> bool:
-        waits = Integration.objects.get().change_waits
-        Integration.objects.update(next_sync_trigger="schedule", next_sync_at=None)
-        return waits
+    def ask() -> list[int]:
+        waits = PersonChange.objects.waiting().order_by("person")
+        ids = list(waits.values_list("person", flat=True))
+        waits.delete()
+        return ids
 
     return ask
 
 
-def test_a_date_that_passes_makes_a_sync_due_once(waiting):
+def test_who_has_a_date_that_passes_is_looked_at_once(waiting):
     leaver = person("leaver@x.org", end_date=MARCH_31, time_zone=BERLIN)
     end = LAST_MOMENTS[BERLIN]
     looks = [end - timedelta(seconds=60), end - timedelta(seconds=30), end, end + timedelta(seconds=30)]
     assert [(notice_passed_dates(moment), waiting()) for moment in looks] == [
-        ([], False),
-        ([], False),
-        ([leaver.pk], True),
-        ([], False),
+        ([], []),
+        ([], []),
+        ([leaver.pk], [leaver.pk]),
+        ([], []),
     ]
 
 
@@ -99,15 +102,16 @@ def test_what_passed_while_nobody_looked_is_told_once_after_it(waiting):
 
     still_the_day_before_there = datetime(2026, 3, 10, 10, 59, tzinfo=UTC)
     DateWatch.objects.update(looked_until=still_the_day_before_there)
-    assert notice_passed_dates(later) == [one.pk for one in passed]
-    assert (waiting(), notice_passed_dates(later), waiting()) == (True, [], False)
+    ids = [one.pk for one in passed]
+    assert (notice_passed_dates(later), waiting()) == (ids, ids)
+    assert (notice_passed_dates(later), waiting()) == ([], [])
 
 
 def test_a_look_that_could_not_tell_is_made_again(waiting, monkeypatch):
     leaver = person("leaver@x.org", end_date=NOW.date())
     notice_passed_dates(NOW)
     with monkeypatch.context() as broken:
-        broken.setattr(Integration, "await_change", lambda *_, **__: 1 / 0)
+        broken.setattr(PersonChangeQuerySet, "note", lambda *_, **__: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             notice_passed_dates(NOW + timedelta(days=1))
     assert notice_passed_dates(NOW + timedelta(days=1)) == [leaver.pk]

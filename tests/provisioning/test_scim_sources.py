@@ -6,7 +6,7 @@ import pytest
 from django.db.models import F
 from django.utils import timezone
 
-from integrations.models import Integration
+from provisioning import reconciliation, requesting
 from provisioning.models import AccessRule, ProvisioningJob
 from tests.provisioning.world import World
 from tests.scim.builders import ScimClient
@@ -118,12 +118,12 @@ def test_somebody_without_an_address_is_reported_and_not_invited(world: World, o
 
 
 @pytest.mark.parametrize("written", ["False", False])
-def test_a_leaver_makes_a_sync_due_at_once(world: World, okta: ScimClient, written: object) -> None:
+def test_a_leaver_is_looked_at_at_once(world: World, okta: ScimClient, written: object) -> None:
     (id,) = employed(world, okta, 1)
     world.sync()
 
     okta.patch(f"/Users/{id}", {"op": "Replace", "path": "active", "value": written})
 
-    world.integration.refresh_from_db()
-    assert Integration.objects.due(timezone.now()).get() == world.integration
-    assert world.integration.next_sync_trigger == ProvisioningJob.Trigger.DIRECTORY
+    [job] = requesting.request_people_jobs(timezone.now())
+    reconciliation.run(job.pk)
+    assert list(job.actions.values_list("kind", "email", "state")) == [("remove", "p0@example.org", "done")]

@@ -207,19 +207,20 @@ def test_who_was_deactivated_here_is_shown_so_and_stays_so_until_the_client_says
 
 
 def test_integrations_hear_of_what_changes_people_and_of_nothing_else(okta: ScimClient, monkeypatch) -> None:
-    told: list[None] = []
-    monkeypatch.setattr(requesting, "directory_changed", lambda: told.append(None))
+    told: list[set[int]] = []
+    monkeypatch.setattr(requesting, "people_changed", lambda ids: told.append(set(ids)) if ids else None)
     ada = okta.user("ada@example.org")
-    assert len(told) == 1
+    of_ada = {Person.objects.get().pk}
+    assert told == [of_ada]
     path = f"/Users/{ada['id']}"
     okta.get(path)
     okta.patch(path, {"op": "add", "path": "nickName", "value": "Countess"})
     okta.patch(path, {"op": "replace", "path": "active", "value": "maybe"})
     group = okta.group("Builders")
-    assert len(told) == 1
+    assert told == [of_ada]
     okta.patch(f"/Groups/{group['id']}", {"op": "add", "path": "members", "value": [{"value": ada["id"]}]})
     okta.delete(path)
-    assert len(told) == 3
+    assert told == [of_ada] * 3
 
 
 def test_the_pages_of_people_and_groups_say_what_the_client_calls_them(okta: ScimClient, client) -> None:

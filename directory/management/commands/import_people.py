@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
+from django.db import transaction
 from django.utils import timezone
 
 from directory import importing
@@ -34,9 +35,9 @@ class Command(PlanCommand):
 
     def handle(self, *, file: Path, dry_run: bool, json: bool, **given: Any) -> None:
         options = Options(given["source"], given["replace"], given["allow_drop"])
-        plan = _carried_out(file, options, dry_run=dry_run)
-        if plan.applied and plan.changes:
-            requesting.directory_changed()
+        with transaction.atomic():
+            plan = _carried_out(file, options, dry_run=dry_run)
+            requesting.people_changed(plan.people)
         if json:
             self.print_json(plan.as_json(dry_run=dry_run))
         self.tell(plan, dry_run=dry_run)

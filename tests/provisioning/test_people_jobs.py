@@ -1,0 +1,194 @@
+"""Whoever changes is looked at by a job of their own, at once, and again until it has come to something."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import transaction
+from django.utils import timezone
+
+from integrations.connectors.openai.connector import OpenAIConnector
+from integrations.connectors.openai.simulator import Fault, Kind
+from provisioning import reconciliation, requesting, tasks
+from provisioning.models import PersonChange, ProvisioningJob
+from tests.provisioning.world import BOSS, World, staffed
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the tasks that workers would be woken for; nothing is sent."""
+    names: list[str] = []
+    for task in (tasks.run_job, tasks.run_people_job, tasks.start_due_syncs, tasks.start_people_jobs):
+        monkeypatch.setattr(task, "delay", lambda name=task.name, **_: names.append(name.split(".")[-1]))
+    return names
+
+
+def changed(world: World, *emails: str) -> None:
+    with transaction.atomic():
+        requesting.people_changed([world.person(email).pk for email in emails])
+
+
+def leave(world: World, *emails: str) -> None:
+    world.dismiss(*emails)
+    changed(world, *emails)
+
+
+def run_next() -> ProvisioningJob:
+    [job] = requesting.request_people_jobs(timezone.now())
+    reconciliation.run(job.pk)
+    job.refresh_from_db()
+    return job
+
+
+def waiting() -> list[str]:
+    return list(PersonChange.objects.waiting().order_by("pk").values_list("person__email", flat=True))
+
+
+def test_a_leaver_goes_while_a_sync_of_everyone_is_at_work(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 3)
+    world.sync()
+    requesting.request_job(world.integration).claim(holder="somebody", now=timezone.now())
+    leave(world, emails[0])
+    assert sent == ["run_job", "start_people_jobs"]
+    job = run_next()
+    assert (job.scope, job.trigger, job.state) == ("people", "directory", "succeeded")
+    assert [person.email for person in job.people.all()] == [emails[0]]
+    assert world.members() == {BOSS, *emails[1:]}
+
+
+def test_the_task_has_a_queue_of_its_own() -> None:
+    router = tasks.run_job.app.amqp.router
+    queues = {
+        task.name: router.route({}, task.name)["queue"].name for task in (tasks.run_job, tasks.run_people_job)
+    }
+    assert list(queues.values()) == ["celery", "people"]
+
+
+def test_many_who_change_at_once_are_looked_at_by_one_job(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 4)
+    world.sync()
+    world.configure(removal_limit_count=10)
+    for email in emails[:3]:
+        leave(world, email)
+    assert run_next().actions.filter(state="done").count() == 3
+
+
+def test_who_changes_while_their_job_is_at_work_is_looked_at_by_the_next(
+    world: World, sent: list[str]
+) -> None:
+    emails = staffed(world, 3)
+    world.sync()
+    leave(world, emails[0])
+    [first] = requesting.request_people_jobs(timezone.now())
+    leave(world, *emails[:2])
+    assert requesting.request_people_jobs(timezone.now()) == []
+    tasks.run_people_job(job_id=first.pk)
+    second = ProvisioningJob.objects.latest("pk")
+    assert sorted(person.email for person in second.people.all()) == emails[:2]
+    assert sent[-1] == "run_people_job"
+
+
+def test_the_first_moment_counts_and_is_kept_with_what_was_done(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 2)
+    world.sync()
+    leave(world, emails[0])
+    first = PersonChange.objects.get().known_at
+    changed(world, emails[0])
+    assert run_next().actions.get().known_at == first
+
+
+def test_a_full_sync_that_is_first_tells_since_when_it_was_known(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 2)
+    world.sync()
+    leave(world, emails[0])
+    [action] = world.job(world.sync()).actions.all()
+    assert action.known_at == PersonChange.objects.get().known_at
+
+
+def test_what_came_to_nothing_is_tried_again_after_a_while(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 2)
+    world.sync()
+    leave(world, emails[0])
+    known_at = PersonChange.objects.get().known_at
+    for tries, seconds in ((1, 15), (2, 30)):
+        world.simulator.inject(Fault(Kind.FORBIDDEN, path="/organization/users*"))
+        assert run_next().state == "failed"
+        change = PersonChange.objects.waiting().get()
+        assert (change.known_at, change.tries) == (known_at, tries)
+        assert change.retry_at
+        assert seconds - 5 <= (change.retry_at - timezone.now()).total_seconds() <= seconds
+        assert requesting.request_people_jobs(timezone.now()) == []
+        PersonChange.objects.waiting().update(retry_at=timezone.now())
+    assert run_next().state == "succeeded"
+    assert waiting() == []
+
+
+def test_of_a_job_that_was_stopped_only_those_are_tried_again_who_still_wait(
+    world: World, sent: list[str]
+) -> None:
+    emails = staffed(world, 6)
+    world.sync()
+    world.configure(removal_limit_count=10)
+    leave(world, *emails[:2])
+    second = world.organization.find_user(emails[1])
+    world.simulator.inject(Fault(Kind.RESET_BEFORE, method="DELETE", path=f"/organization/users/{second.id}"))
+    job = run_next()
+    assert (job.state, waiting()) == ("partial", [emails[1]])
+
+
+def test_a_new_change_does_not_wait_for_the_retry_of_an_old_one(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 2)
+    world.sync()
+    leave(world, emails[0])
+    PersonChange.objects.update(retry_at=timezone.now() + timedelta(hours=1), tries=5)
+    changed(world, emails[0])
+    change = PersonChange.objects.get()
+    assert (change.retry_at, change.tries) == (None, 0)
+
+
+@pytest.mark.parametrize("settings", [{"enabled": False}, {"rejected_at": timezone.now()}])
+def test_nothing_starts_where_nothing_may(world: World, sent: list[str], settings: dict) -> None:
+    emails = staffed(world, 2)
+    world.sync()
+    leave(world, emails[0])
+    world.configure(**settings)
+    assert requesting.request_people_jobs(timezone.now()) == []
+
+
+def test_very_many_are_left_to_a_sync_of_everyone(
+    world: World, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requesting, "MOST_ONE_BY_ONE", 2)
+    emails = staffed(world, 3)
+    changed(world, *emails)
+    world.integration.refresh_from_db()
+    assert (waiting(), world.integration.next_sync_trigger) == ([], "directory")
+
+
+def test_a_failure_asks_for_no_sync_of_everyone(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 2)
+    world.sync()
+    leave(world, emails[0])
+    world.simulator.inject(Fault(Kind.FORBIDDEN, path="/organization/users*"))
+    run_next()
+    world.integration.refresh_from_db()
+    assert (world.integration.failed_jobs, world.integration.next_sync_trigger) == (1, "schedule")
+
+
+def test_who_leaves_while_they_are_invited_is_looked_at_again(
+    world: World, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The invite is under way when their own job looks for it and finds nothing."""
+    world.rule("Staff", group="staff")
+    world.hire("ada@example.org", "staff")
+    invite = OpenAIConnector.invite
+
+    def meanwhile(*given):
+        leave(world, "ada@example.org")
+        assert run_next().actions.count() == 0
+        return invite(*given)
+
+    monkeypatch.setattr(OpenAIConnector, "invite", meanwhile)
+    world.sync()
+    assert list(run_next().actions.values_list("kind", "state")) == [("withdraw_invite", "done")]
