@@ -6,6 +6,13 @@ from celery import Celery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cakewalk.settings")
 
-app = Celery("cakewalk")
-app.config_from_object("django.conf:settings", namespace="CELERY")
-app.autodiscover_tasks()
+
+def new_app(*, set_as_current: bool = True) -> Celery:
+    """Which queues are served is kept with the app, so that two workers of one process need one each."""
+    made = Celery("cakewalk", set_as_current=set_as_current)
+    made.config_from_object("django.conf:settings", namespace="CELERY")
+    made.autodiscover_tasks()
+    return made
+
+
+app = new_app()

@@ -5,12 +5,15 @@ calls have deadlines of their own, and a job's row outlives its message (docs/ho
 """
 
 import threading
+import time
+from typing import Any
 
 import celery.worker.state
+from celery import Celery
 from celery.beat import EmbeddedService
 from waitress import create_server
 
-from cakewalk.celery import app
+from cakewalk.celery import app, new_app
 from cakewalk.wsgi import application
 
 WEB_THREADS = 8
@@ -29,18 +32,16 @@ class SingleProcess:
             thread=True,  # in a process of its own it would have a broker of its own
             scheduler_cls=app.conf.beat_scheduler,
         )
-        self._worker = app.WorkController(
-            pool="threads",
-            concurrency=JOBS_AT_ONCE,
-            without_heartbeat=True,
-            without_mingle=True,
-            without_gossip=True,
-        )
-        self._threads = [
-            threading.Thread(target=self._web.run, name="web", daemon=True),
-            threading.Thread(target=self._worker.start, name="worker", daemon=True),
-            self._clock,
+        workers = {
+            "worker": _worker(app, JOBS_AT_ONCE),
+            # However many syncs of everyone are at work, a leaver finds a free hand.
+            "worker for people": _worker(new_app(set_as_current=False), JOBS_AT_ONCE, queues=["people"]),
+        }
+        self._workers = [
+            threading.Thread(target=worker.start, name=name, daemon=True) for name, worker in workers.items()
         ]
+        web = threading.Thread(target=self._web.run, name="web", daemon=True)
+        self._threads = [web, *self._workers, self._clock]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -56,4 +57,17 @@ class SingleProcess:
         self._clock.stop()
         celery.worker.state.should_stop = 0
         self._web.task_dispatcher.shutdown()
-        self._threads[1].join(PATIENCE_SECONDS)
+        patient_until = time.monotonic() + PATIENCE_SECONDS
+        for thread in self._workers:
+            thread.join(max(0.0, patient_until - time.monotonic()))
+
+
+def _worker(of: Celery, jobs_at_once: int, **more: Any) -> Any:
+    return of.WorkController(
+        pool="threads",
+        concurrency=jobs_at_once,
+        without_heartbeat=True,
+        without_mingle=True,
+        without_gossip=True,
+        **more,
+    )
