@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0017_changed_at'),
+        ('provisioning', '0018_account_addresses'),
     ]
 
     operations = [
