@@ -17,11 +17,13 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Everyone, with the number of active people of each source (by name), for the drop guard."""
+    """Everyone, or those a job is about, with the number of active people of each source (by name) for the
+    drop guard.
+    """
 
     people: tuple[Person, ...]
     active_by_source: dict[str, int] = field(default_factory=dict)
 
     @property
     def active(self) -> int:
-        return sum(1 for person in self.people if person.active)
+        return sum(self.active_by_source.values())

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any, TypeVar
 
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
@@ -36,8 +36,13 @@ def known_owners(integration: Integration, owner_role: str) -> list[str]:
     return list(present.filter(role=owner_role).order_by("pk").values_list("remote_id", flat=True))
 
 
-def known_links(integration: Integration) -> Links:
-    matched = Account.objects.filter(integration=integration, person__isnull=False)
+def number_known(integration: Integration) -> int:
+    return integration.accounts.filter(gone_at=None).count()
+
+
+def known_links(integration: Integration, ids: Collection[str] | None = None) -> Links:
+    """Of all accounts, or of these."""
+    matched = _rows(integration, ids).filter(person__isnull=False)
     by_match: dict[str, dict[str, int]] = {Account.Match.EMAIL: {}, Account.Match.MANUAL: {}}
     for remote_id, person_id, how in matched.values_list("remote_id", "person_id", "match"):
         if person_id is not None:
@@ -45,9 +50,13 @@ def known_links(integration: Integration) -> Links:
     return Links(found=by_match[Account.Match.EMAIL], by_hand=by_match[Account.Match.MANUAL])
 
 
-def stored(integration: Integration) -> dict[str, Account]:
-    """Every account that was ever seen, by its id in the remote."""
-    return {row.remote_id: row for row in Account.objects.filter(integration=integration)}
+def _rows(integration: Integration, ids: Collection[str] | None) -> QuerySet[Account]:
+    return integration.accounts.all() if ids is None else integration.accounts.filter(remote_id__in=ids)
+
+
+def stored(integration: Integration, ids: Collection[str] | None = None) -> dict[str, Account]:
+    """Every account that was ever seen, or these, by its id in the remote."""
+    return {row.remote_id: row for row in _rows(integration, ids)}
 
 
 def as_known(rows: Iterable[Account]) -> list[Known]:
@@ -59,8 +68,8 @@ def as_known(rows: Iterable[Account]) -> list[Known]:
     ]
 
 
-def as_left(integration: Integration) -> dict[str, Left]:
-    rows = Account.objects.filter(integration=integration, gone_at=None)
+def as_left(integration: Integration, ids: Collection[str] | None = None) -> dict[str, Left]:
+    rows = _rows(integration, ids).filter(gone_at=None)
     return {
         remote_id: Left(left["role"], frozenset(Grant(**grant) for grant in left["grants"]))
         for remote_id, left in rows.values_list("remote_id", "left")
@@ -97,12 +106,14 @@ def remember(
     *,
     to_change: Collection[str],
     missed: Collection[str],
+    whole: bool,
     now: datetime,
 ) -> None:
-    """Write what a complete read saw. Rows that did not change are only touched for when they were seen.
+    """Write what a read saw. Rows that did not change are only touched for when they were seen.
 
-    `stored`: what was known until now. `to_change`: account ids that are not as they should be. `missed`:
-    ids whose absence nobody has accepted yet, so that the next read misses them again.
+    `stored`: what was known until now of what was read; without `whole` these are some accounts alone.
+    `to_change`: account ids that are not as they should be. `missed`: ids whose absence nobody has accepted
+    yet, so that the next read misses them again.
     """
     people, situations = _findings(matches)
     fresh: list[Account] = []
@@ -127,7 +138,7 @@ def remember(
         row.remote_id for row in stored.values() if row.gone_at is None and row.remote_id not in present
     ]
     mark_gone(integration, set(absent) - set(missed), now=now)
-    if missed:
+    if missed or not whole:
         _touch(integration, present, now=now)
     else:
         Account.objects.filter(integration=integration, gone_at=None).update(last_seen_at=now)
@@ -236,7 +247,7 @@ def batched(ids: Collection[Id], size: int = 500) -> Iterable[Sequence[Id]]:
 def remember_effect(action: Action, *, now: datetime) -> None:
     """After a confirmed action: the account as we left it, so that what differs later is drift."""
     if action.kind == Kind.INVITE:
-        _remember_invite(action, now=now)
+        remember_invite(action, now=now)
         return
     if action.kind == Kind.REVOKE_KEY:
         _remember_revocation(action, now=now)
@@ -268,7 +279,8 @@ def _remember_revocation(action: Action, *, now: datetime) -> None:
     known.present().filter(remote_id=held.get("id")).update(gone_at=now)
 
 
-def _remember_invite(action: Action, *, now: datetime) -> None:
+def remember_invite(action: Action, *, now: datetime) -> None:
+    """Already when it is sent: whoever leaves before the next read has something to lose."""
     if not action.new_account_id:
         return
     Account.objects.get_or_create(

@@ -72,7 +72,8 @@ def verify(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) ->
     """Look for the effect of every line that was sent. One read of everything, where that is cheaper."""
     sent = (State.DONE, State.STARTED)
     rows = list(job.actions.writing().filter(state__in=sent, confirmed_at=None).order_by("seq"))
-    sight = Sight(connector, whole=len(rows) > int(job.read.get("calls", 0)))
+    was_whole = job.read.get("whole", True)
+    sight = Sight(connector, whole=was_whole and len(rows) > int(job.read.get("calls", 0)))
     try:
         for place, row in enumerate(rows, start=1):
             keep_alive(f"Looking again, {place} of {len(rows)}")
@@ -151,6 +152,8 @@ def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Connec
     else:
         row.request_id, row.new_account_id = receipt.request_id, receipt.account_id
         row.settle(State.DONE, now=timezone.now())
+        if row.kind == Kind.INVITE:
+            accounts.remember_invite(row, now=timezone.now())
         PersonChange.objects.notice_again(row)
     return None
 

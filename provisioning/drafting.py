@@ -126,7 +126,7 @@ def planners(
 
     `insist`: somebody asked for this, so that lapsed invites are renewed however often they were.
     """
-    left = accounts.as_left(integration)
+    left = accounts.as_left(integration, reading.ids_if_some)
     lapsed = any(account.state is AccountState.EXPIRED for account in reading.accounts)
     put_off = history.renewals_put_off(integration, now=now) if lapsed and not insist else {}
     not_made: Mapping[Name, str] = {}
@@ -169,8 +169,12 @@ def policy_of(
     )
 
 
-def owner_ids(reading: Reading, vocabulary: Vocabulary) -> frozenset[str]:
-    return frozenset(
+def owner_ids(integration: Integration, reading: Reading, vocabulary: Vocabulary) -> frozenset[str]:
+    """As they were read. Who was not looked at is what they were when they were."""
+    unread: Collection[str] = ()
+    if reading.ids_if_some is not None:
+        unread = set(accounts.known_owners(integration, vocabulary.owner_role)) - reading.ids_if_some
+    return frozenset(unread) | frozenset(
         account.id
         for account in reading.accounts
         if account.state is AccountState.ACTIVE
@@ -208,7 +212,7 @@ def facts(
     protected = frozenset(key for key, mark in marks.items() if mark.kind == "protected")
     return Facts(
         active_people=directory.active,
-        accounts=len(reading.accounts),
+        accounts=len(reading.accounts) if reading.whole else accounts.number_known(integration),
         owners=owners,
         credential_owner=credential_owner,
         protected=protected,

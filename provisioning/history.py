@@ -342,7 +342,11 @@ NOT_YET = ("rate_limited", "unreachable", "outcome_unknown", "stopped", "not_con
 
 
 def people_not_served_yet(job: ProvisioningJob) -> list[int]:
-    lacking = job.actions.writing().filter(error__code__in=NOT_YET, person__isnull=False)
+    lacking = (
+        job.actions.writing()
+        .filter(person__isnull=False)
+        .filter(Q(error__code__in=NOT_YET) | Q(state=Action.State.STALE))
+    )
     return list(lacking.order_by().values_list("person_id", flat=True).distinct())
 
 
@@ -389,13 +393,24 @@ def sources_before(integration: Integration) -> dict[str, int]:
 
 def reads_before(job: ProvisioningJob) -> list[dict[str, Any]]:
     """The last complete reads before this job's, of previews as well: they read the same."""
-    complete = ProvisioningJob.objects.filter(
-        integration=job.integration_id,
-        pk__lt=job.pk,
-        planned_at__isnull=False,
-        scope=ProvisioningJob.Scope.EVERYONE,
-    )
+    complete = _complete_reads(job.integration).filter(pk__lt=job.pk)
     return list(complete.order_by("-pk").values_list("read", flat=True)[:READS_COMPARED])
+
+
+def was_read(integration: Integration) -> bool:
+    """Whether everything was read, at least once."""
+    return bool(_complete_reads(integration).exists())
+
+
+def calls_of_last_read(integration: Integration) -> int | None:
+    """How many it took to read everything; None before it was read at all."""
+    last = _complete_reads(integration).order_by("-pk").first()
+    return last.read.get("calls") if last else None
+
+
+def _complete_reads(integration: Integration) -> QuerySet[ProvisioningJob]:
+    everyone = ProvisioningJob.Scope.EVERYONE
+    return integration.jobs.filter(planned_at__isnull=False, scope=everyone)
 
 
 def held_before(job: ProvisioningJob) -> set[tuple[str, str]]:

@@ -29,7 +29,7 @@ LOOKUPS = 20
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One complete look at a remote."""
+    """One complete look at a remote; without `whole` at some of its accounts alone."""
 
     accounts: tuple[Account, ...]
     entitlements: tuple[Entitlement, ...]
@@ -42,6 +42,7 @@ class Reading:
     held: tuple[tuple[str, str], ...] = ()
     """The entitlements, by kind and id, whose holders were read."""
     groups: GroupReading = field(default_factory=GroupReading)
+    whole: bool = True
 
     @property
     def names(self) -> dict[tuple[str, str], str]:
@@ -51,9 +52,15 @@ class Reading:
         """It is known why these accounts are no longer there."""
         return replace(self, vanished=tuple(id for id in self.vanished if id not in ids))
 
+    @property
+    def ids_if_some(self) -> frozenset[str] | None:
+        """Which accounts were looked at; None for all there are."""
+        return None if self.whole else frozenset(account.id for account in self.accounts)
+
     def as_json(self) -> dict[str, Any]:
         return {
             "complete": True,
+            "whole": self.whole,
             "accounts": len(self.accounts),
             "pages": sum(listing.pages for listing in self.listings),
             "items": sum(listing.items for listing in self.listings),

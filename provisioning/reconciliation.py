@@ -10,7 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from cakewalk.encryption import DecryptionError
-from directory.models import take_snapshot
+from directory.models import snapshot_of, take_snapshot
 from directory.snapshot import Directory
 from integrations.connectors.base import (
     Connector,
@@ -25,6 +25,7 @@ from integrations.models import CredentialMissing, Integration
 from provisioning import (
     accounts,
     applying,
+    close_look,
     corroborating,
     drafting,
     history,
@@ -142,7 +143,7 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
         reason = f"{integration.name} was disabled before the job began."
         _end(job, State.FAILED, error={"code": "not_enabled", "detail": reason})
         return
-    connector = integration.connector(progress=keep_alive)
+    connector = integration.connector(keep_alive, job.others_ahead if job.about_everyone else None)
     resumed = job.planned_at is not None
     if not resumed:
         make_plan(job, connector, keep_alive)
@@ -220,12 +221,12 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     job.enter("reading")
     lost = losses(job.restores.actions.that_took().order_by("seq")) if job.restores else []
     people = None if job.about_everyone else _whom(job)
-    rules, reading, directory = _look(
+    rules, reading, directory = (_look_closely(job, connector) if people else None) or _look(
         integration, connector, also=[as_rule(lost)], group_rules=_group_rules(job)
     )
 
     job.enter("planning")
-    links = accounts.known_links(integration)
+    links = accounts.known_links(integration, reading.ids_if_some)
     matches = match(directory.people, reading.accounts, links, reading.acceptances)
     marks = Mark.objects.filter(integration=integration).in_force(today)
     planner, with_proposed = drafting.planners(
@@ -242,7 +243,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         plan = drafting.draft_restore(plan, planner.policy, lost, reading, directory, job=job.restores_id)
 
     job.enter("checking")
-    owners = drafting.owner_ids(reading, connector.vocabulary)
+    owners = drafting.owner_ids(integration, reading, connector.vocabulary)
     credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
     limits = drafting.limits(integration)
     keep_alive.now("Storing the plan")
@@ -286,7 +287,8 @@ def _remember(
 
     `outdated`: accounts of which we know better, since we have changed them during the read.
     """
-    stored = {id: row for id, row in accounts.stored(job.integration).items() if id not in outdated}
+    known = accounts.stored(job.integration, reading.ids_if_some)
+    stored = {id: row for id, row in known.items() if id not in outdated}
     seen = [account for account in reading.accounts if account.id not in outdated]
     changes = differences(
         accounts.as_known(stored.values()),
@@ -301,6 +303,7 @@ def _remember(
         matches,
         to_change=plan.to_change,
         missed=missed,
+        whole=reading.whole,
         now=timezone.now(),
     )
     inventory.remember(job.integration, reading, now=timezone.now())
@@ -322,13 +325,35 @@ def _group_rules(job: ProvisioningJob) -> Callable[[], Sequence[GroupRule]]:
     return lambda: job.integration.group_rules.planned().as_values()
 
 
+Look = tuple[Sequence[Rule], Reading, Directory]
+
+
+def _look_closely(job: ProvisioningJob, connector: Connector) -> Look | None:
+    """At the people of a job that started by itself, when all of them are leavers beyond doubt."""
+    people, vocabulary = _whom(job), connector.vocabulary
+
+    def leavers() -> close_look.Rows:
+        return close_look.clear_leavers(job.integration, people, vocabulary, now=timezone.now())
+
+    rows = leavers()
+    if job.trigger != ProvisioningJob.Trigger.DIRECTORY or rows.keys() != people:
+        return None
+    reading = close_look.look_closely(job.integration, rows, connector)
+    with _one_moment():
+        if reading is None or leavers() != rows:
+            return None
+        job.integration.refresh_from_db()
+        rules = job.integration.rules.planned().as_values()
+        return rules, reading, snapshot_of(people, timezone.now())
+
+
 def _look(
     integration: Integration,
     connector: Connector,
     *,
     also: Sequence[Rule],
     group_rules: Callable[[], Sequence[GroupRule]],
-) -> tuple[Sequence[Rule], Reading, Directory]:
+) -> Look:
     """The remote, which takes a while, and then at one moment the directory, the rules and the settings.
     `also`: what is to be read beside what the rules name.
 

@@ -13,13 +13,17 @@ from kombu.exceptions import OperationalError
 
 from cakewalk.models import User
 from directory.models import Person
+from integrations.catalog import connector_class
 from integrations.models import Integration
-from provisioning import accounts, history, recovering, tasks
+from provisioning import accounts, close_look, history, recovering, tasks
 from provisioning.models import Action, Mark, PersonChange, ProvisioningJob
 
 log = logging.getLogger(__name__)
 
 LONGEST_REASON = 500
+
+FEW_CALLS = 60
+"""An organization that is read in so many is read for some people alone."""
 
 MOST_ONE_BY_ONE = 1000
 """A change of more people at once is left to a sync of everyone, which costs no more than looking at each."""
@@ -177,16 +181,35 @@ def request_people_jobs(now: datetime) -> list[ProvisioningJob]:
     jobs = []
     for integration in Integration.objects.enabled().filter(rejected_at=None, pk__in=waiting):
         with suppress(AlreadyRunning), transaction.atomic():
-            if changes := PersonChange.objects.longest_waiting(integration, now=now):
+            if chosen := _who_is_next(integration, now=now):
                 job = _queue(
                     integration,
                     ProvisioningJob.Scope.PEOPLE,
                     trigger=ProvisioningJob.Trigger.DIRECTORY,
                 )
-                PersonChange.objects.filter(pk__in=changes).update(job=job)
+                PersonChange.objects.filter(pk__in=chosen).update(job=job)
                 _wake(tasks.task_of(job), job_id=job.pk)
                 jobs.append(job)
     return jobs
+
+
+def _who_is_next(integration: Integration, *, now: datetime) -> list[int]:
+    """Ids of changes. Leavers, who need no more than a look at their own accounts, before all others; and
+    these only where it takes a moment to read everything. Elsewhere they are left to a sync of everyone.
+    """
+    by_person = PersonChange.objects.longest_waiting(integration, now=now)
+    vocabulary = connector_class(integration.kind).vocabulary
+    leavers = close_look.clear_leavers(integration, by_person, vocabulary, now=now)
+    if leavers:
+        return [by_person[person] for person in leavers]
+    calls = history.calls_of_last_read(integration)
+    if calls is not None and calls <= FEW_CALLS:
+        return list(by_person.values())
+    if by_person:
+        PersonChange.objects.filter(pk__in=by_person.values()).delete()
+        integration.await_change(now=now)
+        _wake(tasks.start_due_syncs)
+    return []
 
 
 def directory_changed() -> None:

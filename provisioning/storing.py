@@ -30,7 +30,8 @@ def store(
     Action.objects.bulk_create(rows, batch_size=500)
     job.mode = job.integration.mode
     read = reading.as_json()
-    job.read = read | {"doubts": doubts(read, history.reads_before(job)), "changes": changes}
+    earlier = history.reads_before(job) if reading.whole else []
+    job.read = read | {"doubts": doubts(read, earlier), "changes": changes}
     job.directory = {
         "people": len(directory.people),
         "active": directory.active,

@@ -48,10 +48,13 @@ class PersonChangeQuerySet(models.QuerySet["PersonChange"]):
             )
             noted = mine.update(retry_at=None, tries=0)
 
-    def longest_waiting(self, integration: Integration, *, now: datetime) -> list[int]:
-        """Ids, locked until the end of the transaction; without those that somebody is changing right now."""
+    def longest_waiting(self, integration: Integration, *, now: datetime) -> dict[int, int]:
+        """Ids by the person's, locked until the end of the transaction; without those that somebody is
+        changing right now.
+        """
         due = self.due(now).filter(integration=integration).order_by("known_at", "pk")
-        return list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:MOST_IN_A_JOB])
+        locked = due.select_for_update(skip_locked=True)
+        return dict(locked.values_list("person", "pk")[:MOST_IN_A_JOB])
 
     def try_again(self, job: ProvisioningJob, people: Collection[int] | None, *, now: datetime) -> None:
         """The job came to nothing for these, or for all of its people; the next is for them after a while."""

@@ -168,6 +168,12 @@ class ProvisioningJob(models.Model):
     def about_everyone(self) -> bool:
         return self.scope == self.Scope.EVERYONE
 
+    def others_ahead(self) -> bool:
+        """Whether people have a job of their own meanwhile, which a sync of everyone lets go first."""
+        people = ProvisioningJob.Scope.PEOPLE
+        live = ProvisioningJob.objects.live().filter(integration=self.integration_id, scope=people)
+        return live.exists()
+
     def claim(self, *, holder: str, now: datetime) -> bool:
         """Take a queued job; False when another worker was first."""
         queued = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.QUEUED)

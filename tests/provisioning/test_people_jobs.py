@@ -1,5 +1,6 @@
 """Whoever changes is looked at by a job of their own, at once, and again until it has come to something."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -192,3 +193,104 @@ def test_who_leaves_while_they_are_invited_is_looked_at_again(
     monkeypatch.setattr(OpenAIConnector, "invite", meanwhile)
     world.sync()
     assert list(run_next().actions.values_list("kind", "state")) == [("withdraw_invite", "done")]
+
+
+# -- the close look
+
+
+def asked_by(world: World, job: Callable[[], ProvisioningJob]) -> tuple[ProvisioningJob, list[str]]:
+    """The job, and whatever it has asked for."""
+    before = len(world.simulator.requests)
+    ended = job()
+    return ended, [f"{asked.method} {asked.path}" for asked in world.simulator.requests[before:]]
+
+
+def test_a_leaver_is_looked_at_without_reading_everybody(world: World, sent: list[str]) -> None:
+    world.organization.add_project("Search")
+    emails = staffed(world, 3)
+    world.rule("Searchers", group="staff", Search="member")
+    world.sync()
+    leaver = world.organization.find_user(emails[0])
+    leave(world, emails[0])
+    job, asked = asked_by(world, run_next)
+    [removal] = job.actions.all()
+    path = f"/v1/organization/users/{leaver.id}"
+    assert asked[:4] == [f"GET {path}", f"GET {path}", f"DELETE {path}", f"GET {path}"]
+    assert (job.read["whole"], removal.state, removal.confirmed_at is None) == (False, "done", False)
+    assert removal.before["projects"] == [{"name": "Search", "role": "member"}]
+    after = world.sync()
+    assert (after["actions"], after["read"]["changes"], world.members()) == ([], 0, {BOSS, *emails[1:]})
+
+
+def test_an_open_invite_is_withdrawn_and_one_that_was_accepted_is_found(
+    world: World, sent: list[str]
+) -> None:
+    world.rule("Staff", group="staff")
+    for name in ("ada", "bob"):
+        world.hire(f"{name}@example.org", "staff")
+    world.sync()
+    leave(world, "ada@example.org")
+    job = run_next()
+    assert list(job.actions.values_list("kind", "state")) == [("withdraw_invite", "done")]
+    assert job.read["whole"] is False
+    world.organization.accept_invite("bob@example.org")
+    leave(world, "bob@example.org")
+    job = run_next()
+    assert list(job.actions.values_list("kind", "state")) == [("remove", "done")]
+    assert job.read["whole"] is True
+
+
+def test_an_account_that_may_be_anothers_is_told_by_a_complete_read(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 3)
+    world.sync()
+    world.person(emails[1]).claim_addresses(["p0.late@example.org"])
+    world.person(emails[0]).addresses.all().delete()
+    world.person(emails[1]).claim_addresses([emails[0]])
+    leave(world, emails[0])
+    job = run_next()
+    assert (job.read["whole"], list(job.actions.values_list("kind", "situation"))) == (
+        True,
+        [("report", "ambiguous")],
+    )
+    assert world.members() == {BOSS, *emails}
+
+
+def test_an_owner_since_the_last_read_is_counted_among_the_owners(world: World, sent: list[str]) -> None:
+    world.configure(minimum_owners=2)
+    emails = staffed(world, 3)
+    world.sync()
+    for email in emails[:2]:
+        world.organization.set_organization_role(world.organization.find_user(email).id, "owner")
+    leave(world, emails[0])
+    [removal] = run_next().actions.all()
+    assert (removal.before["role"], removal.state, removal.error["code"]) == (
+        "owner",
+        "refused",
+        "last_owner",
+    )
+
+
+def test_leavers_go_before_all_who_need_a_complete_read(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 3)
+    world.sync()
+    world.hire("ada@example.org", "staff")
+    changed(world, "ada@example.org")
+    leave(world, emails[0])
+    first, second = run_next(), run_next()
+    assert [job.actions.get().kind for job in (first, second)] == ["remove", "invite"]
+    assert [job.read["whole"] for job in (first, second)] == [False, True]
+
+
+def test_where_a_complete_read_takes_long_only_leavers_have_jobs_of_their_own(
+    world: World, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requesting, "FEW_CALLS", 1)
+    emails = staffed(world, 3)
+    world.sync()
+    world.hire("ada@example.org", "staff")
+    changed(world, "ada@example.org")
+    leave(world, emails[0])
+    assert run_next().actions.get().kind == "remove"
+    assert requesting.request_people_jobs(timezone.now()) == []
+    world.integration.refresh_from_db()
+    assert (waiting(), world.integration.next_sync_trigger, sent[-1]) == ([], "directory", "start_due_syncs")
