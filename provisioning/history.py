@@ -71,6 +71,9 @@ def job_document(job: ProvisioningJob) -> dict[str, Any]:
                 "error": row.error,
                 "holds": row.holds,
                 "request_id": row.request_id,
+                "known_at": _iso(row.known_at),
+                "finished_at": _iso(row.finished_at),
+                "confirmed_at": _iso(row.confirmed_at),
                 "corroboration": row.corroboration,
                 "caused_by": row.caused_by,
             }
@@ -100,6 +103,7 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "releases": job.releases,
         "read": {
             "complete": read.get("complete", False),
+            "whole": read.get("whole", True),
             "accounts": read.get("accounts"),
             "pages": read.get("pages"),
             "calls": read.get("calls"),

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from directory.models import Source
+from directory.models import Person, Source
 from directory.snapshot import Directory
 from provisioning import actions, history
 from provisioning.drafting import Draft
@@ -33,7 +33,7 @@ def store(
     earlier = history.reads_before(job) if reading.whole else []
     job.read = read | {"doubts": doubts(read, earlier), "changes": changes}
     job.directory = {
-        "people": len(directory.people),
+        "people": len(directory.people) if reading.whole else Person.objects.count(),
         "active": directory.active,
         "sources": directory.active_by_source,
         "source_ids": dict(Source.objects.values_list("name", "pk")),
