@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0018_account_addresses'),
+        ('provisioning', '0019_group_roles_seen'),
     ]
 
     operations = [
