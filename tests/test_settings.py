@@ -4,11 +4,15 @@ import ast
 import base64
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import pytest
+from django.core.exceptions import ImproperlyConfigured
 
 from tests.environment import new_fernet_key
 
@@ -97,6 +101,12 @@ def start(env_file: str = os.devnull, **given: str) -> subprocess.CompletedProce
     return run("manage.py", "check", ENV_FILE=env_file, **given)
 
 
+def settings(**given: str) -> dict[str, Any]:
+    """What is made of these variables and nothing of this machine."""
+    with mock.patch.dict(os.environ, given, clear=True):
+        return runpy.run_path(str(ROOT / "cakewalk/settings.py"))
+
+
 def test_the_example_with_its_defaults_and_two_secrets_starts(tmp_path):
     example = (ROOT / ".env.example").read_text()
     defaults = [line.removeprefix("#") for line in re.findall(r"^#?[A-Z_]+=.*$", example, re.MULTILINE)]
@@ -106,19 +116,22 @@ def test_the_example_with_its_defaults_and_two_secrets_starts(tmp_path):
 
 
 def test_secrets_are_read_from_files(tmp_path):
+    another = new_fernet_key()
     (tmp_path / "signing").write_text("w" * 50 + "\n")
-    (tmp_path / "fernet").write_text(f"{new_fernet_key()}, {GOOD_KEY}\n")
+    (tmp_path / "fernet").write_text(f"{another}, {GOOD_KEY}\n")
     (tmp_path / "database").write_text("sqlite://:memory:\n")
     (tmp_path / "env").write_text(
         f"DJANGO_SECRET_KEY_FILE={tmp_path}/signing\nFERNET_KEYS_FILE={tmp_path}/fernet\n"
         f"DATABASE_URL_FILE={tmp_path}/database\nDATABASE_URL=the file wins\n"
     )
-    found = start(str(tmp_path / "env"))
-    assert (found.returncode, found.stderr) == (0, "")
+    found = settings(ENV_FILE=str(tmp_path / "env"))
+    assert (found["SECRET_KEY"], found["FERNET_KEYS"]) == ("w" * 50, [another, GOOD_KEY])
+    assert found["DATABASES"]["default"]["NAME"] == ":memory:"
 
 
 def test_a_secret_that_begins_with_a_dollar_sign_is_taken_as_it_stands():
-    assert start(**GOOD | {"DJANGO_SECRET_KEY": "$" * 50}).returncode == 0
+    found = settings(ENV_FILE=os.devnull, **GOOD | {"DJANGO_SECRET_KEY": "$" * 50})
+    assert found["SECRET_KEY"] == "$" * 50
 
 
 BAD = [
@@ -155,26 +168,23 @@ BAD = [
 
 
 @pytest.mark.parametrize(("name", "value", "said"), BAD, ids=lambda given: given or "empty")
-def test_a_bad_setting_stops_the_start_by_its_name(tmp_path, name, value, said):
-    if name == "ENV_FILE":
-        found = start(value, **GOOD)
-    else:
-        (tmp_path / "env").write_text("")
-        found = start(str(tmp_path / "env"), **GOOD | {name: value})
-    assert found.returncode == 1
-    assert found.stdout == ""
-    assert re.fullmatch(rf"cakewalk: {name}\b.*\n", found.stderr)
-    assert said in found.stderr
-    assert "hunter2" not in found.stderr
-    assert GOOD_KEY not in found.stderr
+def test_a_bad_setting_stops_the_start_by_its_name(tmp_path, monkeypatch, recwarn, capfd, name, value, said):
+    monkeypatch.chdir(ROOT)
+    (tmp_path / "env").write_text("")
+    with pytest.raises(ImproperlyConfigured) as refusal:
+        settings(**{"ENV_FILE": str(tmp_path / "env"), **GOOD, name: value})
+    sentence = str(refusal.value)
+    assert re.fullmatch(rf"{name}\b.*", sentence)
+    assert said in sentence
+    assert "hunter2" not in sentence
+    assert GOOD_KEY not in sentence
+    assert (list(recwarn), capfd.readouterr()) == ([], ("", ""))
 
 
 def test_a_missing_secret_stops_the_start_by_its_name():
     found = start(FERNET_KEYS=GOOD_KEY)
-    assert (found.returncode, found.stderr) == (
-        1,
-        "cakewalk: DJANGO_SECRET_KEY is not set, and neither is DJANGO_SECRET_KEY_FILE.\n",
-    )
+    said = "cakewalk: DJANGO_SECRET_KEY is not set, and neither is DJANGO_SECRET_KEY_FILE.\n"
+    assert (found.returncode, found.stdout, found.stderr) == (1, "", said)
 
 
 @pytest.mark.parametrize(

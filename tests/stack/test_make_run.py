@@ -1,12 +1,14 @@
 """`make run` as a newcomer meets it: the first start, the second, and what stops it."""
 
 import json
+import shutil
 import signal
 import socket
-import sqlite3
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,9 +29,41 @@ def interrupt(installation: Installation, with_signal: int = signal.SIGINT) -> i
     return process.wait(30)
 
 
-def test_the_first_start_previews_and_syncs_the_sample_company_through_celery(fresh: SingleProcess) -> None:
-    fresh.start()
-    sync, preview = fresh.jobs()
+@dataclass(frozen=True)
+class First:
+    """What a first start made and said, after Ctrl-C."""
+
+    installation: SingleProcess
+    log: str
+    jobs: list[dict[str, Any]]
+    status: int
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[First]:
+    installation = SingleProcess(tmp_path_factory.mktemp("first"))
+    try:
+        installation.start()
+        status = interrupt(installation)
+        shutil.copytree(installation.folder / "var", installation.folder / "kept")
+        yield First(installation, installation.log("serve"), installation.jobs(), status)
+    finally:
+        installation.stop()
+
+
+@pytest.fixture
+def stopped(first: First) -> Iterator[SingleProcess]:
+    """As the first start left it, whatever other tests did with it since."""
+    folder = first.installation.folder
+    (folder / "serve.log").unlink()
+    shutil.rmtree(folder / "var")
+    shutil.copytree(folder / "kept", folder / "var")
+    yield first.installation
+    first.installation.stop()
+
+
+def test_the_first_start_previews_and_syncs_the_sample_company_through_celery(first: First) -> None:
+    sync, preview = first.jobs
     assert (preview["preview"], preview["state"], preview["counts"]["planned"]) == (True, "succeeded", 9)
     assert (sync["preview"], sync["state"], sync["mode"]) == (False, "awaiting_approval", "manage")
     assert {name: sync["counts"][name] for name in ("done", "held", "failed", "reported")} == {
@@ -41,38 +75,35 @@ def test_the_first_start_previews_and_syncs_the_sample_company_through_celery(fr
     assert sync["digest"] == preview["digest"]
     holders = {job["trigger"] for job in (sync, preview)}
     assert holders == {"first"}
-    assert "password" in fresh.log("serve")
-    assert "sk-admin-" in fresh.log("serve")  # the simulated organization's, to connect it by hand
+    assert "password" in first.log
+    assert "sk-admin-" in first.log  # the simulated organization's, to connect it by hand
+    assert first.status == 0
 
 
-def test_a_second_start_is_quick_and_keeps_everything(fresh: SingleProcess) -> None:
-    fresh.start()
-    assert interrupt(fresh) == 0
-    before = fresh.jobs()
+def test_a_second_start_is_quick_and_keeps_everything(first: First, stopped: SingleProcess) -> None:
     started = time.monotonic()
-    fresh.start()
+    stopped.start()
     assert time.monotonic() - started < 10
-    assert fresh.jobs() == before
-    assert "as printed at the first start" in fresh.log("serve")
+    assert stopped.jobs() == first.jobs
+    assert "as printed at the first start" in stopped.log("serve")
     # The simulated organization is where it was, and as it was.
-    approved = fresh.document("approve", str(before[0]["job"]), "--by", "admin", "--reason", "They left.")
+    approved = stopped.document(
+        "approve", str(first.jobs[0]["job"]), "--by", "admin", "--reason", "They left."
+    )
     assert (approved["state"], approved["counts"]["done"]) == ("succeeded", 9)
 
 
 def test_a_simulator_that_finds_its_port_taken_moves_and_the_integration_follows(
-    fresh: SingleProcess,
+    stopped: SingleProcess,
 ) -> None:
-    fresh.start()
-    interrupt(fresh)
-    with sqlite3.connect(fresh.folder / "var" / "cakewalk.sqlite3") as database:
-        [(address,)] = database.execute("SELECT base_url FROM integrations_integration")
+    [(address,)] = stopped.rows("SELECT base_url FROM integrations_integration")
     port = int(address.rpartition(":")[2].partition("/")[0])
     with socket.socket() as squatter:
         squatter.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         squatter.bind(("127.0.0.1", port))
         squatter.listen()
-        fresh.start()
-        assert fresh.document("sync", "Acme", "--preview", status=3)["read"]["complete"] is True
+        stopped.start()
+        assert stopped.document("sync", "Acme", "--preview", status=3)["read"]["complete"] is True
 
 
 def test_a_first_start_that_was_killed_is_completed_by_the_next(fresh: SingleProcess) -> None:
@@ -119,8 +150,9 @@ def test_a_given_key_connects_that_organization_and_only_observes_it(tmp_path: P
             assert [asked.method for asked in simulator.requests if asked.method != "GET"] == []
             interrupt(real)
             real.start()
-            assert len(real.jobs()) == 1
-            assert key not in real.log("serve") + json.dumps(real.jobs())
+            jobs = real.jobs()
+            assert len(jobs) == 1
+            assert key not in real.log("serve") + json.dumps(jobs)
         finally:
             real.stop()
 
