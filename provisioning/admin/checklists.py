@@ -1,4 +1,7 @@
-"""What a job's page says of each account that was removed: every item, and the read that showed it."""
+"""What a job's page says of each account that was removed: every item, and the read that showed it.
+
+What nobody could revoke, or was to revoke, stays open until a later read of the keys finds it gone.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -7,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from provisioning.actions import Kind, Situation
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import Action, Key, ProvisioningJob
 
 SHOWN = 50
 """Checklists on one page; a job that removed more lists the rest among its actions."""
@@ -24,7 +27,9 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Checklist:
-    email: str
+    """`about`: an address, or what belongs to nobody."""
+
+    about: str
     items: Sequence[Item]
 
     @property
@@ -36,35 +41,56 @@ def checklists(job: ProvisioningJob) -> list[Checklist]:
     removed = list(job.actions.filter(kind=Kind.REMOVE, state=Action.State.DONE).order_by("seq")[:SHOWN])
     if not removed:
         return []
-    ids = [row.account_id for row in removed]
-    found = job.actions.filter(situation=Situation.LEFT_BEHIND, account_id__in=ids).order_by("seq")
+    found = list(job.actions.filter(situation=Situation.LEFT_BEHIND).order_by("seq"))
+    gone = _gone(job, found)
     by_account: dict[str | None, list[Action]] = defaultdict(list)
     for row in found:
         by_account[row.account_id].append(row)
-    return [Checklist(row.email, [*_items(row, by_account[row.account_id], job.swept)]) for row in removed]
+    lists = [
+        Checklist(row.email, [*_items(row, by_account[row.account_id], gone, job.swept)]) for row in removed
+    ]
+    unread = (job.swept or {}).get("unread", ())
+    robots = [Item(row.detail, "warning") for row in by_account[None] if row.detail not in unread]
+    return [*lists, Checklist("Service accounts without a person", robots)] if robots else lists
 
 
-def _items(removal: Action, keys: Sequence[Action], swept: Mapping[str, Any] | None) -> Iterable[Item]:
+def _gone(job: ProvisioningJob, found: Iterable[Action]) -> Mapping[str, datetime]:
+    """Keys that a read found gone, by their ids, with when."""
+    ids = [row.entitlement["id"] for row in found if row.entitlement]
+    keys = Key.objects.filter(integration=job.integration_id, remote_id__in=ids, gone_at__isnull=False)
+    return {id: gone_at for id, gone_at in keys.values_list("remote_id", "gone_at") if gone_at}
+
+
+def _items(
+    removal: Action, keys: Sequence[Action], gone: Mapping[str, datetime], swept: Mapping[str, Any] | None
+) -> Iterable[Item]:
     seen = removal.confirmed_at
-    yield Item("Removed from the organization", "success" if seen else "warning", seen)
+    yield Item("Removed from the organization, with all that the account held", _tone(seen), seen)
     if swept is None or removal.account_id not in swept["accounts"]:
         yield Item("Its keys have not been looked for yet; the next sync does", "warning")
         return
-    yield from map(_key, keys)
+    for row in keys:
+        yield _key(row, gone.get((row.entitlement or {}).get("id", "")))
     yield from (Item(sentence, "warning") for sentence in swept["unread"])
     if not keys:
         lists = len(swept["listings"])
-        yield Item(f"No key of theirs is on the {lists} lists that were read", "success")
+        yield Item(f"No key of theirs is on the {lists} lists that were read to their end", "success")
 
 
-def _key(row: Action) -> Item:
+def _key(row: Action, gone_at: datetime | None) -> Item:
     key = row.entitlement or {}
     what = (
         f"{str(key.get('kind', 'key')).capitalize()} {key.get('name')} for {(row.before or {}).get('place')}"
     )
-    if row.kind == Kind.REPORT:
-        return Item(f"{what}: reported, and left as it is", "warning")
     if row.confirmed_at:
         return Item(f"{what}: revoked", "success", row.confirmed_at)
+    if gone_at:
+        return Item(f"{what}: revoked by others", "success", gone_at)
+    if row.kind == Kind.REPORT:
+        return Item(f"{what}: reported, and still to be revoked by hand", "warning")
     why = (row.error or {}).get("detail", "")
     return Item(f"{what}: {row.get_state_display().lower()}. {why}".strip(), "warning")
+
+
+def _tone(seen_at: datetime | None) -> str:
+    return "success" if seen_at else "warning"

@@ -47,4 +47,5 @@ class Entitlement(models.Model):
             return "Gone"
         if self.unmanageable:
             return f"Left alone: {self.unmanageable}"
-        return "Kept in step" if self.holders is not None else "Named by no rule"
+        named = self.holders is not None or self.group_roles is not None
+        return "Kept in step" if named else "Named by no rule"
