@@ -1,5 +1,5 @@
 # `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
-.PHONY: help run test check soak killmatrix format lock password clean
+.PHONY: help run test check soak bench killmatrix format lock password clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -20,6 +20,9 @@ test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis, Chromium 
 
 soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers killed at every step, outages; about 20 minutes
 	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED))
+
+bench: $(DEVELOPMENT)  ## how long large things take, and how much memory; about 10 minutes
+	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 killmatrix: $(DEVELOPMENT)  ## kill a worker at every step of a job, on SQLite and on PostgreSQL with Redis
 	@$(BIN)/python -m tests.killing.matrix

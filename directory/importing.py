@@ -6,18 +6,22 @@ the whole plan is known, and the plan that was shown is the plan that is applied
 
 import hashlib
 import json
+import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Model
 
 from directory.emails import email_key
 from directory.models import Group, Membership, Person, PersonEmail, Source
 from directory.people_table import Entry, Problem, Reading, in_force, listed, read_people
-from directory.tabular import Unreadable, read_table
+from directory.progress import Progress, counted, silent
+from directory.tabular import read_table
+from directory.workbook import Unreadable
 
 DROP_PERCENT = 20
 """More of a source's active people than this must not vanish in one import unless a person says so."""
@@ -34,7 +38,16 @@ FIELDS = (
     "time_zone",
     "external_id",
 )
+NEW = {
+    **{name: getattr(Person(), name) for name in FIELDS},
+    "groups": (),
+    "aliases": (),
+}
 BATCH = 500
+PLAIN = (str, int, bool)
+"""What both databases take as it is."""
+MOST_PARAMETERS = 900
+"""In one statement: SQLite may take no more than 999."""
 
 
 DECISIVE = ("email", "aliases", "active", "groups", "start_date", "end_date", "time_zone")
@@ -53,11 +66,14 @@ class Options:
     kind: str = Source.Kind.FILE
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Change:
-    """One person to be added or changed: all that is known before (nothing: a new person) and after."""
+    """One person to be added or changed: all that is known before (nothing: a new person) and after.
 
-    person: Person
+    `person_id`: of a new person from when they are written.
+    """
+
+    person_id: int | None
     rows: tuple[int, ...]
     before: dict[str, Any]
     after: dict[str, Any]
@@ -117,7 +133,9 @@ class ImportPlan:
     @property
     def people(self) -> list[int]:
         """The ids of those who may have another access, now that it is applied."""
-        return [change.person.pk for change in self.changes if self.applied and change.is_about(*DECISIVE)]
+        return [
+            change.person_id or 0 for change in self.changes if self.applied and change.is_about(*DECISIVE)
+        ]
 
     @property
     def acceptable(self) -> bool:
@@ -156,46 +174,63 @@ class ImportPlan:
         }
 
 
-def preview(file: str, content: bytes, options: Options, *, now: datetime) -> ImportPlan:
+def preview(
+    file: str, content: bytes, options: Options, *, now: datetime, tell: Progress = silent
+) -> ImportPlan:
     """What `import_people` would do now. Writes nothing."""
-    return preview_reading(file, _read(content, now), options, now=now)
+    return preview_reading(file, read(content, now=now, tell=tell), options, now=now, tell=tell)
 
 
-def preview_reading(name: str, reading: Reading, options: Options, *, now: datetime) -> ImportPlan:
-    return _plan(name, reading, options, now)
+def preview_reading(
+    name: str, reading: Reading, options: Options, *, now: datetime, tell: Progress = silent
+) -> ImportPlan:
+    return _plan(name, reading, options, now, tell)
 
 
 def import_people(
-    file: str, content: bytes, options: Options, *, now: datetime, digest: str | None = None
+    file: str,
+    content: bytes,
+    options: Options,
+    *,
+    now: datetime,
+    digest: str | None = None,
+    tell: Progress = silent,
 ) -> ImportPlan:
     """Apply the plan if it is acceptable, in one transaction. `digest`: the plan that a person was shown.
 
     Raises DirectoryChanged when the plan is not that one.
     """
-    return import_reading(file, _read(content, now), options, now=now, digest=digest)
+    return import_reading(file, read(content, now=now, tell=tell), options, now=now, digest=digest, tell=tell)
 
 
 def import_reading(
-    name: str, reading: Reading, options: Options, *, now: datetime, digest: str | None = None
+    name: str,
+    reading: Reading,
+    options: Options,
+    *,
+    now: datetime,
+    digest: str | None = None,
+    tell: Progress = silent,
 ) -> ImportPlan:
     """The same, with what was read from a file or from somewhere else."""
     try:
         with transaction.atomic():
             # Two imports into one source wait for each other here.
             list(Source.objects.select_for_update().filter(name=options.source))
-            plan = _plan(name, reading, options, now)
+            plan = _plan(name, reading, options, now, tell)
             if digest is not None and plan.digest != digest:
                 raise DirectoryChanged("The directory changed since the preview. Look at the new one.")
             if plan.acceptable:
-                _apply(plan, now)
+                _apply(plan, now, tell)
     except IntegrityError as error:
         raise DirectoryChanged("The directory changed during the import. Import again.") from error
     return plan
 
 
-def _read(content: bytes, now: datetime) -> Reading:
+def read(content: bytes, *, now: datetime, tell: Progress = silent) -> Reading:
+    """A file's people. Takes longest of all, and no look at the database."""
     try:
-        return read_people(read_table(content), now)
+        return read_people(read_table(content, tell), now, tell)
     except Unreadable as error:
         return Reading(errors=[Problem(None, None, str(error))])
 
@@ -204,8 +239,8 @@ def _read(content: bytes, now: datetime) -> Reading:
 class _Present:
     """What the directory holds before the import. `people`: those of the source, by their primary e-mail."""
 
-    people: dict[str, Person] = field(default_factory=dict)
-    by_external_id: dict[str, Person] = field(default_factory=dict)
+    people: dict[str, int] = field(default_factory=dict)
+    by_external_id: dict[str, int] = field(default_factory=dict)
     values: dict[int, dict[str, Any]] = field(default_factory=dict)
     holders: dict[str, tuple[int, str, str]] = field(default_factory=dict)
     groups: dict[str, str] = field(default_factory=dict)
@@ -217,7 +252,7 @@ class _Present:
         return self.groups.get(key) or self.new_groups.setdefault(key, name)
 
 
-def _plan(file: str, reading: Reading, options: Options, now: datetime) -> ImportPlan:
+def _plan(file: str, reading: Reading, options: Options, now: datetime, tell: Progress) -> ImportPlan:
     plan = ImportPlan(file, options, reading.rows, warnings=reading.warnings, errors=reading.errors)
     source = Source.objects.filter(name=options.source).first()
     if source and source.kind != options.kind:
@@ -225,17 +260,21 @@ def _plan(file: str, reading: Reading, options: Options, now: datetime) -> Impor
     if plan.errors:
         return plan
     present = _load(source)
-    changes = _changes(reading, present)
+    changes = _changes(reading, present, tell)
     plan.errors += sorted(_conflicts(changes, present), key=lambda problem: problem.row or 0)
     if plan.errors:
         return plan
-    named = {change.person.pk for change in changes}
+    named = {change.person_id for change in changes}
     absent = [
-        person
-        for person in present.people.values()
-        if person.pk not in named and person.external_id not in reading.unchanged_ids
+        (person_id, values)
+        for person_id, values in present.values.items()
+        if person_id not in named and values["external_id"] not in reading.unchanged_ids
     ]
-    changes += [_deactivation(person, present) for person in absent if options.replace and person.active]
+    changes += [
+        Change(person_id, (), values, {**values, "active": False})
+        for person_id, values in absent
+        if options.replace and values["active"]
+    ]
     _sort(changes, plan)
     plan.untouched = len(present.people) - len(plan.changed) - len(plan.deactivated) - plan.unchanged
     plan.groups_made = sorted(present.new_groups.values(), key=str.casefold)
@@ -252,7 +291,7 @@ def _another_kind(source: Source, options: Options) -> str:
 
 
 def _load(source: Source | None) -> _Present:
-    """In five queries, however many people there are."""
+    """In four queries, however many people there are."""
     present = _Present(
         groups={name.casefold(): name for name in Group.objects.values_list("name", flat=True)}
     )
@@ -267,16 +306,17 @@ def _load(source: Source | None) -> _Present:
     memberships = Membership.objects.filter(person__source=source).values_list("person_id", "group__name")
     for person_id, name in memberships.iterator():
         groups[person_id].append(name)
-    for person in Person.objects.filter(source=source) if source else []:
-        primary = email_key(person.email)
-        present.people[primary] = person
-        if person.external_id:
-            present.by_external_id[person.external_id] = person
-        present.values[person.pk] = {
-            **{name: getattr(person, name) for name in FIELDS},
-            "groups": _in_order(groups[person.pk]),
-            "aliases": _aliases(addresses[person.pk].values(), primary),
-        }
+    for person_id, *fields in Person.objects.filter(source=source).values_list("pk", *FIELDS).iterator():
+        values = dict(zip(FIELDS, fields, strict=True))
+        primary = email_key(values["email"])
+        present.people[primary] = person_id
+        if values["external_id"]:
+            present.by_external_id[values["external_id"]] = person_id
+        values["groups"] = _in_order(groups[person_id])
+        values["aliases"] = tuple(
+            address for key, address in sorted(addresses[person_id].items()) if key != primary
+        )
+        present.values[person_id] = values
     return present
 
 
@@ -289,31 +329,34 @@ def _aliases(addresses: Iterable[str], primary: str) -> tuple[str, ...]:
     return tuple(keys[key] for key in sorted(keys) if key != primary)
 
 
-def _changes(reading: Reading, present: _Present) -> list[Change]:
+def _changes(reading: Reading, present: _Present, tell: Progress) -> list[Change]:
     ids = {entry.values["external_id"] for entry in reading.entries if "external_id" in entry.values}
     ids |= reading.unchanged_ids
     claimed = {entry.key for entry in reading.entries}
     claimed |= {email_key(alias) for entry in reading.entries for alias in entry.values.get("aliases", ())}
-    return [_change(entry, _who(entry, present, ids), present, claimed) for entry in reading.entries]
+    entries = counted(reading.entries, "Comparing with the directory", tell)
+    return [_change(entry, _who(entry, present, ids), present, claimed) for entry in entries]
 
 
-def _who(entry: Entry, present: _Present, ids: set[str]) -> Person | None:
+def _who(entry: Entry, present: _Present, ids: set[str]) -> int | None:
     """Who it is, by the source's id and else by the e-mail. Somebody whose id is still in use is another one,
     whose e-mail went to this one.
     """
     external_id = entry.values.get("external_id", "")
     if known := present.by_external_id.get(external_id):
         return known
-    person = present.people.get(entry.key)
-    return None if person and external_id and person.external_id in ids else person
+    person_id = present.people.get(entry.key)
+    if person_id and external_id and present.values[person_id]["external_id"] in ids:
+        return None
+    return person_id
 
 
-def _change(entry: Entry, person: Person | None, present: _Present, claimed: set[str]) -> Change:
+def _change(entry: Entry, person_id: int | None, present: _Present, claimed: set[str]) -> Change:
     """What the file says over what is known. New people are active unless the file says otherwise.
 
     `claimed`: the addresses that the file gives to somebody.
     """
-    before = present.values[person.pk] if person else {}
+    before = present.values[person_id] if person_id else {}
     said = dict(entry.values)
     if before and "aliases" not in said and email_key(before["email"]) not in claimed:
         # Somebody with a new e-mail is still known by the old one where they have an account.
@@ -322,23 +365,7 @@ def _change(entry: Entry, person: Person | None, present: _Present, claimed: set
         said["groups"] = _in_order(map(present.group, said["groups"]))
     if "aliases" in said:
         said["aliases"] = _aliases(said["aliases"], entry.key)
-    person = person or Person()
-    after = {
-        **{name: getattr(person, name) for name in FIELDS},
-        "groups": (),
-        "aliases": (),
-        **before,
-        **said,
-    }
-    for name in FIELDS:
-        setattr(person, name, after[name])
-    return Change(person, entry.rows, before, after)
-
-
-def _deactivation(person: Person, present: _Present) -> Change:
-    before = present.values[person.pk]
-    person.active = False
-    return Change(person, (), before, {**before, "active": False})
+    return Change(person_id, entry.rows, before, {**(before or NEW), **said})
 
 
 def _conflicts(changes: list[Change], present: _Present) -> Iterator[Problem]:
@@ -385,7 +412,7 @@ def _held(
     """A problem if somebody of the directory holds the address and this file does not take it from them."""
     key = email_key(address)
     holder = present.holders.get(key)
-    if holder is None or key in released or holder[0] == change.person.pk:
+    if holder is None or key in released or holder[0] == change.person_id:
         return
     _, email, source = holder
     belongs = "belongs" if email_key(email) == key else "belongs as an alias"
@@ -440,60 +467,97 @@ def _guard(plan: ImportPlan, present: _Present, now: datetime) -> None:
     plan.refusal = Problem(None, None, f"{detail} Check {what}; if it is right, allow the drop.")
 
 
-def _apply(plan: ImportPlan, now: datetime) -> None:
+def _apply(plan: ImportPlan, now: datetime, tell: Progress) -> None:
     options = plan.options
     source, _ = Source.objects.get_or_create(name=options.source, defaults={"kind": options.kind})
     Group.objects.bulk_create([Group(name=name) for name in plan.groups_made], batch_size=BATCH)
-    for change in plan.added:
-        change.person.source = source
-    Person.objects.bulk_create([change.person for change in plan.added], batch_size=BATCH)
-    # An upsert of rows that exist: bulk_update says the same in CASE expressions, many times slower.
-    Person.objects.bulk_create(
-        [change.person for change in plan.changed + plan.deactivated],
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["id"],
-        update_fields=[*FIELDS, "updated_at"],
-    )
-    _write_addresses(plan)
-    _write_memberships(plan)
+    groups = dict(Group.objects.values_list("name", "pk"))
+    known = list(_batches(plan.changed + plan.deactivated))
+    for changes in known:  # all of them first, for what one gives up another one may get
+        _clear(changes)
+    for changes in counted([*_batches(plan.added), *known], "Writing", tell, step=1):
+        _write(changes, source, groups, now)
     if plan.options.allow_drop and plan.dropped:
         source.allow_drop(now=now)
     plan.applied = True
 
 
-def _write_addresses(plan: ImportPlan) -> None:
-    changes = [change for change in plan.changes if change.is_about("email", "aliases")]
-    for ids in _batches([change.person.pk for change in changes if change.before]):
-        PersonEmail.objects.filter(person_id__in=ids).delete()
-    PersonEmail.objects.bulk_create(
+def _clear(changes: list[Change]) -> None:
+    moved = [change.person_id or 0 for change in changes if change.is_about("email", "aliases")]
+    PersonEmail.objects.filter(person_id__in=moved).delete()
+    regrouped = [change.person_id or 0 for change in changes if change.is_about("groups")]
+    Membership.objects.filter(person_id__in=regrouped).delete()
+
+
+def _write(changes: list[Change], source: Source, groups: dict[str, int], now: datetime) -> None:
+    for change, person_id in zip(changes, _write_people(changes, source, now), strict=True):
+        change.person_id = person_id
+    _insert(
+        PersonEmail,
+        ("person_id", "key", "address"),
         [
-            PersonEmail(person=change.person, key=email_key(address), address=address)
+            (change.person_id, email_key(address), address)
             for change in changes
+            if change.is_about("email", "aliases")
             for address in (change.after["email"], *change.after["aliases"])
         ],
-        batch_size=BATCH,
     )
-
-
-def _write_memberships(plan: ImportPlan) -> None:
-    changes = [change for change in plan.changes if change.is_about("groups")]
-    for ids in _batches([change.person.pk for change in changes if change.before]):
-        Membership.objects.filter(person_id__in=ids).delete()
-    groups = dict(Group.objects.values_list("name", "pk"))
-    Membership.objects.bulk_create(
+    _insert(
+        Membership,
+        ("person_id", "group_id"),
         [
-            Membership(person=change.person, group_id=groups[name])
+            (change.person_id, groups[name])
             for change in changes
+            if change.is_about("groups")
             for name in change.after["groups"]
         ],
-        batch_size=BATCH,
     )
 
 
-def _batches(ids: list[int]) -> Iterator[list[int]]:
-    for start in range(0, len(ids), BATCH):
-        yield ids[start : start + BATCH]
+def _write_people(changes: list[Change], source: Source, now: datetime) -> list[int]:
+    """All new, or all known. Answers with their ids."""
+    columns = (*FIELDS, "source_id", "public_id", "created_at", "updated_at")
+    rows = [
+        (*(change.after[name] for name in FIELDS), source.pk, uuid.uuid4(), now, now) for change in changes
+    ]
+    if not changes[0].person_id:
+        return _insert(Person, columns, rows)
+    known = [(change.person_id, *row) for change, row in zip(changes, rows, strict=True)]
+    # An upsert of rows that exist: bulk_update says the same in CASE expressions, many times slower.
+    return _insert(Person, ("id", *columns), known, update=(*FIELDS, "updated_at"))
+
+
+def _insert(
+    model: type[Model], columns: tuple[str, ...], rows: list[tuple[Any, ...]], *, update: tuple[str, ...] = ()
+) -> list[int]:
+    """Answers with the ids, in the order of the rows. bulk_create says the same, but makes an object of each
+    row and asks each field about each value, which takes most of the time of an import. `update`: the columns
+    that change in rows that are there.
+    """
+    fields: list[Any] = [model._meta.get_field(name) for name in columns]
+    quoted = connection.ops.quote_name
+    into = f"{quoted(model._meta.db_table)} ({', '.join(map(quoted, columns))})"
+    one = f"({', '.join(['%s'] * len(columns))})"
+    changes = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in update)
+    end = f"ON CONFLICT (id) DO UPDATE SET {changes} RETURNING id" if update else "RETURNING id"
+    size = MOST_PARAMETERS // len(columns)
+    ids: list[int] = []
+    with connection.cursor() as cursor:
+        for start in range(0, len(rows), size):
+            part = rows[start : start + size]
+            values = [
+                value if type(value) in PLAIN else field.get_db_prep_save(value, connection)
+                for row in part
+                for field, value in zip(fields, row, strict=True)
+            ]
+            cursor.execute(f"INSERT INTO {into} VALUES {', '.join([one] * len(part))} {end}", values)  # noqa: S608 - the names are ours
+            ids += [number for (number,) in cursor.fetchall()]
+    return ids
+
+
+def _batches(changes: list[Change]) -> Iterator[list[Change]]:
+    for start in range(0, len(changes), BATCH):
+        yield changes[start : start + BATCH]
 
 
 def _plain(value: Any) -> Any:

@@ -12,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from directory.emails import email_key
+from directory.progress import Progress, counted, silent
 from directory.tabular import Row, Table
 from directory.time_zones import day_in, time_zone_named
 
@@ -64,7 +65,7 @@ class Reading:
     errors: list[Problem] = field(default_factory=list)
 
 
-def read_people(table: Table, now: datetime) -> Reading:
+def read_people(table: Table, now: datetime, tell: Progress = silent) -> Reading:
     """Every row understood, or every error named. `now` decides which of several rows are in force."""
     reading = Reading(rows=len(table.rows), warnings=list(table.warnings))
     columns = _columns(table.header, reading.errors)
@@ -72,7 +73,7 @@ def read_people(table: Table, now: datetime) -> Reading:
         return reading
     reading.columns = tuple(filter(None, columns))
     by_person: dict[str, list[tuple[int, dict[str, Any]]]] = {}
-    for row in table.rows:
+    for row in counted(table.rows, "Checking the rows", tell):
         values = _values(row, columns, reading.errors)
         if "email" in values:
             by_person.setdefault(email_key(values["email"]), []).append((row.number, values))
@@ -144,10 +145,10 @@ def _refuse_stray(cell: str) -> None:
 
 def _tidy(cell: str) -> str:
     """Text in NFC, without the line breaks and no-break spaces that spreadsheets leave in it."""
-    text = " ".join(unicodedata.normalize("NFC", cell).split())
-    if SPREADSHEET_ERROR.fullmatch(text):
+    text = " ".join((cell if cell.isascii() else unicodedata.normalize("NFC", cell)).split())
+    if text.startswith("#") and SPREADSHEET_ERROR.fullmatch(text):
         raise ValueError(f"The cell holds the spreadsheet error {text}.")
-    if any(unicodedata.category(letter) == "Cc" for letter in text):
+    if not text.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in text):
         raise ValueError(f"{shown(text)} contains a control character.")
     return text
 
@@ -221,7 +222,7 @@ def once(words: Iterable[str], key: Callable[[str], str]) -> tuple[str, ...]:
 
 
 def _aliases(column: str, cell: str) -> tuple[str, ...]:
-    return tuple(_email(column, part) for part in _parts(cell))
+    return once([_email(column, part) for part in _parts(cell)], email_key)
 
 
 COLUMNS: dict[str, Callable[[str, str], Any]] = {
@@ -241,6 +242,11 @@ COLUMNS: dict[str, Callable[[str, str], Any]] = {
 
 def _entry(key: str, rows: list[tuple[int, dict[str, Any]]], now: datetime) -> Entry:
     """One person out of the rows that name them: active if any row is, with what the active rows say."""
+    if len(rows) == 1:  # as nearly always
+        [(number, values)] = rows
+        if values.get("active", True) is None:
+            del values["active"]
+        return Entry(key, (number,), values)
     return Entry(key, tuple(number for number, _ in rows), merged([values for _, values in rows], now))
 
 

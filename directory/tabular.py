@@ -3,24 +3,19 @@
 import codecs
 import csv
 import io
-import zipfile
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime, time
-from typing import Any
 
-import openpyxl
+from directory.progress import Progress, silent
+from directory.workbook import MAX_COLUMNS, Sheet, Unreadable, first_sheet
 
 MAX_FILE_BYTES = 30 * 1024 * 1024
-MAX_UNPACKED_BYTES = 300 * 1024 * 1024
 MAX_ROWS = 200_000
-MAX_COLUMNS = 50
 EXCEL_LAST_ROW = 1_048_576
+MARKUP = re.compile(r"\s*<(\?xml|!doctype|!--|html|head|body|meta|table|style)\b", re.IGNORECASE)
+SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?\r?\n?', re.IGNORECASE)
 OLD_ENCODING = "The file is not UTF-8 and was read as Windows-1252. Check the accents in its names."
-
-
-class Unreadable(Exception):
-    """The file is no table that we can read; the message says why, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class Table:
     warnings: tuple[str, ...] = ()
 
 
-def read_table(content: bytes) -> Table:
+def read_table(content: bytes, tell: Progress = silent) -> Table:
     """What the file is, is judged by its content; its name proves nothing. Raises Unreadable."""
     if len(content) > MAX_FILE_BYTES:
         raise Unreadable(f"The file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
@@ -47,7 +42,8 @@ def read_table(content: bytes) -> Table:
             "The file has a password or is in the old .xls format. Save it as .xlsx without a password."
         )
     if content.startswith(b"PK"):
-        return _table(*_excel_rows(content))
+        sheet = first_sheet(content, tell)
+        return _table(_excel_rows(sheet), _ignored(sheet))
     text, warnings = _decode(content)
     return _table(_csv_rows(text), warnings)
 
@@ -55,8 +51,6 @@ def read_table(content: bytes) -> Table:
 def _table(rows: Iterable[Row], warnings: list[str]) -> Table:
     filled: list[Row] = []
     for row in rows:
-        if len(row.cells) > MAX_COLUMNS and any(row.cells[MAX_COLUMNS:]):
-            raise Unreadable(f"Row {row.number} has more than {MAX_COLUMNS} columns.")
         if any(row.cells):
             filled.append(row)
         if len(filled) > MAX_ROWS + 1:
@@ -76,96 +70,45 @@ def _decode(content: bytes) -> tuple[str, list[str]]:
             continue
         if "\0" in text:
             raise Unreadable("The file is not a table: it holds binary data. Save it as CSV or .xlsx.")
+        if MARKUP.match(text):
+            raise Unreadable(
+                "The file is HTML or XML, as some programs export it under the name of a spreadsheet. Open "
+                "it in a spreadsheet, and save it as CSV or .xlsx."
+            )
         return text, [OLD_ENCODING] if encoding == "cp1252" else []
     raise Unreadable("The file is not text: neither UTF-8, UTF-16 nor Windows-1252.")
 
 
 def _csv_rows(text: str) -> Iterator[Row]:
+    # Excel takes the separator from such a line and shows the one after it as the first row.
+    said = SEPARATOR_LINE.match(text)
+    separator = said[1] if said else _separator(text)
+    lines = io.StringIO(text[said.end() :] if said else text, newline="")
     # Strict, so that a quotation mark that is never closed does not swallow the rest of the file.
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    reader = csv.reader(lines, delimiter=separator, strict=True)
     number = 0
     try:
         for number, cells in enumerate(reader, start=1):
-            yield Row(number, tuple(cell.strip() for cell in cells))
+            if len(cells) > MAX_COLUMNS and any(cells[MAX_COLUMNS:]):
+                raise Unreadable(f"Row {number} has more than {MAX_COLUMNS} columns.")
+            yield Row(number, tuple(map(str.strip, cells)))
     except csv.Error as error:
         raise Unreadable(f"Row {number + 1} is not valid CSV: {error}.") from error
 
 
-def _delimiter(text: str) -> str:
+def _separator(text: str) -> str:
     """The header names columns and nothing else, so what stands most often in it is what separates them."""
     header = next((line for line in text.splitlines() if line.strip()), "")
     return max(",;\t", key=header.count)
 
 
-def _excel_rows(content: bytes) -> tuple[list[Row], list[str]]:
-    try:
-        _refuse_bomb(content)
-        rows, formulas, warnings = _first_sheet(content, computed=False)
-        if formulas:
-            rows = _with_results(rows, _first_sheet(content, computed=True)[0], formulas)
-    except Unreadable:
-        raise
-    except Exception as error:  # openpyxl meets a broken file with whatever it stumbles over
-        raise Unreadable("The file is not a readable Excel workbook. Save it as .xlsx again.") from error
-    return rows, warnings
-
-
-def _refuse_bomb(content: bytes) -> None:
-    # The sizes are the archive's own word, but zipfile never unpacks more than they promise.
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
-            raise Unreadable(
-                f"The workbook unpacks to more than {MAX_UNPACKED_BYTES // 1024 // 1024} MB. Split it."
-            )
-
-
-def _first_sheet(content: bytes, *, computed: bool) -> tuple[list[Row], set[tuple[int, int]], list[str]]:
-    """The rows of the first sheet, and where formulas are. `computed`: formulas by their results."""
-    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=computed)
-    if not book.worksheets:
-        raise Unreadable("The workbook has no sheet with cells.")
-    sheet, *others = book.worksheets
-    sheet.reset_dimensions()  # the sheet's own word for its size is often wrong
-    rows: list[Row] = []
-    formulas: set[tuple[int, int]] = set()
-    for number, cells in enumerate(sheet.iter_rows(max_col=MAX_COLUMNS + 1), start=1):
-        if number > EXCEL_LAST_ROW or len(rows) > MAX_ROWS + 1:
+def _excel_rows(sheet: Sheet) -> Iterator[Row]:
+    for number, cells in sheet.rows:
+        if number > EXCEL_LAST_ROW:
             raise Unreadable(f"The file has more than {MAX_ROWS:,} rows. Split it.")
-        texts = tuple(_text(cell.value) for cell in cells)
-        formulas |= {(number, place) for place, cell in enumerate(cells) if cell.data_type == "f"}
-        if any(texts):
-            rows.append(Row(number, texts))
-    ignored = ", ".join(repr(other.title) for other in others)
-    return rows, formulas, [f"Only the first sheet was read, not {ignored}."] if ignored else []
+        yield Row(number, cells)
 
 
-def _with_results(rows: list[Row], computed: list[Row], formulas: set[tuple[int, int]]) -> list[Row]:
-    """Formulas by their results; one that no spreadsheet ever computed stays the text it is."""
-    results = {row.number: row.cells for row in computed}
-    return [
-        Row(
-            row.number,
-            tuple(
-                (results.get(row.number, row.cells)[place] or cell)
-                if (row.number, place) in formulas
-                else cell
-                for place, cell in enumerate(row.cells)
-            ),
-        )
-        for row in rows
-    ]
-
-
-def _text(value: Any) -> str:
-    """A cell as a person reads it: 7, not 7.0; true, not True; a date without its midnight."""
-    match value:
-        case None:
-            return ""
-        case bool():
-            return str(value).lower()
-        case float() if value.is_integer():
-            return str(int(value))
-        case datetime() if value.time() == time():
-            return value.date().isoformat()
-        case _:
-            return str(value).strip()
+def _ignored(sheet: Sheet) -> list[str]:
+    names = ", ".join(map(repr, sheet.others))
+    return [f"Only the first visible sheet was read, not {names}."] if names else []

@@ -122,6 +122,29 @@ def test_a_refused_drop_names_the_option_that_allows_it(people, told):
     assert (Person.objects.get(email="b@x.org").active, len(told)) == (False, 1)
 
 
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_how_far_it_is_and_then_only_what_was_done(people):
+    screen = Terminal()
+    call_command("import_people", str(people(csv_file("email", "a@x.org"))), stderr=screen)
+    shown = screen.getvalue().split("\r\x1b[K")
+    assert [line.partition("[")[0].strip() for line in shown[1:-1]] == [
+        "Checking the rows",
+        "Checking the rows",
+        "Comparing with the directory",
+        "Comparing with the directory",
+        "Writing",
+        "Writing",
+    ]
+    assert shown[-2].endswith(f"[{'#' * 30}] 100%")
+    assert shown[-1] == (
+        "people.csv, imported into source 'file': 1 row, 1 added, 0 changed, 0 deactivated, 0 unchanged.\n"
+    )
+
+
 def test_many_errors_are_counted_for_people_and_listed_for_programs(people):
     path = people(csv_file("email", *(f"wrong{number}" for number in range(60))))
     out, err, _ = run("import_people", path, "--json")

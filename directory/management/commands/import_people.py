@@ -10,8 +10,10 @@ from django.utils import timezone
 
 from directory import importing
 from directory.importing import ImportPlan, Options
+from directory.management.bar import Bar
 from directory.management.telling import PlanCommand
 from directory.people_table import COLUMNS, Problem, listed
+from directory.progress import Progress
 from directory.tabular import MAX_FILE_BYTES
 from provisioning import requesting
 
@@ -35,9 +37,9 @@ class Command(PlanCommand):
 
     def handle(self, *, file: Path, dry_run: bool, json: bool, **given: Any) -> None:
         options = Options(given["source"], given["replace"], given["allow_drop"])
-        with transaction.atomic():
-            plan = _carried_out(file, options, dry_run=dry_run)
-            requesting.people_changed(plan.people)
+        bar = Bar(self.stderr)
+        plan = _carried_out(file, options, bar, dry_run=dry_run)
+        bar.clear()
         if json:
             self.print_json(plan.as_json(dry_run=dry_run))
         self.tell(plan, dry_run=dry_run)
@@ -46,13 +48,18 @@ class Command(PlanCommand):
             raise CommandError(f"Nothing was imported.{hint}", returncode=2)
 
 
-def _carried_out(file: Path, options: Options, *, dry_run: bool) -> ImportPlan:
+def _carried_out(file: Path, options: Options, tell: Progress, *, dry_run: bool) -> ImportPlan:
+    now = timezone.now()
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_FILE_BYTES + 1)
+        reading = importing.read(content, now=now, tell=tell)
         if dry_run:
-            return importing.preview(file.name, content, options, now=timezone.now())
-        return importing.import_people(file.name, content, options, now=timezone.now())
+            return importing.preview_reading(file.name, reading, options, now=now, tell=tell)
+        with transaction.atomic():
+            plan = importing.import_reading(file.name, reading, options, now=now, tell=tell)
+            requesting.people_changed(plan.people)
+        return plan
     except OSError as error:
         problem = f"{file} cannot be read: {error.strerror}."
     except importing.DirectoryChanged as error:
