@@ -74,12 +74,14 @@ def _holders(rows: Sequence[Account]) -> Mapping[str, int]:
 
 
 def look_closely(integration: Integration, rows: Rows, connector: Connector) -> Reading | None:
-    """Each account by its id. None where one is not what it was known to be: then the lists must tell."""
+    """Each account by its id. None where one is not there: removed, or an invite that was accepted. Then the
+    lists must tell.
+    """
     began_at, started = timezone.now(), time.monotonic()
     seen: list[Seen] = []
     for row in (row for of_person in rows.values() for row in of_person):
         account = connector.fetch_account(row.remote_id, _asked_as(row))
-        if account is None or account.state != row.state:
+        if account is None:
             return None
         # What it holds was not asked for. As it was last seen, it is written down with what is taken.
         seen.append(replace(account, grants=accounts.as_seen(row).grants))

@@ -1,10 +1,11 @@
 """Whoever changes is looked at by a job of their own, at once, and again until it has come to something."""
 
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from integrations.connectors.openai.connector import OpenAIConnector
@@ -148,6 +149,27 @@ def test_a_new_change_does_not_wait_for_the_retry_of_an_old_one(world: World, se
     assert (change.retry_at, change.tries) == (None, 0)
 
 
+@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite lets nobody write meanwhile")
+def test_a_change_that_is_not_committed_yet_is_taken_up_by_no_job(world: World, sent: list[str]) -> None:
+    """It waits already for an earlier change. A job now would look at the directory too early."""
+    emails = staffed(world, 2)
+    world.sync()
+    changed(world, emails[0])
+    jobs: list[list[ProvisioningJob]] = []
+
+    def elsewhere() -> None:
+        jobs.append(requesting.request_people_jobs(timezone.now()))
+        connection.close()
+
+    with transaction.atomic():
+        leave(world, emails[0])
+        thread = threading.Thread(target=elsewhere)
+        thread.start()
+        thread.join()
+    assert jobs == [[]]
+    assert run_next().actions.get().kind == "remove"
+
+
 @pytest.mark.parametrize("settings", [{"enabled": False}, {"rejected_at": timezone.now()}])
 def test_nothing_starts_where_nothing_may(world: World, sent: list[str], settings: dict) -> None:
     emails = staffed(world, 2)
@@ -243,10 +265,12 @@ def test_an_open_invite_is_withdrawn_and_one_that_was_accepted_is_found(
 def test_an_account_that_may_be_anothers_is_told_by_a_complete_read(world: World, sent: list[str]) -> None:
     emails = staffed(world, 3)
     world.sync()
-    world.person(emails[1]).claim_addresses(["p0.late@example.org"])
-    world.person(emails[0]).addresses.all().delete()
+    renamed = world.person(emails[0])
+    renamed.email = "ada@example.org"
+    renamed.save()
+    renamed.claim_addresses([])
     world.person(emails[1]).claim_addresses([emails[0]])
-    leave(world, emails[0])
+    leave(world, "ada@example.org")
     job = run_next()
     assert (job.read["whole"], list(job.actions.values_list("kind", "situation"))) == (
         True,
