@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Model
 
 from directory.emails import email_key
-from directory.models import Group, Membership, Person, PersonEmail, Source
+from directory.models import Group, Membership, Person, PersonEmail, Revision, Source
 from directory.people_table import Entry, Problem, Reading, in_force, listed, read_people
 from directory.progress import Progress, counted, silent
 from directory.tabular import read_table
@@ -64,6 +64,8 @@ class Options:
     replace: bool = False
     allow_drop: bool = False
     kind: str = Source.Kind.FILE
+    by: str = ""
+    """Who imports, where that is known."""
 
 
 @dataclass(slots=True)
@@ -471,12 +473,13 @@ def _apply(plan: ImportPlan, now: datetime, tell: Progress) -> None:
     options = plan.options
     source, _ = Source.objects.get_or_create(name=options.source, defaults={"kind": options.kind})
     Group.objects.bulk_create([Group(name=name) for name in plan.groups_made], batch_size=BATCH)
-    groups = dict(Group.objects.values_list("name", "pk"))
+    groups, by = dict(Group.objects.values_list("name", "pk")), _who_says(plan)
     known = list(_batches(plan.changed + plan.deactivated))
     for changes in known:  # all of them first, for what one gives up another one may get
         _clear(changes)
     for changes in counted([*_batches(plan.added), *known], "Writing", tell, step=1):
         _write(changes, source, groups, now)
+        _write_history(changes, by, now)
     if plan.options.allow_drop and plan.dropped:
         source.allow_drop(now=now)
     plan.applied = True
@@ -512,6 +515,18 @@ def _write(changes: list[Change], source: Source, groups: dict[str, int], now: d
             for name in change.after["groups"]
         ],
     )
+
+
+def _who_says(plan: ImportPlan) -> str:
+    """For the history of people."""
+    pulled = plan.options.kind == Source.Kind.LDAP
+    what = f"{'pull' if pulled else 'import'} of {plan.file} into {plan.options.source}"
+    return (f"{plan.options.by}, {what}" if plan.options.by else what)[: Revision.LONGEST_BY]
+
+
+def _write_history(changes: list[Change], by: str, now: datetime) -> None:
+    said = [(change.person_id, now, by, change.as_json()["fields"]) for change in changes]
+    _insert(Revision, ("person_id", "at", "by", "fields"), said)
 
 
 def _write_people(changes: list[Change], source: Source, now: datetime) -> list[int]:

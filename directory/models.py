@@ -29,6 +29,7 @@ __all__ = [
     "Person",
     "PersonEmail",
     "Pull",
+    "Revision",
     "Source",
     "snapshot_of",
     "take_snapshot",
@@ -111,6 +112,10 @@ class Source(models.Model):
         is_current = hmac.compare_digest(digest, self.token_digest)
         is_old = hmac.compare_digest(digest, self.old_token_digest)
         return is_current or (is_old and self.has_old_token(now=now))
+
+    def name_of(self, token: str) -> str:
+        """Which of its tokens a valid one is."""
+        return "token" if hmac.compare_digest(_digest(token), self.token_digest) else "old token"
 
     def note_token_use(self, *, now: datetime) -> None:
         """To the minute, for a client may ask a hundred times in one."""
@@ -275,6 +280,23 @@ class PersonEmail(models.Model):
 
     def __str__(self) -> str:
         return self.address
+
+
+class Revision(models.Model):
+    """One change of a person: when, by whom or by what, and which columns from what to what.
+
+    Kept as long as the person is. The columns are those of a file; what is new begins at null.
+    """
+
+    LONGEST_BY = 300
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="revisions")
+    at = models.DateTimeField()
+    by = models.CharField(max_length=LONGEST_BY)
+    fields = models.JSONField()
+
+    def __str__(self) -> str:
+        return f"{self.person}, {self.at:%Y-%m-%d %H:%M}"
 
 
 class ConflictQuerySet(models.QuerySet["Conflict"]):

@@ -20,7 +20,7 @@ from provisioning import accounts, drafting, explaining, history, wording
 from provisioning.actions import Situation
 from provisioning.explaining import Explanation, Foreseen, Known
 from provisioning.matching import AcceptedElsewhere, Links, Match, Orphan, Unprovisioned, match
-from provisioning.models import AccessRule, Account, Action, Mark, ProvisioningJob
+from provisioning.models import AccessRule, Account, Action, Mark, PersonChange, ProvisioningJob
 from provisioning.models import Entitlement as EntitlementRow
 from provisioning.planning import Planner
 from provisioning.policy import Rule, resolve
@@ -45,8 +45,8 @@ class Chapter:
     be theirs. `gone`: those that were.
 
     `last`: the last decision of a job that was no preview. `held`: what waits for an approver. `live`: jobs
-    in the queue, or at work, that look at them. `ended`: the last one that came to its end. `read_at`: when
-    everything was last read.
+    in the queue, or at work, that look at them. `ended`: the last one that came to its end. `waiting`: a
+    change of theirs that no job has taken up yet. `read_at`: when everything was last read.
     """
 
     integration: Integration
@@ -60,6 +60,7 @@ class Chapter:
     held: tuple[Action, ...]
     live: tuple[ProvisioningJob, ...]
     ended: ProvisioningJob | None
+    waiting: PersonChange | None
     read_at: datetime | None
 
     @property
@@ -91,6 +92,7 @@ def chapters(person: Person, *, gone: str, now: datetime) -> list[Chapter]:
         others=_others(person, rows, now=now),
         actions=_by_job(_actions(person, integrations)),
         ended={job.integration_id: job for job in ended.values()},
+        waiting={row.integration_id: row for row in PersonChange.objects.waiting().filter(person=person)},
         live=_by_integration(_live(person)),
         rules=_by_integration(
             AccessRule.objects.planned().select_related("group").prefetch_related("grants")
@@ -112,6 +114,7 @@ class _Stored:
     others: Sequence[snapshot.Person]
     actions: Mapping[int, list[Action]]
     ended: Mapping[int, ProvisioningJob]
+    waiting: Mapping[int, PersonChange]
     live: Mapping[int, list[ProvisioningJob]]
     rules: Mapping[int, list[AccessRule]]
     entitlements: Mapping[int, list[EntitlementRow]]
@@ -141,7 +144,7 @@ def _by_job(rows: Iterable[Action]) -> Mapping[int, list[Action]]:
 def _with_landmarks(integrations: QuerySet[Integration], person: Person) -> QuerySet[Any]:
     about = Action.objects.filter(job__integration=OuterRef("pk"), person=person, job__preview=False)
     jobs = ProvisioningJob.objects.filter(integration=OuterRef("pk"))
-    read = jobs.filter(planned_at__isnull=False)
+    read = jobs.filter(planned_at__isnull=False, scope=ProvisioningJob.Scope.EVERYONE)
     ended = jobs.exclude(state__in=(*ProvisioningJob.LIVE, State.CANCELLED))
     return integrations.annotate(
         last_action_id=Subquery(about.filter(proposed=False).order_by("-pk").values("pk")[:1]),
@@ -247,6 +250,7 @@ def _chapter(integration: Any, person: snapshot.Person, stored: _Stored, *, gone
         last=last,
         held=tuple(row for row in actions if row.state == Action.State.HELD),
         ended=stored.ended.get(integration.pk),
+        waiting=stored.waiting.get(integration.pk),
         live=tuple(stored.live[integration.pk]),
         read_at=integration.read_at,
     )

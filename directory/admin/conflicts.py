@@ -14,6 +14,8 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from cakewalk.theme import ModelAdmin, RelatedDropdownFilter, display
+from directory import revising
+from directory.admin.past import by_hand
 from directory.models import Conflict
 
 TONES = {Conflict.State.OPEN: "warning", Conflict.State.HANDED_OVER: "success"}
@@ -94,8 +96,10 @@ class ConflictAdmin(ModelAdmin):
     def hand_over(self, request: HttpRequest, pk: int) -> HttpResponse:
         with transaction.atomic():
             conflict = self._conflict(request, pk)
-            before = conflict.person.source
-            conflict.hand_over(by=request.user, now=timezone.now())
+            before, now = conflict.person.source, timezone.now()
+            known = revising.known([conflict.person_id])
+            conflict.hand_over(by=request.user, now=now)
+            revising.note(known, [conflict.person_id], by=by_hand(request), now=now)
             said = f"Handed {conflict.person} over from {before} to {conflict.source}."
             self.log_change(request, conflict, said)
         messages.success(request, f"{said} It takes them over when it asks for them again.")

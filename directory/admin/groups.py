@@ -8,8 +8,11 @@ from django.core.exceptions import ValidationError
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from cakewalk.theme import ModelAdmin, display
+from directory import revising
+from directory.admin.past import by_hand
 from directory.models import Group, Membership
 from provisioning import requesting
 from provisioning.models import AccessRule
@@ -85,11 +88,13 @@ class GroupAdmin(ModelAdmin):
         return named, {"groups": len(groups), "memberships": people}, set(), rules
 
     def delete_model(self, request: HttpRequest, obj: Group) -> None:
-        super().delete_model(request, obj)
-        requesting.directory_changed()
+        self.delete_queryset(request, Group.objects.filter(pk=obj.pk))
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Group]) -> None:
+        members = set(Membership.objects.filter(group__in=queryset).values_list("person_id", flat=True))
+        before = revising.known(members)
         super().delete_queryset(request, queryset)
+        revising.note(before, members, by=by_hand(request), now=timezone.now())
         requesting.directory_changed()
 
 

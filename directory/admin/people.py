@@ -33,8 +33,10 @@ from cakewalk.theme import (
     action,
     display,
 )
+from directory import revising
 from directory.admin import why
 from directory.admin.forecast import forecast
+from directory.admin.past import by_hand, history_page, lines_of
 from directory.admin.people_import import import_page
 from directory.emails import email_key
 from directory.models import EmailTaken, Group, Person, PersonEmail, Source
@@ -44,6 +46,9 @@ from provisioning import requesting
 
 BY_HAND = "by hand"
 """The source of people who are entered in the admin."""
+
+LAST_REVISIONS = 5
+"""So many changes are told on a person's page; their history tells all."""
 
 NAMED = 20
 """How many people a question names before it counts the rest."""
@@ -175,6 +180,7 @@ class PersonAdmin(ModelAdmin):
     actions = ("deactivate",)
     actions_list = ("import_people",)
     change_form_outer_before_template = "directory/person_panel.html"
+    object_history_template = "directory/person_history.html"
     fieldsets = (
         (None, {"fields": ("email", "name", "aliases", "member_of")}),
         ("Access", {"fields": ("active", "start_date", "end_date", "time_zone")}),
@@ -247,6 +253,7 @@ class PersonAdmin(ModelAdmin):
             "known_as": UserRecord.objects.of(person.source).filter(person=person).first(),
             "fed": person.source.kind != Source.Kind.MANUAL,
             "forecast": list(forecast(person, accounts if sees_accounts else None, now=now)),
+            "revisions": lines_of(person.revisions.order_by("-pk")[:LAST_REVISIONS]),
             "chapters": chapters,
             "sync_says": why.SYNC_SAYS,
             "may_run": request.user.has_perm("provisioning.run_job"),
@@ -265,12 +272,22 @@ class PersonAdmin(ModelAdmin):
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:
+        before = revising.known([obj.pk] if change else [])
         if not change:
             obj.source, _ = Source.objects.get_or_create(name=BY_HAND, defaults={"kind": Source.Kind.MANUAL})
         super().save_model(request, obj, form, change)
         obj.claim_addresses(form.cleaned_data["aliases"])
         obj.groups.set(form.cleaned_data["member_of"])
+        revising.note(before, [obj.pk], by=by_hand(request), now=timezone.now())
         requesting.people_changed([obj.pk])
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        """The admin's own log, and above it what was said of them by whomever."""
+        person = self.get_object(request, object_id)
+        extra = dict(extra_context or {})
+        if person is not None and self.has_view_or_change_permission(request, person):
+            extra |= history_page(person, request.GET.get("revisions"))
+        return super().history_view(request, object_id, extra)
 
     # -- deactivating
 
@@ -307,13 +324,14 @@ class PersonAdmin(ModelAdmin):
         return redirect("admin:directory_person_change", pk)
 
     def _deactivate(self, request: HttpRequest, people: QuerySet[Person]) -> None:
-        gone = list(people)
+        gone, now = list(people), timezone.now()
+        ids = [person.pk for person in gone]
         with transaction.atomic():
-            Person.objects.filter(pk__in=[person.pk for person in gone]).update(
-                active=False, updated_at=timezone.now()
-            )
+            before = revising.known(ids)
+            Person.objects.filter(pk__in=ids).update(active=False, updated_at=now)
+            revising.note(before, ids, by=by_hand(request), now=now)
             LogEntry.objects.log_actions(int(request.user.pk or 0), gone, CHANGE, "Deactivated.")
-            requesting.people_changed([person.pk for person in gone])
+            requesting.people_changed(ids)
         who = gone[0].email if len(gone) == 1 else f"{len(gone)} people"
         messages.success(request, f"Deactivated {who}. A sync is due for every enabled integration.")
 

@@ -7,7 +7,6 @@ step, and nothing about people lies around on the server when it is never taken.
 import base64
 import zlib
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django import forms
@@ -19,8 +18,10 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
+from cakewalk.site import signed_in
 from cakewalk.theme import ModelAdmin, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 from directory import importing
+from directory.admin.past import shown
 from directory.importing import Change, ImportPlan, Options
 from directory.models import Source
 from directory.people_table import COLUMNS
@@ -45,8 +46,8 @@ class Upload:
     source: str
     replace: bool
 
-    def options(self, *, allow_drop: bool = False) -> Options:
-        return Options(self.source, self.replace, allow_drop)
+    def options(self, *, allow_drop: bool = False, by: str = "") -> Options:
+        return Options(self.source, self.replace, allow_drop, by=by)
 
     def packed(self, *, user: int, digest: str) -> str:
         """For the hidden field of the preview: this file, this plan, this user."""
@@ -127,7 +128,7 @@ def _confirm(people_admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
             request, "This preview is no longer valid, and nothing was imported. Upload the file again."
         )
         return redirect("admin:directory_person_import_people")
-    options = upload.options(allow_drop="allow_drop" in request.POST)
+    options = upload.options(allow_drop="allow_drop" in request.POST, by=signed_in(request).get_username())
     try:
         with transaction.atomic():
             plan = importing.import_people(
@@ -182,23 +183,9 @@ def _line(change: Change) -> dict[str, Any]:
         "email": change.before.get("email") or change.after["email"],
         "rows": ", ".join(map(str, change.rows)),
         "fields": [
-            {"name": column.replace("_", " "), "before": _shown(old), "after": _shown(new)}
+            {"name": column.replace("_", " "), "before": shown(old), "after": shown(new)}
             for column, old, new in change.fields
             if change.before or column != "email"
         ],
         "is_new": not change.before,
     }
-
-
-def _shown(value: Any) -> str:
-    match value:
-        case None | "" | ():
-            return "nothing"
-        case bool():
-            return "yes" if value else "no"
-        case tuple():
-            return ", ".join(value)
-        case date():
-            return value.isoformat()
-        case _:
-            return str(value)

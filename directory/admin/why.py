@@ -5,6 +5,7 @@ from datetime import datetime
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 from django.utils.formats import date_format
 
 from cakewalk.asking import ask_for_job
@@ -35,12 +36,18 @@ def _gone(person: Person, *, now: datetime) -> str:
     """Why they are entitled to nothing; empty for who is active."""
     today = person.day_at(now)
     if not person.active:
-        return "They are not active in the directory."
+        return f"They are not active in the directory{_since(person)}."
     if person.end_date and person.end_date < today:
         return f"They left: their last day was {date_format(person.end_date)}."
     if person.start_date and person.start_date > today:
         return f"They have not started: their first day is {date_format(person.start_date)}."
     return ""
+
+
+def _since(person: Person) -> str:
+    """When that was said, and by whom; empty where it is not recorded."""
+    said = person.revisions.filter(fields__has_key="active").order_by("-pk").first()
+    return f" since {date_format(timezone.localtime(said.at))}, by {said.by}" if said else ""
 
 
 def preview(request: HttpRequest, pk: int, integration_pk: int) -> HttpResponse:

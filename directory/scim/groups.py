@@ -15,6 +15,7 @@ from scim2_models import (
     UniquenessException,
 )
 
+from directory import revising
 from directory.models import Group as DirectoryGroup
 from directory.models import Membership, Person
 from directory.people_table import MAX_GROUP_LENGTH
@@ -140,12 +141,14 @@ class Groups:
         }
         people = self._find([id for id in dict.fromkeys(wanted) if id not in present])
         gone = [present[id] for id in present.keys() - set(wanted)]
+        whom = {*people, *(person_id for _, person_id in gone)}
+        before = revising.known(whom)
         for start in range(0, len(gone), BATCH):
             Membership.objects.filter(pk__in=[pk for pk, _ in gone[start : start + BATCH]]).delete()
         Membership.objects.bulk_create(
             [Membership(person_id=person, group=record.group) for person in people], batch_size=BATCH
         )
-        self.session.changed.update(people, (person_id for _, person_id in gone))
+        self.session.note(before, whom)
 
     def _find(self, ids: Sequence[str]) -> list[int]:
         found: dict[str, int] = {}

@@ -1,22 +1,31 @@
 """One request of one client, and what it leads to."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from scim2_models import ResponseParameters
 
+from directory import revising
 from directory.models import Person, Source
 
 
 @dataclass
 class Session:
-    """`changed`: people whose entry is another one now. `conflicts`: addresses that are somebody else's."""
+    """`by`: who asks, in words. `changed`: people whose entry is another one now. `conflicts`: addresses that
+    are somebody else's.
+    """
 
     source: Source
     now: datetime
+    by: str = ""
     changed: set[int] = field(default_factory=set)
     conflicts: list[tuple[str, Person]] = field(default_factory=list)
+
+    def note(self, before: revising.Known, ids: Collection[int]) -> None:
+        """Write down what of these people is another now than before."""
+        self.changed.update(revising.note(before, ids, by=self.by, now=self.now))
 
 
 def wants(parameters: ResponseParameters[Any] | None, attribute: str) -> bool:

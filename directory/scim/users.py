@@ -12,6 +12,7 @@ from scim2_models import (
     UniquenessException,
 )
 
+from directory import revising
 from directory.emails import email_key
 from directory.models import Membership, Person, PersonEmail
 from directory.scim import queries
@@ -95,11 +96,12 @@ class Users:
         """Not from our record: the person stays, no longer active and in no group."""
         record = self._record(id)
         _check_version(record, expected_version)
+        before = revising.known([record.person_id])
         record.delete_for_client(now=self.session.now)
         record.person.active = False
         record.person.save(update_fields=["active", "updated_at"])
         Membership.objects.filter(person=record.person).delete()
-        self.session.changed.add(record.person_id)
+        self.session.note(before, [record.person_id])
 
     def _check_user_name(self, user: User[Any], besides: UserRecord | None = None) -> None:
         key = text_key(user.user_name or "")
@@ -132,7 +134,7 @@ class Users:
 
     def _write(self, record: UserRecord, user: User[Any], entry: Entry) -> None:
         person = record.person
-        before = _known(person) if person.pk else None
+        before = revising.known([person.pk] if person.pk else [])
         addresses = self._addresses(record, entry)
         person.email = entry.email or person.email
         person.name, person.active = entry.name, entry.active
@@ -146,8 +148,7 @@ class Users:
         record.modified_at = self.session.now
         record.person = person  # it has a primary key now
         record.save()
-        if before != _known(person):
-            self.session.changed.add(person.pk)
+        self.session.note(before, [person.pk])
 
     def _addresses(self, record: UserRecord, entry: Entry) -> dict[str, str]:
         """All that the person shall answer to: what is written now, and what else they answered to before.
@@ -178,7 +179,9 @@ class Users:
                 )
             if _answers_to(holder, row.key):
                 raise UniquenessException(detail=f"{address} already belongs to another user.")
+            before = revising.known([holder.pk])
             row.delete()
+            self.session.note(before, [holder.pk])
 
 
 def _resource(record: UserRecord, groups: Collection[dict[str, str]]) -> Resource[Any]:
@@ -214,13 +217,6 @@ def _fill(record: UserRecord, user: User[Any]) -> None:
     record.user_name_key = text_key(user.user_name or "")
     record.display_name_key = text_key(user.display_name or "")
     record.external_id = user.external_id or ""
-
-
-def _known(person: Person) -> tuple[Any, ...]:
-    """All that the directory says about somebody and a client can change, but for their groups."""
-    addresses = frozenset(person.addresses.values_list("key", flat=True))
-    names = ("email", "name", "active", "department", "title", "employee_id", "time_zone")
-    return (*(getattr(person, name) for name in names), addresses)
 
 
 def _record_of(person: Person) -> UserRecord | None:

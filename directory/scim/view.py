@@ -33,20 +33,21 @@ READING = ("GET", "HEAD", "OPTIONS")
 def scim(request: HttpRequest, path: str | None = None) -> HttpResponse:
     now = timezone.now()
     try:
-        source = _signed_in(request, now)
+        source, by = _signed_in(request, now)
         asked = _asked(request, path or "/")
-        return _sent(_answer(asked, source, now))
+        return _sent(_answer(asked, Session(source, now, by)))
     except Exception as error:  # what is no SCIMException is a fault of ours, which the service logs
         return _sent(SERVICE.error_response(error))
 
 
-def _signed_in(request: HttpRequest, now: datetime) -> Source:
+def _signed_in(request: HttpRequest, now: datetime) -> tuple[Source, str]:
+    """Whose client it is, and what it is called in the history of people."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     source = Source.objects.with_token(token.strip(), now=now) if scheme.lower() == "bearer" else None
     if source is None:
         raise UnauthorizedException(detail="Send the source's token as Authorization: Bearer TOKEN.")
     source.note_token_use(now=now)
-    return source
+    return source, f"SCIM client of {source}, with its {source.name_of(token.strip())}"
 
 
 def _asked(request: HttpRequest, path: str) -> ScimRequest:
@@ -65,9 +66,9 @@ def _asked(request: HttpRequest, path: str) -> ScimRequest:
     )
 
 
-def _answer(asked: ScimRequest, source: Source, now: datetime) -> ScimResponse:
+def _answer(asked: ScimRequest, session: Session) -> ScimResponse:
     """In one transaction, with what follows from it. A conflict is noted though its request is refused."""
-    session = Session(source, now)
+    source, now = session.source, session.now
     with transaction.atomic():
         if asked.method not in READING:
             # The requests of one client follow one another, as if it had sent them so.

@@ -7,10 +7,10 @@ from django.test import Client
 from django.urls import reverse
 
 from directory.models import Person
-from provisioning.models import AccessRule, ProvisioningJob
+from provisioning.models import AccessRule, PersonChange, ProvisioningJob
 from tests.admin.browser import as_shown, forms, said
 from tests.admin.builders import Company, account, action, awaiting, integration, job, mark, rule, staff
-from tests.directory.builders import person
+from tests.directory.builders import NOW, person
 
 State = ProvisioningJob.State
 
@@ -76,6 +76,14 @@ def test_a_job_about_this_person_alone_is_queued_and_its_page_comes_next(
     assert said(again)[-1].startswith(f"No {button} was queued: {asked} is already queued.")
     assert again["Location"] == answer["Location"]
     assert f"{asked}</a> is queued and looks at them." in words(clients["auditor"], leaver) or preview
+
+
+def test_a_change_that_no_job_has_taken_up_yet_is_told(leaver: Person, clients: dict[str, Client]) -> None:
+    acme = leaver.accounts.get().integration
+    PersonChange.objects.note([acme], [leaver.pk], now=NOW)
+    assert "A change of theirs, known since 10 Mar 2026, 12:00 UTC, waits for a job of its own." in words(
+        clients["auditor"], leaver
+    )
 
 
 def test_only_whoever_may_run_jobs_has_the_buttons_and_only_where_jobs_start(

@@ -51,6 +51,12 @@ def test_everybody_comes_with_their_groups(corp, acme):
     acme.refresh_from_db()
     assert acme.change_waits
 
+    [first] = Person.objects.get(email="p1@example.org").revisions.all()
+    assert (first.by, first.fields["groups"]) == (
+        f"pull of {corp.url} into corp",
+        [None, ["engineering", "posix"]],
+    )
+
     Integration.objects.update(next_sync_trigger="schedule")
     LdapServer.objects.update(nested_groups=True)
     corp.refresh_from_db()
