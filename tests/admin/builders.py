@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import cycle
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -108,14 +109,15 @@ def job(of: Integration, state: str = State.SUCCEEDED, **values: Any) -> Provisi
 
 def action(of: ProvisioningJob, kind: str = "remove", state: str = "done", **values: Any) -> Action:
     """The next line of the job's plan. The plan's digest stays true to it."""
-    return actions(of, (kind,), state, **values)[0]
+    return actions(of, [(kind, state)], **values)[0]
 
 
-def actions(of: ProvisioningJob, kinds: Iterable[str], state: str, **values: Any) -> list[Action]:
-    shared = {"email": "ada@example.org", "situation": "joiner", "rule": "Engineers", "state": state}
+def actions(of: ProvisioningJob, lines: Iterable[tuple[str, str]], **values: Any) -> list[Action]:
+    """A kind and a state for each line. The digest is made once, which takes longer than all the rest."""
+    shared = {"email": "ada@example.org", "situation": "joiner", "rule": "Engineers"}
     made = Action.objects.bulk_create(
-        Action(job=of, seq=seq, kind=kind, **shared | ACTIONS[kind] | values)
-        for seq, kind in enumerate(kinds, start=of.actions.count() + 1)
+        Action(job=of, seq=seq, kind=kind, state=state, **shared | ACTIONS[kind] | values)
+        for seq, (kind, state) in enumerate(lines, start=of.actions.count() + 1)
     )
     of.digest = digest_of(of)
     of.save(update_fields=["digest"])
@@ -216,8 +218,7 @@ class Company:
             # An integration has one live job at most, and Acme shall be free for the next.
             of = integration(f"Busy, {state}") if state in ProvisioningJob.LIVE else self.acme
             made = job(of, state, requested_by=chief, error=PROBLEM, refusal=PROBLEM, **of_state(state))
-            for place, kind in enumerate(ACTIONS):
-                action(made, kind, list(Action.State)[place % len(Action.State)])
+            actions(made, zip(ACTIONS, cycle(Action.State), strict=False))
         self.waiting = awaiting(self.acme, by=chief)
         ada = person("ada@example.org", name="Ada", groups=("engineering",), aliases=("a.l@example.org",))
         engineering = ada.groups.get()
@@ -278,7 +279,8 @@ class Company:
             held = (f"p{place}@example.org", self.rows["directory_person"])
             Conflict.objects.note(source(f"source {place}"), *held, now=timezone.now())
             mark(self.acme, f"vip{place}@example.org", made_by=staff(f"marker{place}"))
-        actions(self.waiting, [*ACTIONS] * number, "held", person=self.rows["directory_person"])
+        held_back = [(kind, "held") for kind in ACTIONS] * number
+        actions(self.waiting, held_back, person=self.rows["directory_person"])
         for row in self.rows.values():
             logged(chief, row, number)
 
