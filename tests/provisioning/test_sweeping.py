@@ -62,6 +62,21 @@ def test_the_keys_of_a_leaver_are_revoked_and_seen_to_be_gone(world: World, leav
     assert {row.account_id for row in rows} == {leaver.id}
 
 
+def test_an_admin_key_of_a_leaver_is_revoked_and_the_one_in_use_is_not(world: World, leaver: User) -> None:
+    """Rows of another kind in that list are no admin keys, though they say that they are the leaver's."""
+    world.configure(leaver_keys=REVOKE)
+    theirs = world.organization.create_admin_key("Reporting of p0", leaver.id)
+    world.organization.behaviour.keys_of_lost_owners = "working"
+    world.organization.behaviour.mislabels_project_keys = True
+    document = world.sync()
+    assert ("revoke_key", "Reporting of p0", "done") in left_behind(document)
+    assert document["state"] == "succeeded"
+    assert [path for method, path in world.writes() if "admin_api_keys" in path] == [
+        f"/v1/organization/admin_api_keys/{theirs.id}"
+    ]
+    assert world.sync()["state"] == "succeeded"
+
+
 def test_the_removal_does_not_wait_for_the_sweep(world: World, leaver: User) -> None:
     world.configure(leaver_keys=REVOKE)
     world.sync()
