@@ -1,4 +1,4 @@
-"""A company whose next sync has nine things to do, on each kind of database, with workers to be killed."""
+"""A company whose next sync has eleven things to do, on each kind of database, with workers to be killed."""
 
 import json
 import os
@@ -53,11 +53,18 @@ group = "writers"
 role = "reader"
 projects = [{ name = "Search", role = "member" }]
 state = "active"
+
+[[group]]
+name = "platform"
+projects = [{ name = "Search", role = "member" }]
+state = "active"
 """
 
 
 def newsroom() -> Organization:
-    """Two are missing, two have the wrong projects, one is to be an owner, one has left and has a key."""
+    """Two are missing, two have the wrong projects, one is to be an owner, one has left and has a key.
+    A group has the wrong role in a project.
+    """
     organization = Organization(owner="editor@example.org")
     organization.add_project("Search")
     for name in ("grace", "kate", "lex", "mary"):
@@ -66,6 +73,9 @@ def newsroom() -> Organization:
         organization.add_to_project("Search", f"{name}@example.org")
     organization.add_invite("joan@example.org")
     search, mary = organization.find_project("Search"), organization.find_user("mary@example.org")
+    organization.add_group_to_project(
+        search.id, organization.add_group("platform").id, "role-api-project-owner"
+    )
     organization.add_project_key(search.id, mary.id, "laptop")
     return organization
 

@@ -1,4 +1,4 @@
-"""At which moments of a job its worker is killed. The job has nine actions, one of each kind or more."""
+"""At which moments of a job its worker is killed. The job has eleven actions, one of each kind or more."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,16 @@ class Moment:
 JOB = "provisioning.models:ProvisioningJob"
 ACTION = "provisioning.models:Action"
 
-ACTIONS = {1: "invite", 3: "grant", 4: "withdraw_invite", 6: "change_role", 7: "revoke", 8: "remove"}
+ACTIONS = {
+    1: "invite",
+    3: "grant",
+    4: "withdraw_invite",
+    6: "change_role",
+    7: "grant to a group",
+    8: "revoke from a group",
+    9: "revoke",
+    10: "remove",
+}
 """Which action of the plan is the first of its kind; the second is an invite, the fifth needs the fourth."""
 
 
@@ -66,10 +75,10 @@ APPLYING = tuple(
 SWEEPING = (
     _once("before the sweep", "before", "provisioning.sweeping:sweep"),
     _once("while the sweep's plan is stored", "after", "provisioning.storing:append"),
-    Moment("between `started` and the call: revoke_key", (written(9),)),
-    Moment("during the call: revoke_key", (in_the_air(9),)),
-    # The eight actions before it are settled twice: by their replies, and when they are looked at again.
-    Moment("between the reply and the outcome: revoke_key", (answered(17),)),
+    Moment("between `started` and the call: revoke_key", (written(11),)),
+    Moment("during the call: revoke_key", (in_the_air(11),)),
+    # The ten actions before it are settled twice: by their replies, and when they are looked at again.
+    Moment("between the reply and the outcome: revoke_key", (answered(21),)),
     _once("before the sweep is noted", "before", "provisioning.accounts:note_swept"),
 )
 BETWEEN = (
@@ -96,7 +105,9 @@ TWICE = (
         "during the call, and the next worker before it looks",
         (in_the_air(1), Kill("before", "provisioning.sight:shows_effect")),
     ),
-    Moment("between `started` and the call, and the next worker in the same place", (written(8), written(1))),
+    Moment(
+        "between `started` and the call, and the next worker in the same place", (written(10), written(1))
+    ),
     Moment(
         "between the reply and the outcome, three workers in a row", (answered(1), answered(2), written(1))
     ),

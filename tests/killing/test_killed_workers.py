@@ -40,7 +40,7 @@ def test_a_worker_killed_at_any_step_loses_nothing_and_repeats_nothing(
 def test_a_moment_that_does_not_come_is_told_from_a_worker_that_survived_well(
     company: OnSQLite, expected: Story
 ) -> None:
-    late = Moment("after the tenth action", (Kill("after", "provisioning.models:Action.start", 10),))
+    late = Moment("after the twelfth action", (Kill("after", "provisioning.models:Action.start", 12),))
     assert problems(company, late, expected) == [
         "The worker was not killed the 1. time: the moment did not come."
     ]

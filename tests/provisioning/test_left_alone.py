@@ -23,8 +23,9 @@ def said(document: dict[str, Any]) -> list[tuple[str, str, str]]:
 
 
 def test_members_whom_openai_s_scim_feeds_are_shown_and_matched_and_never_written_to(world: World) -> None:
-    """One has the wrong role and lacks all that the rules give; one has left and has a key; one is nobody's."""
-    search, group = world.organization.add_project("Search"), world.organization.add_group("platform")
+    """One has the wrong role and lacks what the rules give; one has left and has a key; one is nobody's."""
+    search = world.organization.add_project("Search")
+    world.organization.add_group("platform")
     rule = world.rule("Staff", group="staff", Search="member")
     RuleGrant.objects.create(rule=rule, kind="group", name="platform", role="member")
     world.rule("Leads", "owner", group="leads")
@@ -56,8 +57,8 @@ def test_the_default_project_is_nobody_s_to_give(world: World) -> None:
         (
             "rule_problem",
             "Staff",
-            "The project 'Default project' is left alone: it is the default project, which OpenAI does not let "
-            "anyone change.",
+            "The project 'Default project' is left alone: it is the default project, which OpenAI does not "
+            "let anyone change.",
         )
     ]
     [sent] = [asked.body for asked in world.simulator.requests if asked.body]
