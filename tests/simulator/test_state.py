@@ -119,3 +119,14 @@ def test_a_damaged_state_file_is_refused_by_name(tmp_path, content):
     with pytest.raises(StateUnreadable, match=f"{path} is not a simulator's state file"):
         load(path)
     assert path.read_text() == content
+
+
+def test_an_organization_can_begin_again_from_what_it_once_was():
+    first = Organization()
+    search, group = first.add_project("Search"), first.add_group("Platform")
+    first.add_group_to_project(search.id, group.id, "role-api-project-owner")
+    document = first.dump()
+    for _ in range(2):
+        again = Organization.load(document)
+        assert [held.role.name for held in again.roles_of_group_in_project(search.id, group.id)] == ["owner"]
+        again.assign_role_to_group_in_project(search.id, group.id, "role-api-project-member")

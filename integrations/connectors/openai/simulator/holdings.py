@@ -1,5 +1,6 @@
 """The records of a simulated organization, and how they are kept in a file between two starts."""
 
+import copy
 import hashlib
 import json
 import os
@@ -114,8 +115,10 @@ class Holdings:
 
     @classmethod
     def load(cls, document: Json, **options: Any) -> Self:
-        """The organization that `dump` described; `options` are those of the constructor."""
-        organization = cls(**options)
+        """The organization that `dump` described, with which it shares nothing; `options` are those of the
+        constructor.
+        """
+        document, organization = copy.deepcopy(document), cls(**options)
         for fact in FACTS:
             setattr(organization, fact, document[fact])
         for name, kind in KINDS.items():
