@@ -155,6 +155,7 @@ FIELDS = (
     "person_id",
     "match",
     "situation",
+    "managed_elsewhere",
     "gone_at",
 )
 
@@ -179,6 +180,7 @@ def _values(seen: Seen, person_id: int | None, situation: str, row: Account) -> 
         "person_id": row.person_id if stays else person_id,
         "match": str(row.match if stays else found),
         "situation": situation,
+        "managed_elsewhere": seen.managed_elsewhere,
         "gone_at": None,
     }
 

@@ -56,6 +56,7 @@ class AccountAdmin(exporting.ExportedAdmin):
         ("integration", RelatedDropdownFilter),
         ("state", ChoicesDropdownFilter),
         ("match", ChoicesDropdownFilter),
+        "managed_elsewhere",
     )
     list_filter_submit = True
     list_select_related = ("integration", "person")
@@ -90,6 +91,7 @@ class AccountAdmin(exporting.ExportedAdmin):
                     "held",
                     "keys_made",
                     "situation_name",
+                    "managed_elsewhere",
                     "first_seen_at",
                     "last_seen_at",
                     "gone_at",
@@ -109,6 +111,7 @@ class AccountAdmin(exporting.ExportedAdmin):
         "held",
         "keys_made",
         "situation_name",
+        "managed_elsewhere",
         "first_seen_at",
         "last_seen_at",
         "gone_at",
@@ -161,6 +164,8 @@ class AccountAdmin(exporting.ExportedAdmin):
     def state_label(self, account: Account) -> str:
         if account.gone_at:
             return label("", "Gone")
+        if account.managed_elsewhere:
+            return label("", "Managed elsewhere")
         name = account.get_state_display()
         if account.state == Account.State.INVITED and account.expires_at:
             name = f"{name}, {_time_left(account.expires_at, timezone.now())}"

@@ -37,6 +37,10 @@ class Account(models.Model):
     )
     match = models.CharField(max_length=10, choices=Match.choices, default=Match.NONE, blank=True)
     situation = models.CharField(max_length=30, blank=True)
+    managed_elsewhere = models.BooleanField(
+        default=False,
+        help_text=_("The remote says that another system feeds it, such as its own SCIM: never written to."),
+    )
     expires_at = models.DateTimeField(null=True, blank=True, help_text=_("Until when an invite is open."))
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()

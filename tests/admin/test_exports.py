@@ -39,6 +39,7 @@ def test_an_export_names_people_and_projects(clients: dict[str, Client]) -> None
         "person": "ada@example.org",
         "matched": "By e-mail",
         "situation": "",
+        "managed_elsewhere": "",
         "invite_expires": "",
         "first_seen": "",
         "last_seen": "",
