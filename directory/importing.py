@@ -17,7 +17,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Model
 
 from directory.emails import email_key
-from directory.models import Group, Membership, Person, PersonEmail, Revision, Source
+from directory.models import Conflict, Group, Membership, Person, PersonEmail, Revision, Source
 from directory.people_table import Entry, Problem, Reading, in_force, listed, read_people
 from directory.progress import Progress, counted, silent
 from directory.tabular import read_table
@@ -49,6 +49,9 @@ PLAIN = (str, int, bool)
 MOST_PARAMETERS = 900
 """In one statement: SQLite may take no more than 999."""
 
+
+MOST_CONFLICTS = 100
+"""Noted of one import."""
 
 DECISIVE = ("email", "aliases", "active", "groups", "start_date", "end_date", "time_zone")
 """Columns that access may hang on."""
@@ -125,6 +128,8 @@ class ImportPlan:
     groups_made: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     errors: list[Problem] = field(default_factory=list)
+    contested: list[tuple[str, int]] = field(default_factory=list)
+    """Addresses that a person of another source has, by whose id."""
     refusal: Problem | None = None
     applied: bool = False
 
@@ -224,6 +229,8 @@ def import_reading(
                 raise DirectoryChanged("The directory changed since the preview. Look at the new one.")
             if plan.acceptable:
                 _apply(plan, now, tell)
+            if plan.applied or plan.errors:
+                note_conflicts(plan, now=now)
     except IntegrityError as error:
         raise DirectoryChanged("The directory changed during the import. Import again.") from error
     return plan
@@ -263,10 +270,13 @@ def _plan(file: str, reading: Reading, options: Options, now: datetime, tell: Pr
         return plan
     present = _load(source)
     changes = _changes(reading, present, tell)
+    named = {change.person_id for change in changes}
+    if options.kind == Source.Kind.LDAP:
+        changes = _without_contested(changes, present, plan)
     plan.errors += sorted(_conflicts(changes, present), key=lambda problem: problem.row or 0)
     if plan.errors:
+        plan.contested += [(address, holder[0]) for _, address, holder in _contested(changes, present, plan)]
         return plan
-    named = {change.person_id for change in changes}
     absent = [
         (person_id, values)
         for person_id, values in present.values.items()
@@ -283,6 +293,45 @@ def _plan(file: str, reading: Reading, options: Options, now: datetime, tell: Pr
     _warn_of_inactive(reading, changes, plan)
     _guard(plan, present, now)
     return plan
+
+
+def _without_contested(changes: list[Change], present: _Present, plan: ImportPlan) -> list[Change]:
+    """A server cannot be repaired like a file, and one person of another source must not keep out everybody
+    else: who is wanted by two is left as they are known, until somebody settles it.
+    """
+    found = list(_contested(changes, present, plan))
+    for change, address, holder in found:
+        known = "left as known" if change.before else "not added"
+        plan.contested.append((address, holder[0]))
+        plan.warnings.append(
+            f"{change.after['email']} is {known}: {address} belongs to {holder[1]} of source {holder[2]!r}. "
+            "Conflicts has the two."
+        )
+    left_out = {id(change) for change, _, _ in found}
+    return [change for change in changes if id(change) not in left_out]
+
+
+def _contested(
+    changes: list[Change], present: _Present, plan: ImportPlan
+) -> Iterator[tuple[Change, str, tuple[int, str, str]]]:
+    """Addresses that are wanted for somebody, and that a person of another source has."""
+    for change in changes:
+        kept = _keys(change.before)
+        for address in (change.after["email"], *change.after["aliases"]):
+            key = email_key(address)
+            holder = present.holders.get(key)
+            if holder and key not in kept and holder[2] != plan.options.source:
+                yield change, address, holder
+
+
+def note_conflicts(plan: ImportPlan, *, now: datetime) -> None:
+    """For a person to settle. Of a file that names many, the first: it is one for another source."""
+    if not plan.contested:
+        return
+    options = plan.options
+    source, _ = Source.objects.get_or_create(name=options.source, defaults={"kind": options.kind})
+    for address, holder_id in plan.contested[:MOST_CONFLICTS]:
+        Conflict.objects.note(source, address, Person.objects.get(pk=holder_id), now=now)
 
 
 def _another_kind(source: Source, options: Options) -> str:

@@ -17,7 +17,7 @@ ROLLING_WINDOW = timedelta(hours=24)
 """Takings of this long count together against the removal limit."""
 
 BIT_BY_BIT = timedelta(hours=1)
-"""What a SCIM client takes away in this time counts together against the guard of its source."""
+"""What is taken away in this time counts together against the guard of its source, however it comes."""
 
 MOST_RENEWALS = 3
 RENEWALS_OF = timedelta(days=90)
@@ -371,8 +371,9 @@ def carried_out() -> ProvisioningJobQuerySet:
 def sources_before(integration: Integration) -> dict[str, int]:
     """Active people by source at the last sync not refused, under the names that the sources have now.
 
-    Of a SCIM client, which names its leavers one by one, the most in the hour up to that sync: what it takes
-    away bit by bit counts together. Counts from before a drop was accepted are left out.
+    The most in the hour up to that sync: a SCIM client names its leavers one by one, staff deactivate them
+    so, and pulls and files may each take a share that is small enough. Counts from before a drop was accepted
+    are left out.
     """
     planned = integration.jobs.syncs().filter(planned_at__isnull=False, refusal__isnull=True)
     last = planned.order_by("-planned_at").first()
@@ -388,8 +389,7 @@ def sources_before(integration: Integration) -> dict[str, int]:
             accepted = (
                 source and source.drop_allowed_at and planned_at and source.drop_allowed_at >= planned_at
             )
-            counts = planned_at == last.planned_at or (source and source.kind == Source.Kind.SCIM)
-            if counts and not accepted:
+            if not accepted:
                 known_as = source.name if source else name
                 before[known_as] = max(active, before.get(known_as, 0))
     return before

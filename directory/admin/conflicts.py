@@ -23,7 +23,7 @@ TONES = {Conflict.State.OPEN: "warning", Conflict.State.HANDED_OVER: "success"}
 
 @admin.register(Conflict)
 class ConflictAdmin(ModelAdmin):
-    when_empty = "A SCIM client that wants an address of another source's person makes one."
+    when_empty = "A source that wants an address of another source's person makes one."
     list_display = ("address", "source", "person", "persons_source", "standing", "times", "last_at")
     list_filter = (("source", RelatedDropdownFilter), "state")
     list_filter_submit = True
@@ -56,7 +56,7 @@ class ConflictAdmin(ModelAdmin):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """It would be there again with the next request of the client."""
+        """It would be there again when the source asks again."""
         return False
 
     @display(description="Of source", ordering="person__source")

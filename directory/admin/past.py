@@ -23,7 +23,12 @@ def lines_of(revisions: Iterable[Revision]) -> list[dict[str, Any]]:
             "at": revision.at,
             "by": revision.by,
             "fields": [
-                {"name": column.replace("_", " "), "before": shown(old), "after": shown(new)}
+                {
+                    "name": column.replace("_", " "),
+                    "before": shown(old),
+                    "after": shown(new),
+                    "is_new": old is None,
+                }
                 for column, (old, new) in revision.fields.items()
             ],
         }

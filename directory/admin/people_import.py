@@ -102,6 +102,7 @@ def import_page(people_admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
 def _preview(people_admin: ModelAdmin, request: HttpRequest, upload: Upload) -> HttpResponse | None:
     """What the file would do; None when it is too large to be carried along."""
     plan = importing.preview(upload.file, upload.content, upload.options(), now=timezone.now())
+    importing.note_conflicts(plan, now=timezone.now())  # the attempt ends here
     packed = upload.packed(user=_user(request), digest=plan.digest)
     if len(packed) > MAX_PACKED:
         return None
