@@ -249,6 +249,11 @@ class Person(models.Model):
             frozenset(group.pk for group in self.groups.all()),
         )
 
+    def aliases(self) -> list[str]:
+        """The addresses beside the primary one."""
+        primary = email_key(self.email)
+        return sorted(row.address for row in self.addresses.all() if row.key != primary)
+
     def claim_addresses(self, aliases: Iterable[str]) -> None:
         """Make the primary e-mail and the aliases this person's addresses, and no others.
 

@@ -11,6 +11,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
+from cakewalk.spreadsheets import as_entered
 from directory.emails import email_key
 from directory.progress import Progress, counted, silent
 from directory.tabular import Row, Table
@@ -144,13 +145,15 @@ def _refuse_stray(cell: str) -> None:
 
 
 def _tidy(cell: str) -> str:
-    """Text in NFC, without the line breaks and no-break spaces that spreadsheets leave in it."""
+    """Text in NFC, without the line breaks and no-break spaces that spreadsheets leave in it, and without the
+    mark by which an export keeps it from being computed.
+    """
     text = " ".join((cell if cell.isascii() else unicodedata.normalize("NFC", cell)).split())
     if text.startswith("#") and SPREADSHEET_ERROR.fullmatch(text):
         raise ValueError(f"The cell holds the spreadsheet error {text}.")
     if not text.isprintable() and any(unicodedata.category(letter) == "Cc" for letter in text):
         raise ValueError(f"{shown(text)} contains a control character.")
-    return text
+    return as_entered(text)
 
 
 def shown(text: str) -> str:

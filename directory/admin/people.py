@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -23,10 +23,10 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from cakewalk.exporting import WithExport
 from cakewalk.theme import (
     AutocompleteSelectFilter,
     DropdownFilter,
-    ModelAdmin,
     RelatedDropdownFilter,
     UnfoldAdminSelectWidget,
     UnfoldAdminTextInputWidget,
@@ -37,6 +37,7 @@ from directory import revising
 from directory.admin import why
 from directory.admin.forecast import forecast
 from directory.admin.past import by_hand, history_page, lines_of
+from directory.admin.people_export import CSV, XLSX, exported
 from directory.admin.people_import import import_page
 from directory.emails import email_key
 from directory.models import EmailTaken, Group, Person, PersonEmail, Source
@@ -97,7 +98,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
-            self.initial["aliases"] = ", ".join(_aliases(self.instance))
+            self.initial["aliases"] = ", ".join(self.instance.aliases())
             self.initial["member_of"] = self.instance.groups.all()
 
     def clean_aliases(self) -> list[str]:
@@ -123,11 +124,6 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
             name, address = wanted[holder.key]
             who = f"{holder.person.email} of source '{holder.person.source}'"
             self.add_error(name, f"{address} already belongs to {who}.")
-
-
-def _aliases(person: Person) -> list[str]:
-    primary = email_key(person.email)
-    return sorted(row.address for row in person.addresses.all() if row.key != primary)
 
 
 class ActiveFilter(DropdownFilter):
@@ -159,7 +155,7 @@ class DepartmentFilter(DropdownFilter):
 
 
 @admin.register(Person)
-class PersonAdmin(ModelAdmin):
+class PersonAdmin(WithExport):
     form = PersonForm
     when_empty = "Import a CSV or XLSX file, connect a SCIM client, or enter them by hand."
     list_display = ("who", "email", "standing", "group_names", "source", "dates")
@@ -177,8 +173,8 @@ class PersonAdmin(ModelAdmin):
     search_fields = ("name", "email", "addresses__address", "employee_id")
     search_help_text = "Name, e-mail, alias or employee id"
     ordering = ("email",)
-    actions = ("deactivate",)
-    actions_list = ("import_people",)
+    actions = ("export_selected_csv", "export_selected_xlsx", "deactivate")
+    actions_list = ("import_people", "export_csv", "export_xlsx")
     change_form_outer_before_template = "directory/person_panel.html"
     object_history_template = "directory/person_history.html"
     fieldsets = (
@@ -220,11 +216,29 @@ class PersonAdmin(ModelAdmin):
             return f"from {date_format(start)}"
         return f"until {date_format(end)}" if end else "-"
 
+    # -- exporting
+
+    @action(description="Export CSV", url_path="export-csv", permissions=["export"], icon="download")
+    def export_csv(self, request: HttpRequest) -> StreamingHttpResponse:
+        return exported(self.shown(request), CSV)
+
+    @action(description="Export XLSX", url_path="export-xlsx", permissions=["export"], icon="download")
+    def export_xlsx(self, request: HttpRequest) -> StreamingHttpResponse:
+        return exported(self.shown(request), XLSX)
+
+    @action(description="Export the selected people as CSV", permissions=["export"])
+    def export_selected_csv(self, request: HttpRequest, people: QuerySet[Person]) -> StreamingHttpResponse:
+        return exported(people, CSV)
+
+    @action(description="Export the selected people as XLSX", permissions=["export"])
+    def export_selected_xlsx(self, request: HttpRequest, people: QuerySet[Person]) -> StreamingHttpResponse:
+        return exported(people, XLSX)
+
     # -- the form. For somebody who may only look, these two stand in for the form's own fields.
 
     @display(description="Aliases")
     def aliases(self, person: Person) -> str:
-        return ", ".join(_aliases(person)) or "-"
+        return ", ".join(person.aliases()) or "-"
 
     @display(description="Groups")
     def member_of(self, person: Person) -> str:

@@ -15,6 +15,7 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import (
     ChoicesDropdownFilter,
     ModelAdmin,
@@ -39,7 +40,7 @@ class WhoseForm(forms.Form):
 
 
 @admin.register(Account)
-class AccountAdmin(exporting.ExportedAdmin):
+class AccountAdmin(ExportedAdmin):
     when_empty = "A sync or a preview of an integration finds them."
     list_display = (
         "who",

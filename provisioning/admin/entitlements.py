@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.db.models.functions import Lower
 
+from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import RelatedDropdownFilter, display
 from provisioning import wording
 from provisioning.admin import exporting
@@ -12,7 +13,7 @@ from provisioning.models import Entitlement
 
 
 @admin.register(Entitlement)
-class EntitlementAdmin(exporting.ExportedAdmin, RecordAdmin):
+class EntitlementAdmin(ExportedAdmin, RecordAdmin):
     when_empty = "A job reads projects, groups or roles when a rule names one."
     list_display = (
         "name",

@@ -1,15 +1,15 @@
 """Accounts, keys and what can be held as tables for a spreadsheet."""
 
-import csv
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from itertools import chain
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.utils import timezone
 
-from cakewalk.theme import ModelAdmin, action
+from cakewalk import spreadsheets
 from provisioning import inventory, wording
 from provisioning.models import Account, Entitlement, Key
 
@@ -62,36 +62,6 @@ ENTITLEMENT_COLUMNS = (
 )
 
 
-class ExportedAdmin(ModelAdmin):
-    """A list with a button that exports just what it shows, filtered and searched as it is, all its pages."""
-
-    actions_list: tuple[str, ...] = ("export",)
-    related_to_export: tuple[str, ...] = ()
-    as_table: Callable[[QuerySet[Any]], HttpResponse]
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The theme's button leads to the bare address, without what the list is filtered and searched by."""
-        page = super().changelist_view(request, extra_context)
-        for button in (getattr(page, "context_data", None) or {}).get("actions_list", []):
-            button["path"] = f"{button['path']}?{request.GET.urlencode()}"
-        return page
-
-    def has_export_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    @action(description="Export", url_path="export", permissions=["export"], icon="download")
-    def export(self, request: HttpRequest) -> HttpResponse:
-        found = self.get_changelist_instance(request).get_queryset(request)
-        return type(self).as_table(found.select_related(*self.related_to_export))
-
-
-class Line:
-    """What `csv` writes to, and what it wrote."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
 def accounts_table(accounts: QuerySet[Account]) -> HttpResponse:
     return _csv("accounts", ACCOUNT_COLUMNS, _account_rows(accounts))
 
@@ -108,8 +78,7 @@ def entitlements_table(entitlements: QuerySet[Entitlement]) -> HttpResponse:
 def _csv(called: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> HttpResponse:
     name = f"{called}-{timezone.localdate():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    writer = csv.writer(Line())
-    lines = (writer.writerow(map(_harmless, cells)) for cells in (columns, *rows))
+    lines = spreadsheets.csv_lines(chain([columns], rows))
     return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
@@ -181,10 +150,3 @@ def _entitlement_cells(entitlement: Entitlement) -> Iterable[str]:
 
 def _moment(at: datetime | None) -> str:
     return at.isoformat(timespec="seconds") if at else ""
-
-
-def _harmless(cell: str) -> str:
-    """A spreadsheet takes what begins so for a formula, and names are typed by people outside (OWASP, CSV
-    injection).
-    """
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

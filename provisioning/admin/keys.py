@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import DropdownFilter, RelatedDropdownFilter, display
 from integrations.models import Integration
 from provisioning.admin import exporting
@@ -84,7 +85,7 @@ class LifeFilter(DropdownFilter):
 
 
 @admin.register(Key)
-class KeyAdmin(exporting.ExportedAdmin, RecordAdmin):
+class KeyAdmin(ExportedAdmin, RecordAdmin):
     when_empty = "A sync finds them at its end, once a day."
     list_before_template = "provisioning/keys_read.html"
     list_display = (

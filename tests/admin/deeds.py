@@ -15,7 +15,7 @@ from directory.importing import Options, preview
 from tests.admin.browser import Typed, as_shown
 from tests.admin.builders import PASSWORD, Company
 from tests.admin.pages import address, model_of
-from tests.admin.roles import APPROVERS, NONE, OPERATORS, STAFF, SUPERUSERS
+from tests.admin.roles import APPROVERS, NONE, OPERATORS, READERS, STAFF, SUPERUSERS
 from tests.directory.builders import NOW, csv_file
 
 CREDENTIALS, USERS = "integrations.Credential", "cakewalk.User"
@@ -327,6 +327,16 @@ DEEDS = (
         "admin:directory_person_change",
         OPERATORS,
         _changed("directory_person", title="Countess"),
+    ),
+    *(
+        Deed(
+            f"export people as {kind}",
+            "admin:directory_person_changelist",
+            READERS,
+            _selected(f"export_selected_{kind}", "directory_person"),
+            only_shows=True,
+        )
+        for kind in ("csv", "xlsx")
     ),
     Deed("deactivate a person", "admin:directory_person_deactivate", OPERATORS),
     Deed(

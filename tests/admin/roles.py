@@ -47,6 +47,8 @@ SHOWN_TO = {
     "admin:directory_person_changelist": READERS,
     "admin:directory_person_deactivate": NONE,
     "admin:directory_person_delete": NONE,
+    "admin:directory_person_export_csv": READERS,
+    "admin:directory_person_export_xlsx": READERS,
     "admin:directory_person_history": READERS,
     "admin:directory_person_import_people": OPERATORS,
     "admin:directory_person_preview": NONE,

@@ -1,0 +1,39 @@
+"""Lists whose buttons export just what they show."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+
+from cakewalk.theme import ModelAdmin, action
+
+
+class WithExport(ModelAdmin):
+    """A list with buttons that export just what it shows, filtered and searched as it is, all its pages."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """The theme's button leads to the bare address, without what the list is filtered and searched by."""
+        page = super().changelist_view(request, extra_context)
+        for button in (getattr(page, "context_data", None) or {}).get("actions_list", []):
+            button["path"] = f"{button['path']}?{request.GET.urlencode()}"
+        return page
+
+    def has_export_permission(self, request: HttpRequest) -> bool:
+        return self.has_view_permission(request)
+
+    def shown(self, request: HttpRequest) -> QuerySet[Any]:
+        found: QuerySet[Any] = self.get_changelist_instance(request).get_queryset(request)
+        return found
+
+
+class ExportedAdmin(WithExport):
+    """Has one such button."""
+
+    actions_list: tuple[str, ...] = ("export",)
+    related_to_export: tuple[str, ...] = ()
+    as_table: Callable[[QuerySet[Any]], HttpResponse]
+
+    @action(description="Export", url_path="export", permissions=["export"], icon="download")
+    def export(self, request: HttpRequest) -> HttpResponse:
+        return type(self).as_table(self.shown(request).select_related(*self.related_to_export))
