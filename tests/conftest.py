@@ -17,6 +17,8 @@ environment.prepare()
 django.setup()
 # A good hasher takes a fifth of a second for each password, and what is tested here is not Django's.
 settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# For each client of a test all files of the theme would be looked up. Browsers get theirs from installations.
+settings.WHITENOISE_USE_FINDERS = False
 
 REQUIRED = os.environ.get("REQUIRE_SERVICES") == "1"
 """Where the missing of PostgreSQL, Redis, Chromium or OpenLDAP is a failure, as in continuous integration."""
