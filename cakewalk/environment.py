@@ -20,6 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 YES, NO = {"true", "yes", "y", "on", "1"}, {"false", "no", "n", "off", "0"}
 SHORTEST_SIGNING_KEY = 32
 HOST = re.compile(r"\*|\.?[\w-]+(\.[\w-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
+HEADER = re.compile(r"[a-z][a-z0-9-]*", re.IGNORECASE)
 ORIGIN = re.compile(r"https?://[\w.*:\[\]-]+", re.IGNORECASE)
 
 
@@ -114,6 +115,16 @@ def hosts(name: str, default: Sequence[str] = ()) -> list[str]:
                 f"{name}: {host!r} is not a host name; leave out https://, the port and the path."
             )
     return found
+
+
+def proxy_header(name: str) -> tuple[str, str] | None:
+    """The header by which a proxy says that it was asked over TLS, as Django wants to have it."""
+    given = text(name)
+    if given and not HEADER.fullmatch(given):
+        raise ImproperlyConfigured(
+            f"{name}: {given!r} is no name of a header; write it as X-Forwarded-Proto."
+        )
+    return (f"HTTP_{given.upper().replace('-', '_')}", "https") if given else None
 
 
 def origins(name: str) -> list[str]:

@@ -12,6 +12,7 @@ DEBUG = environment.boolean("DJANGO_DEBUG", False)
 ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 PORT = environment.port("PORT", 8000)
 CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
+SECURE_PROXY_SSL_HEADER = environment.proxy_header("SECURE_PROXY_SSL_HEADER")
 FERNET_KEYS = environment.fernet_keys("FERNET_KEYS")
 
 INSTALLED_APPS = [

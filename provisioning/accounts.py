@@ -10,7 +10,7 @@ from django.db.models import F, Q, QuerySet
 from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
 from integrations.models import Integration
-from provisioning.actions import Kind, Situation
+from provisioning.actions import Kind
 from provisioning.differences import Known
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Links, Match, Orphan
 from provisioning.models import Account, Action, Key, ProvisioningJob
@@ -77,10 +77,8 @@ def as_left(integration: Integration, ids: Collection[str] | None = None) -> dic
     }
 
 
-def as_seen(row: Account, *, apart: str = "") -> Seen:
-    """A row as the read that wrote it saw the account. `apart`: what the last job reported of it, where that
-    was a property which no column keeps.
-    """
+def as_seen(row: Account, *, is_service: bool = False) -> Seen:
+    """A row as the read that wrote it saw the account. That it is a machine's, no column keeps."""
     return Seen(
         row.remote_id,
         AccountState(row.state),
@@ -88,8 +86,8 @@ def as_seen(row: Account, *, apart: str = "") -> Seen:
         row.role or None,
         row.name or None,
         grants=tuple(Grant(**one) for one in row.grants),
-        managed_elsewhere=apart == Situation.MANAGED_ELSEWHERE,
-        is_service=apart == Situation.SERVICE_ACCOUNT,
+        managed_elsewhere=row.managed_elsewhere,
+        is_service=is_service,
         expires_at=row.expires_at,
     )
 

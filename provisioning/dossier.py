@@ -269,8 +269,11 @@ def _matches(
     person: snapshot.Person, others: Sequence[snapshot.Person], rows: Sequence[Account], last: Action | None
 ) -> list[Match]:
     """As the next job finds them, if nothing changes there. Whose acceptance fits is not read again."""
-    apart = {last.account_id: last.situation} if last else {}
-    seen = {row.remote_id: accounts.as_seen(row, apart=apart.get(row.remote_id, "")) for row in rows}
+    told = {last.account_id: last.situation} if last else {}
+    seen = {
+        row.remote_id: accounts.as_seen(row, is_service=told.get(row.remote_id) == Situation.SERVICE_ACCOUNT)
+        for row in rows
+    }
     links: dict[str, dict[str, int]] = {Account.Match.MANUAL: {}, Account.Match.EMAIL: {}}
     for row in rows:
         if row.person_id:
@@ -283,7 +286,7 @@ def _matches(
     maybe = [
         row
         for row in rows
-        if row.situation == "accepted_elsewhere" and row.person_id is None and row.remote_id in apart
+        if row.situation == "accepted_elsewhere" and row.person_id is None and row.remote_id in told
     ]
     if Unprovisioned(person) in found and maybe:
         account = seen[maybe[0].remote_id]

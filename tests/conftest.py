@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import django
 import pytest
 from django.conf import settings
+from django.core.cache import cache
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from integrations.connectors.openai.simulator import Organization, Simulator
@@ -56,6 +57,12 @@ def need(missing: str | None) -> None:
         pytest.fail(f"{missing} (REQUIRE_SERVICES=1)", pytrace=False)
     if missing:
         pytest.skip(missing)
+
+
+@pytest.fixture(autouse=True)
+def nothing_counted() -> None:
+    """What a process counts in its memory, wrong tokens, begins anew with each test."""
+    cache.clear()
 
 
 @pytest.fixture

@@ -134,6 +134,12 @@ def test_a_secret_that_begins_with_a_dollar_sign_is_taken_as_it_stands():
     assert found["SECRET_KEY"] == "$" * 50
 
 
+def test_a_proxy_is_believed_only_where_its_header_is_named():
+    assert settings(ENV_FILE=os.devnull, **GOOD)["SECURE_PROXY_SSL_HEADER"] is None
+    found = settings(ENV_FILE=os.devnull, **GOOD, SECURE_PROXY_SSL_HEADER="X-Forwarded-Proto")
+    assert found["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
+
+
 BAD = [
     ("DJANGO_SECRET_KEY", "", "is not set, and neither is DJANGO_SECRET_KEY_FILE."),
     ("DJANGO_SECRET_KEY", "hunter2", "is too short: it needs at least 32 characters."),
@@ -155,6 +161,11 @@ BAD = [
     ("ALLOWED_HOSTS", "cakewalk.example.org,https://x.org", "'https://x.org' is not a host name"),
     ("CONNECTOR_ALLOWED_HOSTS", "proxy.example.org:8443", "'proxy.example.org:8443' is not a host name"),
     ("CSRF_TRUSTED_ORIGINS", "cakewalk.example.org", "'cakewalk.example.org' is not an origin"),
+    (
+        "SECURE_PROXY_SSL_HEADER",
+        "X-Forwarded-Proto: https",
+        "'X-Forwarded-Proto: https' is no name of a header",
+    ),
     ("OPENAI_BASE_URL", "me:hunter2@proxy", "is not an address"),
     ("PORT", "80a", "'80a' is no port"),
     ("TIME_ZONE", "Europe/Cakewalk", "'Europe/Cakewalk' is no time zone; write it as Europe/Berlin."),

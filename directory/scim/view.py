@@ -20,6 +20,7 @@ from directory.scim.protocol import Service
 from directory.scim.schemas import LARGEST_BODY, PROVIDER
 from directory.scim.session import Session
 from directory.scim.storage import DirectoryStorage
+from directory.scim.tries import WHILE, TooManyWrongTokens, note_wrong_token
 from provisioning import requesting
 
 SERVICE = Service(PROVIDER)
@@ -36,6 +37,10 @@ def scim(request: HttpRequest, path: str | None = None) -> HttpResponse:
         source, by = _signed_in(request, now)
         asked = _asked(request, path or "/")
         return _sent(_answer(asked, Session(source, now, by)))
+    except TooManyWrongTokens as error:
+        response = SERVICE.error_response(error)
+        response.headers["Retry-After"] = str(WHILE)
+        return _sent(response)
     except Exception as error:  # what is no SCIMException is a fault of ours, which the service logs
         return _sent(SERVICE.error_response(error))
 
@@ -45,6 +50,7 @@ def _signed_in(request: HttpRequest, now: datetime) -> tuple[Source, str]:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     source = Source.objects.with_token(token.strip(), now=now) if scheme.lower() == "bearer" else None
     if source is None:
+        note_wrong_token(request.META.get("REMOTE_ADDR", ""))
         raise UnauthorizedException(detail="Send the source's token as Authorization: Bearer TOKEN.")
     source.note_token_use(now=now)
     return source, f"SCIM client of {source}, with its {source.name_of(token.strip())}"
