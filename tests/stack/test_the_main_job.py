@@ -167,7 +167,7 @@ class Staff:
         assert (removal["trigger"], removal["state"]) == ("directory", "succeeded")
         self.open(f"provisioning/provisioningjob/{removal['job']}/change/")
         why = "No longer active in the directory."
-        self.expect_action(LEAVER, "Remove from the organization", "Leaver", why, "Seen")
+        self.expect_action(LEAVER, "Remove from the organization", "Leaver", why, "seen after")
 
     def expect_action(self, email: str, *words: str) -> None:
         row = self.page.get_by_role("row").filter(has_text=email)
