@@ -235,7 +235,8 @@ class OnPostgreSQL(Killable):
         self.server, self.database = services.database_url, name
         broker = f"{services.broker_url.rpartition('/')[0]}/{os.getpid() % 8}"
         self.redis = redis.Redis.from_url(broker)
-        self.celery = Celery(broker=broker)
+        self.celery = Celery()
+        self.celery.conf.broker_write_url = broker  # for another one, the environment's would go before
         url = f"{self.server.rpartition('/')[0]}/{name}"
         self._make(name)
         super().__init__(folder, DATABASE_URL=url, CELERY_BROKER_URL=broker)
