@@ -365,6 +365,12 @@ def test_in_each_window_there_is_room_for_those_ahead(
         assert (sync, others, refused) == sync_others_refused
 
 
+@pytest.mark.parametrize("limit", [10, 50])
+def test_what_is_left_for_who_may_come_costs_little(time: Time, integration: Integration, limit: int) -> None:
+    budgets = SharedBudgets(integration.pk, time.clock, lambda: False)
+    assert 10 * 60 / called(Endpoint(time, limit), budgets, time, 10 * limit + 1) > 0.95
+
+
 def test_once_nobody_is_ahead_any_more_the_rest_of_the_window_is_used(
     time: Time, integration: Integration
 ) -> None:
