@@ -104,7 +104,7 @@ class Simulator:
         except OSError as error:
             raise OSError(f"port {self._port} cannot be used ({error.strerror})") from error
         self._port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
         return self
 
     def stop(self) -> None:
