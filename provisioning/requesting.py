@@ -84,6 +84,9 @@ def request_job(
 
 
 def _queue(integration: Integration, scope: str, **asked: Any) -> ProvisioningJob:
+    """The database has the last word; it is asked first so that no job's number is used up for nothing."""
+    if live := integration.jobs.live().filter(scope=scope).first():
+        raise AlreadyRunning(live)
     try:
         with transaction.atomic():
             return ProvisioningJob.objects.create(

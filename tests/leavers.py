@@ -1,0 +1,196 @@
+"""How long leavers keep access: from a SCIM client's `active: false` to a removal that a read has confirmed.
+
+Measured on a whole installation (PostgreSQL, Redis, web server, workers, clock) and a simulated organization,
+first with nothing else to do and then while a sync of everyone is at work. Part of `make bench`.
+"""
+
+# ruff: noqa: T201 - a command, which talks to whoever runs it
+
+import argparse
+import csv
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from integrations.connectors.openai.simulator import Organization, Simulator
+from tests.machine import Services
+from tests.stack.conftest import own_broker, own_database
+from tests.stack.installation import ThreeProcesses, eventually
+
+MEMBERS = 50_000
+LEAVERS = 200
+IN_PROPORTION = 11
+"""So many times the leavers come from the SCIM client. If a fifth left at once, the guard of its source would
+refuse, and both measurements together are no fifth.
+"""
+OWNER = "chief@example.org"
+MOST_SECONDS = 30.0
+"""The limit for 95 of 100 leavers."""
+
+SCHEMAS = "urn:ietf:params:scim:schemas:core:2.0"
+PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
+
+RULES = """
+[[rule]]
+name = "Owners"
+group = "owners"
+role = "owner"
+state = "active"
+
+[[rule]]
+name = "Staff"
+group = "staff"
+role = "reader"
+state = "active"
+"""
+CONFIRMED = """
+SELECT email, confirmed_at FROM provisioning_action WHERE kind = 'remove' AND confirmed_at IS NOT NULL
+"""
+SYNCING = "SELECT 1 FROM provisioning_provisioningjob WHERE scope = 'everyone' AND state = 'running'"
+
+
+class WithWorkerForPeople(ThreeProcesses):
+    def launch_worker(self) -> None:
+        super().launch_worker()
+        words = ("-m", "celery", "-A", "cakewalk", "worker", "-Q", "people", "--concurrency", "1")
+        self.launch("worker for people", *words)
+
+
+@dataclass(frozen=True)
+class Company:
+    """An installation with its SCIM client, and the organization that it keeps in step."""
+
+    installation: WithWorkerForPeople
+    organization: Organization
+    session: requests.Session
+
+    def scim(self, method: str, path: str, body: dict[str, Any]) -> dict[str, str]:
+        answer = self.session.request(method, f"{self.installation.url}/scim/v2{path}", json=body, timeout=60)
+        answer.raise_for_status()
+        return dict(answer.json()) if answer.content else {}
+
+    def hire(self, emails: Sequence[str]) -> dict[str, str]:
+        """Their SCIM ids. They are members of the organization already."""
+        ids = {}
+        for email in emails:
+            ids[email] = self.scim(
+                "POST", "/Users", {"schemas": [f"{SCHEMAS}:User"], "userName": email, "active": True}
+            )["id"]
+            self.organization.add_member(email)
+        members = [{"value": id} for id in ids.values()]
+        self.scim(
+            "POST", "/Groups", {"schemas": [f"{SCHEMAS}:Group"], "displayName": "staff", "members": members}
+        )
+        return ids
+
+    def leave(self, ids: dict[str, str]) -> list[float]:
+        """Seconds from each request to the confirmed removal."""
+        off = {"schemas": [PATCH], "Operations": [{"op": "replace", "value": {"active": False}}]}
+        asked_at = {}
+        for email, id in ids.items():
+            asked_at[email] = datetime.now(UTC)
+            self.scim("PATCH", f"/Users/{id}", off)
+        confirmed = eventually(lambda: self._confirmed(ids), 600, "The removal of every leaver")
+        return [(confirmed[email] - asked_at[email]).total_seconds() for email in ids]
+
+    def _confirmed(self, ids: dict[str, str]) -> dict[str, datetime] | None:
+        found = {email: at for email, at in self.installation.rows(CONFIRMED) if email in ids}
+        return found if len(found) == len(ids) else None
+
+    def is_syncing(self) -> bool:
+        return bool(self.installation.rows(SYNCING))
+
+
+@contextmanager
+def company(members: int, from_scim: Sequence[str]) -> Iterator[tuple[Company, dict[str, str]]]:
+    organization = Organization(owner=OWNER)
+    with tempfile.TemporaryDirectory() as folder, own_database() as database, own_broker() as broker:
+        installation = WithWorkerForPeople(Path(folder), DATABASE_URL=database, CELERY_BROKER_URL=broker)
+        with Simulator(organization) as simulator:
+            try:
+                installation.start()
+                made = Company(installation, organization, _client(installation))
+                ids = made.hire(from_scim)
+                _employ(made, members - len(from_scim), simulator)
+                yield made, ids
+            finally:
+                installation.stop()
+
+
+def _client(installation: WithWorkerForPeople) -> requests.Session:
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {installation.run('scim_source', 'okta').strip()}"
+    session.headers["Content-Type"] = "application/scim+json"
+    return session
+
+
+def _employ(made: Company, others: int, simulator: Simulator) -> None:
+    """All the others from a file, and a first sync that finds everybody where they should be."""
+    here, emails = made.installation, [f"person{number}@example.org" for number in range(others)]
+    with (here.folder / "people.csv").open("w", newline="") as opened:
+        writer = csv.writer(opened)
+        writer.writerow(("email", "groups"))
+        writer.writerow((OWNER, "owners"))
+        writer.writerows((email, "staff") for email in emails)
+    for email in emails:
+        made.organization.add_member(email)
+    here.run("import_people", "people.csv", "--source", "hr", seconds=300)
+    connect = ("connect", "openai", "--name", "Acme", "--base-url", simulator.base_url, "--key-stdin")
+    here.run(*connect, stdin=made.organization.admin_key)
+    (here.folder / "rules.toml").write_text(RULES)
+    here.run("import_rules", "rules.toml")
+    settings = ("mode=manage", "first_removals=allow", f"removal_limit_count={2 * LEAVERS}")
+    here.run("configure", "Acme", *(word for one in settings for word in ("--set", one)), seconds=300)
+    here.run("sync", "Acme", seconds=900)
+    here.settled()
+
+
+def told(what: str, seconds: Sequence[float]) -> str:
+    percentiles = statistics.quantiles(seconds, n=20)
+    return (
+        f"| {what} | {len(seconds)} | {statistics.median(seconds):.1f} s | {percentiles[-1]:.1f} s | "
+        f"{max(seconds):.1f} s |"
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--members", type=int, default=MEMBERS)
+    parser.add_argument("--leavers", type=int, default=LEAVERS)
+    given = parser.parse_args()
+    if missing := Services.from_environment().missing():
+        print(f"Not measured: PostgreSQL with Redis {missing}")
+        return 0
+    emails = [f"p{number}@example.org" for number in range(IN_PROPORTION * given.leavers)]
+    with company(given.members, emails) as (made, ids):
+        print("| leavers | number | median | 95 % within | slowest |\n|---|---|---|---|---|", flush=True)
+        first, second = (
+            {email: ids[email] for email in emails[start : start + given.leavers]}
+            for start in (0, given.leavers)
+        )
+        alone = made.leave(first)
+        print(told("alone", alone), flush=True)
+        made.installation.launch("sync", "manage.py", "sync", "Acme")
+        eventually(made.is_syncing, 30, "A sync of everyone")
+        began = time.monotonic()
+        beside = made.leave(second)
+        took = time.monotonic() - began
+        print(told(f"while {given.members:,} accounts are synced", beside), flush=True)
+        if not made.is_syncing():
+            print(f"The sync had ended before the last leaver was out, within {took:.0f} s.")
+    return 0 if all(statistics.quantiles(one, n=20)[-1] <= MOST_SECONDS for one in (alone, beside)) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
