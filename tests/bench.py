@@ -9,7 +9,6 @@ Without PostgreSQL they are measured on SQLite only.
 import argparse
 import csv
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -23,12 +22,12 @@ from pathlib import Path
 import openpyxl
 import psycopg
 
+from tests import safety_page
 from tests.environment import new_fernet_key
 from tests.machine import Services
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "performance.md"
-PLACE = re.compile(r"(<!-- bench -->).*?(<!-- end of bench -->)", re.DOTALL)
 PEOPLE = 100_000
 
 
@@ -198,8 +197,7 @@ def main() -> int:
 
 def write(lines: list[str]) -> None:
     said = f"On {datetime.now(UTC):%Y-%m-%d}, with {os.cpu_count()} cores:"
-    text = "\n".join(["", "", said, "", *lines, "", ""])
-    PAGE.write_text(PLACE.sub(lambda found: f"{found[1]}{text}{found[2]}", PAGE.read_text()))
+    safety_page.write("bench", "\n".join([said, "", *lines]), PAGE)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The parts of docs/safety.md that commands write and tests check, each between two markers."""
+"""Parts of pages, of docs/safety.md above all, that commands write and tests check: between two markers."""
 
 import re
 from pathlib import Path
@@ -13,10 +13,10 @@ def part(name: str) -> str:
     return found[2].strip()
 
 
-def write(name: str, content: str) -> None:
-    page = PAGE.read_text()
-    assert _pattern(name).search(page), f"docs/safety.md has no part named {name!r}."
-    PAGE.write_text(_pattern(name).sub(lambda found: f"{found[1]}\n\n{content}\n\n{found[3]}", page))
+def write(name: str, content: str, page: Path = PAGE) -> None:
+    text = page.read_text()
+    assert _pattern(name).search(text), f"{page.name} has no part named {name!r}."
+    page.write_text(_pattern(name).sub(lambda found: f"{found[1]}\n\n{content}\n\n{found[3]}", text))
 
 
 def _pattern(name: str) -> re.Pattern[str]:

@@ -28,6 +28,7 @@ from integrations.connecting import Entry, save_and_enable
 from integrations.models import Integration, Rotation
 from provisioning import credentials, rotating
 from provisioning.models import ProvisioningJob
+from provisioning.promptness import promptness
 from provisioning.standing import Standing, standing_of, standings
 
 LABELS = {
@@ -152,6 +153,7 @@ class IntegrationAdmin(ModelAdmin):
             "rotation": rotations.first(),
             "card": connector_class(integration.kind).card,
             "last_jobs": list(jobs[:5]) if sees_jobs else [],
+            "leavers": promptness(integration, now=now) if sees_jobs else None,
             "may_run": request.user.has_perm("provisioning.run_job"),
             "may_change": self.has_change_permission(request, integration),
         }
