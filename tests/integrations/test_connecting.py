@@ -32,6 +32,16 @@ LADDER = {
         "/organization/projects/*/api_keys",
         "the API keys of somebody who left cannot be looked for",
     ),
+    "Project members": (
+        "/organization/projects/*/users",
+        "a job fails as soon as a rule names a project",
+    ),
+    "Project roles": ("/projects/*/roles", "no access rule can give a custom role in a project"),
+    "Project groups": ("/organization/projects/*/groups", "no group rule is carried out"),
+    "Service accounts": (
+        "/organization/projects/*/service_accounts",
+        "service accounts are not listed, and none without a person is told of",
+    ),
 }
 """What is asked for because one feature needs it: where, and what is off without."""
 

@@ -19,10 +19,11 @@ from integrations.connectors.openai.client import (
     GROUPS,
     INVITES,
     PROJECTS,
+    PROJECTS_WITH_ROLES,
     ROLES,
     USERS,
     OpenAIClient,
-    project_keys,
+    in_project,
 )
 from integrations.connectors.openai.entering import ADMIN_KEYS_PAGE, OPENAI_URL
 from integrations.connectors.openai.parsing import Page
@@ -33,23 +34,46 @@ LISTS = (("Members", "users", USERS), ("Invites", "invites", INVITES), ("Project
 
 @dataclass(frozen=True, slots=True)
 class Extra:
-    """A list that one feature needs. `without`: what is off when the key may not read it."""
+    """A list that one feature needs. `without`: what is off when the key may not read it. Of a list that each
+    project has, the path is only known when there is a project.
+    """
 
     title: str
     name: str
-    path: str
+    path: str | Callable[[str], str]
     without: str
 
 
-PROJECT_KEYS = Extra(
-    "Project keys", "project keys", "", "the API keys of somebody who left cannot be looked for"
-)
-"""Each project has its own list, so that its path is only known when there is a project."""
 EVENTS_UNREAD = "who changed something in OpenAI's console cannot be told"
 EXTRAS = (
     Extra("Groups", "groups", GROUPS, "no access rule can give a group"),
     Extra("Roles", "roles", ROLES, "no access rule can give a custom role"),
     Extra(Check.EVENTS, "audit log", AUDIT_LOGS, EVENTS_UNREAD),
+    Extra(
+        "Project keys",
+        "project keys",
+        in_project("api_keys"),
+        "the API keys of somebody who left cannot be looked for",
+    ),
+    Extra(
+        "Project members",
+        "members of projects",
+        in_project("users"),
+        "a job fails as soon as a rule names a project",
+    ),
+    Extra(
+        "Project roles",
+        "roles of projects",
+        in_project("roles", PROJECTS_WITH_ROLES),
+        "no access rule can give a custom role in a project",
+    ),
+    Extra("Project groups", "groups in projects", in_project("groups"), "no group rule is carried out"),
+    Extra(
+        "Service accounts",
+        "service accounts",
+        in_project("service_accounts"),
+        "service accounts are not listed, and none without a person is told of",
+    ),
 )
 ADMIN_KEYS_UNREAD = (
     "whose key this is, its age and its expiry are unknown, nothing is taken from any owner, and the key "
@@ -103,14 +127,12 @@ def _check_admin_keys(client: OpenAIClient, is_ours: Callable[[str], bool]) -> t
 
 def _check_extras(client: OpenAIClient, projects: Page) -> Iterator[Check]:
     first = projects.rows[0] if projects.rows else None
-    for extra in (*EXTRAS, PROJECT_KEYS):
-        path = extra.path
-        if extra is PROJECT_KEYS:
-            if not isinstance(first, dict) or not isinstance(first.get("id"), str):
-                continue
-            path = project_keys(first["id"])
+    project_id = first.get("id") if isinstance(first, dict) else None
+    for extra in EXTRAS:
+        if callable(extra.path) and not isinstance(project_id, str):
+            continue
         try:
-            client.peek(extra.name, path)
+            client.peek(extra.name, extra.path(str(project_id)) if callable(extra.path) else extra.path)
         except ConnectorError as error:
             yield _without(extra.title, error, extra.without)
             if isinstance(error, RemoteUnreachable | RateLimited):

@@ -151,7 +151,7 @@ class OpenAIClient:
 
     def list_project_keys(self, project_id: str, name: str) -> list[ProjectKey]:
         """Those too whose owner has lost the project. OpenAI leaves them out unless asked for `any`."""
-        path, asked = project_keys(project_id), {"owner_project_access": "any"}
+        path, asked = _path(PROJECTS, project_id, "api_keys"), {"owner_project_access": "any"}
         return self._list(f"keys of the project {name}", path, parsing.parse_project_key, asked)
 
     def retrieve_project_key(self, project_id: str, key_id: str) -> ProjectKey | None:
@@ -497,8 +497,9 @@ class OpenAIClient:
         return _unknown(strange, reply) if otherwise is ActionRejected else _incomplete(strange, reply)
 
 
-def project_keys(project_id: str) -> str:
-    return _path(PROJECTS, project_id, "api_keys")
+def in_project(what: str, collection: str = PROJECTS) -> Callable[[str], str]:
+    """The path of a list that each project has, by the project's id."""
+    return lambda project_id: _path(collection, project_id, what)
 
 
 def _path(*parts: str) -> str:
