@@ -117,7 +117,7 @@ def test_the_document_alone_is_on_standard_output(connect, organization, simulat
         {"name": "Invites", "answer": "allowed", "detail": "The key may read the invites."},
         {"name": "Projects", "answer": "allowed", "detail": "The key may read the projects."},
     ]
-    assert [set(check) for check in checks] == [{"name", "answer", "detail"}] * 8
+    assert [set(check) for check in checks] == [{"name", "answer", "detail"}] * 12
 
 
 def test_the_key_may_come_down_a_pipe_with_its_line_end(typed, organization, simulator):
