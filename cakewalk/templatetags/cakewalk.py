@@ -79,13 +79,14 @@ def ago(then: datetime) -> str:
 
 @register.filter
 def what(job: ProvisioningJob) -> str:
-    """`First sync`, `Preview · on demand`, `Restore of job 12`."""
+    """`First sync`, `Preview · on demand`, `Sync of some people · directory change`, `Restore of job 12`."""
     if job.restores_id:
         return f"Restore of job {job.restores_id}"
     kind = "preview" if job.preview else "sync"
     if job.trigger == ProvisioningJob.Trigger.FIRST:
         return f"First {kind}"
-    return f"{kind.capitalize()} · {job.get_trigger_display().lower()}"
+    whose = "" if job.about_everyone else " of some people"
+    return f"{kind.capitalize()}{whose} · {job.get_trigger_display().lower()}"
 
 
 @register.filter

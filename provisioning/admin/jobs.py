@@ -62,6 +62,7 @@ class ProvisioningJobAdmin(RecordAdmin):
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("integration", RelatedDropdownFilter),
+        ("scope", ChoicesDropdownFilter),
         ("trigger", ChoicesDropdownFilter),
         ("preview", BooleanRadioFilter),
     )
