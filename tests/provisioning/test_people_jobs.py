@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator import Fault, Kind
+from integrations.models import Integration
 from provisioning import reconciliation, requesting, tasks
 from provisioning.models import PersonChange, ProvisioningJob
 from tests.provisioning.world import BOSS, World, staffed
@@ -339,3 +340,52 @@ def test_the_integrations_page_tells_how_soon_leavers_are_out(
     assert f"{told} (median; 95 of 100 within 54 s)." in client.get(page).content.decode()
     shown = client.get(f"/admin/provisioning/provisioningjob/{job.pk}/change/").content.decode()
     assert "seen after 2.0 s" in shown
+
+
+# -- beside a sync of everyone
+
+
+def test_a_job_that_no_worker_was_told_of_is_sent_to_the_queue_for_people(
+    world: World, sent: list[str]
+) -> None:
+    emails = staffed(world, 2)
+    world.sync()
+    leave(world, emails[0])
+    requesting.request_people_jobs(timezone.now())
+    sent.clear()
+    tasks.pick_up_lost_jobs(undelivered_after=0)
+    assert sent == ["run_people_job"]
+
+
+def test_a_sync_of_everyone_lets_the_jobs_of_people_go_first(
+    world: World, sent: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connector, ahead = Integration.connector, []
+
+    def noted(integration, progress, somebody_ahead):
+        ahead.append(somebody_ahead)
+        return connector(integration, progress, somebody_ahead)
+
+    emails = staffed(world, 2)
+    monkeypatch.setattr(Integration, "connector", noted)
+    world.sync()
+    [waits_for_people] = ahead
+    assert not waits_for_people()
+    leave(world, emails[0])
+    [job] = requesting.request_people_jobs(timezone.now())
+    assert waits_for_people()
+    reconciliation.run(job.pk)
+    assert (ahead[1:], waits_for_people()) == ([None], False)
+
+
+def test_what_a_leaver_left_behind_waits_while_others_do(world: World, sent: list[str]) -> None:
+    emails = staffed(world, 3)
+    world.sync()
+    leave(world, emails[0])
+    [first] = requesting.request_people_jobs(timezone.now())
+    leave(world, emails[1])
+    reconciliation.run(first.pk)
+    first.refresh_from_db()
+    second = run_next()
+    assert first.swept is None
+    assert len(second.swept["accounts"]) == 2
