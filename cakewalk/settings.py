@@ -113,6 +113,7 @@ CELERY_TASK_QUEUES: dict[str, dict[str, str]] = {"celery": {}, "people": {}}
 CELERY_TASK_ROUTES = {
     "provisioning.tasks.run_people_job": {"queue": "people"},
     "provisioning.tasks.start_people_jobs": {"queue": "people"},
+    "provisioning.tasks.go_on_with_upload": {"queue": "people"},  # somebody looks on
 }
 if CELERY_BROKER_URL.startswith("memory:"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05}
@@ -126,6 +127,7 @@ CELERY_BEAT_SCHEDULE = {
     "pick up lost jobs": {"task": "provisioning.tasks.pick_up_lost_jobs", "schedule": 15.0},
     "go on with rotations": {"task": "provisioning.tasks.go_on_with_rotations", "schedule": 30.0},
     "notice passed dates": {"task": "provisioning.tasks.notice_passed_dates", "schedule": 30.0},
+    "pick up uploads": {"task": "provisioning.tasks.pick_up_uploads", "schedule": 15.0},
     "start due pulls": {"task": "provisioning.tasks.start_due_pulls", "schedule": 15.0},
 }
 

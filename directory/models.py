@@ -18,6 +18,7 @@ from directory import snapshot
 from directory.emails import email_key
 from directory.ldap.models import LdapServer, Pull
 from directory.time_zones import by_day, day_in, validate_time_zone
+from directory.uploads import Upload, UploadPage
 
 __all__ = [
     "Conflict",
@@ -31,6 +32,8 @@ __all__ = [
     "Pull",
     "Revision",
     "Source",
+    "Upload",
+    "UploadPage",
     "snapshot_of",
     "take_snapshot",
 ]

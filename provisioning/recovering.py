@@ -51,10 +51,10 @@ def is_abandoned(job: ProvisioningJob, *, now: datetime) -> bool:
     if job.state != ProvisioningJob.State.RUNNING:
         return False
     silent = job.lease_expires_at is not None and job.lease_expires_at < now
-    return silent or _is_gone(job.holder)
+    return silent or is_gone(job.holder)
 
 
-def _is_gone(holder: str) -> bool:
+def is_gone(holder: str) -> bool:
     """Whether the worker was a process here that has ended. Where that cannot be told, its lease decides."""
     place, number = _place_and_process(holder)
     if place != _place() or not number.isdecimal():

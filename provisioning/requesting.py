@@ -79,7 +79,7 @@ def request_job(
             PersonChange(integration=integration, person=person, job=job, known_at=now) for person in people
         )
     if deliver:
-        _wake(tasks.task_of(job), job_id=job.pk)
+        wake(tasks.task_of(job), job_id=job.pk)
     return job
 
 
@@ -130,7 +130,7 @@ def _may_restore(job: ProvisioningJob, by: User, reason: str, keep_until: date |
         raise Refused(f"{job} is {job.get_state_display().lower()}. Wait for its end, or cancel it first.")
 
 
-def _wake(task: Task, **ids: int) -> None:
+def wake(task: Task, **ids: int) -> None:
     """Send a task on commit. The job's row is the truth: without a broker, the clock finds it later."""
 
     def send() -> None:
@@ -173,7 +173,7 @@ def people_changed(people: Collection[int]) -> None:
         directory_changed()
     elif people:
         PersonChange.objects.note(list(Integration.objects.enabled()), people, now=timezone.now())
-        _wake(tasks.start_people_jobs)
+        wake(tasks.start_people_jobs)
 
 
 def request_people_jobs(now: datetime) -> list[ProvisioningJob]:
@@ -191,7 +191,7 @@ def request_people_jobs(now: datetime) -> list[ProvisioningJob]:
                     trigger=ProvisioningJob.Trigger.DIRECTORY,
                 )
                 PersonChange.objects.filter(pk__in=chosen).update(job=job)
-                _wake(tasks.task_of(job), job_id=job.pk)
+                wake(tasks.task_of(job), job_id=job.pk)
                 jobs.append(job)
     return jobs
 
@@ -211,7 +211,7 @@ def _who_is_next(integration: Integration, *, now: datetime) -> list[int]:
     if by_person:
         PersonChange.objects.filter(pk__in=by_person.values()).delete()
         integration.await_change(now=now)
-        _wake(tasks.start_due_syncs)
+        wake(tasks.start_due_syncs)
     return []
 
 
@@ -219,7 +219,7 @@ def directory_changed() -> None:
     """Let every enabled integration await a sync, and wake a worker when the change is committed."""
     for integration in Integration.objects.enabled():
         integration.await_change(now=timezone.now())
-    _wake(tasks.start_due_syncs)
+    wake(tasks.start_due_syncs)
 
 
 def approve(
@@ -246,7 +246,7 @@ def approve(
         raise AlreadyRunning(job.integration.jobs.live().filter(scope=job.scope).first()) from error
     job.refresh_from_db()
     if deliver and job.state == ProvisioningJob.State.QUEUED:
-        _wake(tasks.task_of(job), job_id=job.pk)
+        wake(tasks.task_of(job), job_id=job.pk)
 
 
 def _override(
@@ -358,7 +358,7 @@ def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True
         raise Refused(f"{job} is no longer held as it was shown; look again.")
     job.refresh_from_db()
     if deliver:
-        _wake(tasks.task_of(job), job_id=job.pk)
+        wake(tasks.task_of(job), job_id=job.pk)
 
 
 def _moment(at: datetime | None) -> str:

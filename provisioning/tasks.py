@@ -5,8 +5,9 @@ from datetime import timedelta
 from celery import Task, shared_task
 from django.utils import timezone
 
+from directory.models import Upload
 from integrations.models import Rotation
-from provisioning import dates, pulling, reconciliation, recovering, requesting, rotating
+from provisioning import dates, pulling, reconciliation, recovering, requesting, rotating, uploads
 from provisioning.models import ProvisioningJob
 
 UNDELIVERED_AFTER = 30.0
@@ -55,6 +56,20 @@ def start_due_pulls() -> None:
 @shared_task
 def pull_source(*, server_id: int) -> None:
     pulling.pull_if_due(server_id)
+
+
+@shared_task
+def pick_up_uploads() -> None:
+    """Uploaded files whose message was lost or whose worker died; what nobody imports is forgotten."""
+    now = timezone.now()
+    Upload.objects.forget_old(now=now)
+    for upload_id in uploads.lost(now=now):
+        go_on_with_upload.delay(upload_id=upload_id)
+
+
+@shared_task
+def go_on_with_upload(*, upload_id: int) -> None:
+    uploads.go_on(upload_id)
 
 
 @shared_task

@@ -38,7 +38,7 @@ from directory.admin import why
 from directory.admin.forecast import forecast
 from directory.admin.past import by_hand, history_page, lines_of
 from directory.admin.people_export import CSV, XLSX, exported
-from directory.admin.people_import import import_page
+from directory.admin.people_import import import_page, upload_page
 from directory.emails import email_key
 from directory.models import EmailTaken, Group, Person, PersonEmail, Source
 from directory.scim.models import UserRecord
@@ -361,6 +361,7 @@ class PersonAdmin(WithExport):
             button("deactivate", self.deactivate_one, "deactivate"),
             button("preview/<int:integration_pk>", why.preview, "preview"),
             button("sync/<int:integration_pk>", why.sync, "sync"),
+            path("import/<int:pk>/", self.admin_site.admin_view(self.upload), name="directory_upload_page"),
             *super().get_urls(),
         ]
 
@@ -370,6 +371,11 @@ class PersonAdmin(WithExport):
     @action(description="Import people", url_path="import", permissions=["import_people"], icon="upload")
     def import_people(self, request: HttpRequest) -> HttpResponse:
         return import_page(self, request)
+
+    def upload(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_import_people_permission(request):
+            raise PermissionDenied
+        return upload_page(self, request, pk)
 
 
 def _standing(person: Person, now: datetime) -> tuple[str, str]:

@@ -1,17 +1,12 @@
 """The import page: a file is uploaded, its whole plan is shown, and that plan is applied.
 
-Between the two steps the file travels in the page itself, signed: any web process can take the second
-step, and nothing about people lies around on the server when it is never taken.
+A worker does both, so that no request waits for a large file; the page shows how far it is.
 """
 
-import base64
-import zlib
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core import signing
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -20,141 +15,92 @@ from django.utils import timezone
 
 from cakewalk.site import signed_in
 from cakewalk.theme import ModelAdmin, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
-from directory import importing
 from directory.admin.past import shown
-from directory.importing import Change, ImportPlan, Options
-from directory.models import Source
+from directory.models import Source, Upload, UploadPage
 from directory.people_table import COLUMNS
-from provisioning import requesting
+from directory.tabular import MAX_FILE_BYTES
+from provisioning import uploads
 
-SALT = "directory.import"
-VALID_SECONDS = 3600
-MAX_UPLOAD_BYTES = 10 * 1024 * 1024
-MAX_PACKED = 2_000_000
-"""Below Django's limit for a form, 2.5 MB."""
-TOO_LARGE = "The file is too large for this page. The command import_people takes it."
-SHOWN = 100
-"""How many people of each kind a preview shows before it counts the rest."""
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A file and what it is to do."""
-
-    file: str
-    content: bytes
-    source: str
-    replace: bool
-
-    def options(self, *, allow_drop: bool = False, by: str = "") -> Options:
-        return Options(self.source, self.replace, allow_drop, by=by)
-
-    def packed(self, *, user: int, digest: str) -> str:
-        """For the hidden field of the preview: this file, this plan, this user."""
-        content = base64.b64encode(zlib.compress(self.content)).decode("ascii")
-        document = [user, digest, self.file, self.source, self.replace, content]
-        return signing.dumps(document, salt=SALT, compress=True)
-
-    @classmethod
-    def unpacked(cls, packed: str, *, user: int) -> "tuple[Upload, str]":
-        """The upload and the digest of its plan. Raises signing.BadSignature."""
-        owner, digest, file, source, replace, content = signing.loads(
-            packed, salt=SALT, max_age=VALID_SECONDS
-        )
-        if owner != user:
-            raise signing.BadSignature("It was uploaded by somebody else.")
-        return cls(file, zlib.decompress(base64.b64decode(content)), source, replace), digest
+Part = UploadPage.Part
+State = Upload.State
+TONES = {Part.ERRORS: "danger", Part.ADDED: "success", Part.CHANGED: "info", Part.DEACTIVATED: "danger"}
+NOT_THERE = "This preview is no longer there, and nothing was imported. Upload the file again."
+NO_LONGER = (
+    "Nothing was imported just now: it is being imported already, or this is no longer what was shown."
+)
 
 
 class UploadForm(forms.Form):
-    file = forms.FileField(allow_empty_file=True)
-    source = forms.CharField(
-        max_length=100, initial="file", widget=UnfoldAdminTextInputWidget({"list": "sources"})
-    )
+    file = forms.FileField(allow_empty_file=True, max_length=255)
+    source = forms.CharField(max_length=100, widget=UnfoldAdminTextInputWidget({"list": "sources"}))
     replace = forms.BooleanField(required=False, widget=UnfoldBooleanWidget())
 
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
-        if file.size > MAX_UPLOAD_BYTES:
-            raise forms.ValidationError(TOO_LARGE)
+        if file.size > MAX_FILE_BYTES:
+            raise forms.ValidationError(f"The file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
         return file
-
-    def upload(self) -> Upload:
-        given = self.cleaned_data
-        return Upload(given["file"].name, given["file"].read(), given["source"], given["replace"])
 
 
 def import_page(people_admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
-    if "packed" in request.POST:
-        return _confirm(people_admin, request)
-    form = UploadForm(request.POST, request.FILES) if request.method == "POST" else UploadForm()
+    files = list(Source.objects.filter(kind=Source.Kind.FILE).order_by("name").values_list("name", flat=True))
+    first = {"source": files[0] if len(files) == 1 else "file"}
+    posted = request.method == "POST"
+    form = UploadForm(request.POST, request.FILES) if posted else UploadForm(initial=first)
     if form.is_valid():
-        upload = form.upload()
-        preview = _preview(people_admin, request, upload)
-        if preview is not None:
-            return preview
-        form.add_error("file", TOO_LARGE)
-    files = Source.objects.filter(kind=Source.Kind.FILE).order_by("name")
-    context = {"form": form, "columns": list(COLUMNS), "sources": files.values_list("name", flat=True)}
+        return redirect("admin:directory_upload_page", _take(request, form.cleaned_data).pk)
+    context = {"form": form, "columns": list(COLUMNS), "sources": files}
     return _page(people_admin, request, "directory/import.html", context)
 
 
-def _preview(people_admin: ModelAdmin, request: HttpRequest, upload: Upload) -> HttpResponse | None:
-    """What the file would do; None when it is too large to be carried along."""
-    plan = importing.preview(upload.file, upload.content, upload.options(), now=timezone.now())
-    importing.note_conflicts(plan, now=timezone.now())  # the attempt ends here
-    packed = upload.packed(user=_user(request), digest=plan.digest)
-    if len(packed) > MAX_PACKED:
-        return None
-    context = {
-        "plan": plan,
-        "packed": packed,
-        "replace": upload.replace,
-        "errors": plan.errors[:SHOWN],
-        "more_errors": len(plan.errors) - SHOWN,
-        "parts": [
-            _part("Added", "success", plan.added),
-            _part("Changed", "info", plan.changed),
-            _part("Deactivated", "danger", plan.deactivated),
-        ],
-    }
-    return _page(people_admin, request, "directory/import_preview.html", context)
-
-
-def _confirm(people_admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
-    try:
-        upload, digest = Upload.unpacked(request.POST["packed"], user=_user(request))
-    except signing.BadSignature:
-        messages.error(
-            request, "This preview is no longer valid, and nothing was imported. Upload the file again."
+def _take(request: HttpRequest, given: dict[str, Any]) -> Upload:
+    with transaction.atomic():
+        upload = Upload.objects.create(
+            asked_by=signed_in(request),
+            file=given["file"].name,
+            packed=Upload.pack(given["file"].read()),
+            source_name=given["source"],
+            replace=given["replace"],
+            stepped_at=timezone.now(),
         )
+        uploads.send(upload)
+    return upload
+
+
+def upload_page(people_admin: ModelAdmin, request: HttpRequest, pk: int) -> HttpResponse:
+    """What it would change, and the button that imports just that; or how far it is; or what came of it."""
+    upload = Upload.objects.defer("packed").filter(pk=pk).first()
+    if upload is None:
+        messages.error(request, NOT_THERE)
         return redirect("admin:directory_person_import_people")
-    options = upload.options(allow_drop="allow_drop" in request.POST, by=signed_in(request).get_username())
-    try:
-        with transaction.atomic():
-            plan = importing.import_people(
-                upload.file, upload.content, options, now=timezone.now(), digest=digest
-            )
-            requesting.people_changed(plan.people)
-    except importing.DirectoryChanged as changed:
-        messages.warning(request, f"Nothing was imported. {changed}")
-        return _preview(people_admin, request, upload) or redirect("admin:directory_person_import_people")
-    if not plan.applied:
+    if request.method == "POST":
+        _confirm(request, upload)
+        return redirect("admin:directory_upload_page", pk)
+    numbers = upload.summary
+    told = [part for part in Part if upload.state == State.SHOWN and numbers[part]]
+    context = {
+        "upload": upload,
+        "live": upload.state in Upload.LIVE,
+        "took": (upload.stepped_at, timezone.now()),
+        "percent": round(upload.share * 100),
+        "changes": sum(numbers.get(part, 0) for part in (Part.ADDED, Part.CHANGED, Part.DEACTIVATED)),
+        "said": uploads.said(upload) if upload.state == State.DONE else "",
+        "parts": [_part(upload, part, request) for part in told],
+    }
+    return _page(people_admin, request, "directory/upload.html", context)
+
+
+def _confirm(request: HttpRequest, upload: Upload) -> None:
+    allow_drop = "allow_drop" in request.POST
+    if upload.summary.get("refusal") and not allow_drop:
         messages.error(request, "Nothing was imported. Allow the drop, or upload a repaired file.")
-        return _preview(people_admin, request, upload) or redirect("admin:directory_person_import_people")
-    _say_what_was_done(people_admin, request, plan)
-    return redirect("admin:directory_person_changelist")
-
-
-def _say_what_was_done(people_admin: ModelAdmin, request: HttpRequest, plan: ImportPlan) -> None:
-    done = (
-        f"Imported {plan.file}: {len(plan.added)} added, {len(plan.changed)} changed, "
-        f"{len(plan.deactivated)} deactivated, {plan.unchanged} unchanged."
-    )
-    people_admin.log_change(request, Source.objects.get(name=plan.options.source), done)
-    if plan.changes:
-        done += " A sync is due for every enabled integration."
-    messages.success(request, done)
+        return
+    digest = request.POST.get("digest", "")
+    with transaction.atomic():
+        if upload.ask(by=signed_in(request), digest=digest, allow_drop=allow_drop, now=timezone.now()):
+            uploads.send(upload)
+        else:
+            messages.warning(request, NO_LONGER)
 
 
 def _page(
@@ -165,28 +111,34 @@ def _page(
     return TemplateResponse(request, template, shared | context)
 
 
-def _user(request: HttpRequest) -> int:
-    return int(request.user.pk or 0)
-
-
-def _part(title: str, tone: str, changes: list[Change]) -> dict[str, Any]:
+def _part(upload: Upload, part: UploadPage.Part, request: HttpRequest) -> dict[str, Any]:
+    """Of the whole, one page, which the address names."""
+    number, last = upload.summary[part], -(-upload.summary[part] // uploads.PER_PAGE)
+    asked = request.GET.get(part, "1")
+    place = min(int(asked), last) if asked.isdecimal() and asked != "0" else 1
+    page = upload.pages.filter(part=part, number=place).first()
+    lines = page.lines if page else []
     return {
-        "title": title,
-        "tone": tone,
-        "number": len(changes),
-        "more": len(changes) - SHOWN,
-        "lines": [_line(change) for change in changes[:SHOWN]],
+        "name": part.value,
+        "title": part.label,
+        "tone": TONES[part],
+        "number": number,
+        "page": place,
+        "last": last,
+        "before": place - 1,
+        "after": place + 1 if place < last else 0,
+        "lines": lines if part == Part.ERRORS else [_line(line) for line in lines],
     }
 
 
-def _line(change: Change) -> dict[str, Any]:
+def _line(line: dict[str, Any]) -> dict[str, Any]:
     return {
-        "email": change.before.get("email") or change.after["email"],
-        "rows": ", ".join(map(str, change.rows)),
+        "email": line["was"] or line["email"],
+        "rows": ", ".join(map(str, line["rows"])),
         "fields": [
             {"name": column.replace("_", " "), "before": shown(old), "after": shown(new)}
-            for column, old, new in change.fields
-            if change.before or column != "email"
+            for column, (old, new) in line["fields"].items()
+            if line["was"] or column != "email"
         ],
-        "is_new": not change.before,
+        "is_new": not line["was"],
     }

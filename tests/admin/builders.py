@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from cakewalk.encryption import Secret
 from cakewalk.models import User
-from directory.models import Conflict, Group, LdapServer, Membership, PersonEmail, Pull, Source
+from directory.models import Conflict, Group, LdapServer, Membership, PersonEmail, Pull, Source, Upload
 from integrations.models import Integration
+from provisioning import uploads
 from provisioning.history import digest_of
 from provisioning.models import (
     AccessRule,
@@ -30,7 +31,7 @@ from provisioning.models import (
     ProvisioningJob,
     RuleGrant,
 )
-from tests.directory.builders import NOW, person, source
+from tests.directory.builders import NOW, csv_file, person, source
 
 State = ProvisioningJob.State
 
@@ -200,6 +201,18 @@ def of_state(state: str) -> dict[str, Any]:
     return {"preview": True} if state == State.SUCCEEDED else {}
 
 
+def upload(*lines: str, asked_by: User, **typed: Any) -> Upload:
+    """A file whose preview is shown."""
+    made = Upload.objects.create(
+        **{"file": "people.csv", "source_name": "file", "replace": False, "asked_by": asked_by} | typed,
+        packed=Upload.pack(csv_file(*lines)),
+        stepped_at=timezone.now(),
+    )
+    uploads.go_on(made.pk)
+    made.refresh_from_db()
+    return made
+
+
 @dataclass
 class Company:
     """Something on every page. `rows`: the row whose own pages are looked at, by `app_model`."""
@@ -245,6 +258,7 @@ class Company:
             "directory_group": engineering,
             "directory_ldapserver": ldap_server("corp"),
             "directory_person": ada,
+            "an upload": upload("email,name", "new@example.org,New", asked_by=chief),
             "directory_source": ada.source,
             "integrations_integration": self.acme,
             "provisioning_accessrule": by_rule,

@@ -61,6 +61,7 @@ SHOWN_TO = {
     "admin:directory_source_history": READERS,
     "admin:directory_source_revoke": NONE,
     "admin:directory_source_rotate": NONE,
+    "admin:directory_upload_page": OPERATORS,
     "admin:index": STAFF,
     "admin:integrations_integration_add": NONE,
     "admin:integrations_integration_change": READERS,

@@ -7,13 +7,10 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group as Role
-from django.core import signing
-from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from directory.admin.people_import import SALT, VALID_SECONDS
 from directory.models import Person
 from integrations.connectors.openai.simulator import Simulator
 from integrations.models import Integration
@@ -22,7 +19,7 @@ from tests.admin.browser import Typed, as_shown, forms, said
 from tests.admin.builders import Company, integration, mark, rule
 from tests.admin.deeds import everything
 from tests.admin.roles import AUDITOR, OPERATOR, SUPERUSER
-from tests.directory.builders import csv_file, directory, person
+from tests.directory.builders import directory, person
 
 pytestmark = pytest.mark.django_db
 
@@ -469,136 +466,6 @@ def test_a_key_that_no_longer_works_enables_nothing(company: Company, operator: 
     [sentence] = said(answer)
     assert sentence.startswith("Idle is not enabled. ")
     assert everything() == before
-
-
-# -- importing people
-
-
-IMPORT = "/admin/directory/person/import/"
-
-
-def uploaded(client: Client, *lines: str, name: str = "people.csv", **typed: str) -> Any:
-    return client.post(
-        IMPORT, {"file": SimpleUploadedFile(name, csv_file(*lines)), "source": "file", **typed}
-    )
-
-
-def confirmation(preview: Any) -> Typed:
-    """What the preview's button sends."""
-    [form] = [form for form in forms(preview).values() if "packed" in form]
-    return form
-
-
-def test_a_file_is_shown_first_and_then_imported(operator: Client) -> None:
-    before = everything()
-    preview = uploaded(operator, "email,name,groups", "ada@example.org,Ada,engineering")
-    assert everything() == before
-    assert "Import these 1 change" in preview.content.decode()
-
-    answer = operator.post(IMPORT, confirmation(preview))
-
-    assert said(answer) == [
-        "Imported people.csv: 1 added, 0 changed, 0 deactivated, 0 unchanged. "
-        "A sync is due for every enabled integration."
-    ]
-    assert list(directory()) == ["ada@example.org"]
-
-
-def test_a_broken_file_names_the_row_and_offers_no_import(operator: Client) -> None:
-    before = everything()
-
-    preview = uploaded(operator, "email,start_date", "nobody,2026-01-01", "ada@example.org,soon")
-
-    rows = [(problem.row, problem.column) for problem in preview.context["errors"]]
-    assert rows == [(2, "email"), (3, "start_date")]
-    assert not any("packed" in form for form in forms(preview).values())
-    assert everything() == before
-
-
-@pytest.mark.parametrize(
-    ("typed", "found"),
-    [
-        ({"source": "hr"}, {"file": ["This field is required."]}),
-        (
-            {"source": "x" * 101, "file": SimpleUploadedFile("people.csv", b"email")},
-            {"source": ["Ensure this value has at most 100 characters (it has 101)."]},
-        ),
-    ],
-)
-def test_an_upload_that_lacks_something_says_what(
-    operator: Client, typed: Typed, found: dict[str, list[str]]
-) -> None:
-    answer = operator.post(IMPORT, typed | {"replace": "on"})
-
-    assert told(answer) == found
-    assert all(sentence in answer.content.decode() for sentences in found.values() for sentence in sentences)
-    [shown] = [form for form in forms(answer).values() if "source" in form]
-    assert (shown["source"], shown["replace"]) == ([typed["source"]], ["on"])
-
-
-def refused_preview(client: Client, packed: str) -> None:
-    before = everything()
-    answer = client.post(IMPORT, {"packed": packed})
-    assert said(answer) == [
-        "This preview is no longer valid, and nothing was imported. Upload the file again."
-    ]
-    assert answer["Location"] == IMPORT
-    assert everything() == before
-
-
-def test_a_preview_that_was_altered_imports_nothing(operator: Client) -> None:
-    [packed] = confirmation(uploaded(operator, "email", "ada@example.org"))["packed"]
-
-    refused_preview(operator, packed[:-1] + ("a" if packed[-1] != "a" else "b"))
-
-
-@pytest.mark.parametrize("packed", ["", "x", "a:b:c", "ü"])
-def test_what_is_no_preview_at_all_imports_nothing(operator: Client, packed: str) -> None:
-    refused_preview(operator, packed)
-
-
-def test_the_preview_of_somebody_else_imports_nothing(operator: Client, clients: dict[str, Client]) -> None:
-    [packed] = confirmation(uploaded(clients[SUPERUSER], "email", "ada@example.org"))["packed"]
-
-    refused_preview(operator, packed)
-
-
-def test_a_preview_lasts_an_hour(operator: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    [packed] = confirmation(uploaded(operator, "email", "ada@example.org"))["packed"]
-    contents = signing.loads(packed, salt=SALT)
-    signer = signing.TimestampSigner(salt=SALT)
-    hour_ago = int(timezone.now().timestamp()) - VALID_SECONDS - 1
-    monkeypatch.setattr(signer, "timestamp", lambda: signing.b62_encode(hour_ago))
-
-    refused_preview(operator, signer.sign_object(contents, compress=True))
-
-
-def test_a_directory_that_changed_since_the_preview_is_shown_again(operator: Client) -> None:
-    typed = confirmation(uploaded(operator, "email,name", "ada@example.org,Ada"))
-    person("ada@example.org", name="Somebody")
-    before = everything()
-
-    answer = operator.post(IMPORT, typed)
-
-    assert "The directory changed since the preview." in answer.content.decode()
-    assert everything() == before
-
-    operator.post(IMPORT, confirmation(answer))
-    assert directory()["ada@example.org"]["name"] == "Ada"
-
-
-def test_a_file_that_drops_many_is_imported_only_when_a_person_says_so(operator: Client) -> None:
-    for place in range(10):
-        person(f"p{place}@example.org")
-    typed = confirmation(uploaded(operator, "email", "p0@example.org", replace="on"))
-    before = everything()
-
-    answer = operator.post(IMPORT, typed)
-    assert said(answer) == ["Nothing was imported. Allow the drop, or upload a repaired file."]
-    assert everything() == before
-
-    operator.post(IMPORT, typed | {"allow_drop": "yes"})
-    assert Person.objects.filter(active=True).count() == 1
 
 
 # -- users and roles
