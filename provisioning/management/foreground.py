@@ -118,10 +118,12 @@ def headline(document: dict[str, Any]) -> str:
     what = "preview" if document["preview"] else "sync"
     if document["restores"]:
         what = f"restore of job {document['restores']}"
-    whose = " for some people" if document["scope"] == ProvisioningJob.Scope.PEOPLE else ""
+    where = document["integration"]
+    if document["scope"] == ProvisioningJob.Scope.PEOPLE:
+        where += " for some people"
     counted = ", ".join(f"{number} {name}" for name, number in document["counts"].items() if number)
     state = document["state"].replace("_", " ")
-    return f"Job {document['job']}, {what} of {document['integration']}{whose}: {state}; {counted or 'nothing to do'}."
+    return f"Job {document['job']}, {what} of {where}: {state}; {counted or 'nothing to do'}."
 
 
 def _line(action: dict[str, Any]) -> str:
