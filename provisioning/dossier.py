@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Lower
+from django.db.models.functions import Coalesce, Lower
 from django.utils import timezone
 
 from directory import snapshot
 from directory.emails import email_key
-from directory.models import Person
+from directory.models import Person, PersonEmail
 from integrations.catalog import connector_class
 from integrations.connectors.base import AccountState, Entitlement
 from integrations.models import Credential, Integration
@@ -99,7 +99,7 @@ def chapters(person: Person, *, gone: str, now: datetime) -> list[Chapter]:
         ),
         entitlements=_by_integration(_entitlements(rows)),
         marks=_by_integration(_marks(value, rows)),
-        owners=_by_integration(_owners({integration.kind for integration in integrations})),
+        owners=_by_integration(_owners(rows)),
         key_owners=dict(Credential.objects.values_list("integration_id", "owner_id")),
         put_off=_put_off(person, rows, now=now),
     )
@@ -145,6 +145,9 @@ def _with_landmarks(integrations: QuerySet[Integration], person: Person) -> Quer
     about = Action.objects.filter(job__integration=OuterRef("pk"), person=person, job__preview=False)
     jobs = ProvisioningJob.objects.filter(integration=OuterRef("pk"))
     read = jobs.filter(planned_at__isnull=False, scope=ProvisioningJob.Scope.EVERYONE)
+    present = (
+        Account.objects.filter(integration=OuterRef("pk"), gone_at=None).order_by().values("integration")
+    )
     ended = jobs.exclude(state__in=(*ProvisioningJob.LIVE, State.CANCELLED))
     return integrations.annotate(
         last_action_id=Subquery(about.filter(proposed=False).order_by("-pk").values("pk")[:1]),
@@ -152,7 +155,7 @@ def _with_landmarks(integrations: QuerySet[Integration], person: Person) -> Quer
         read_since=Subquery(read.order_by("-planned_at").values("started_at")[:1]),
         ended_id=Subquery(ended.order_by("-pk").values("pk")[:1]),
         carried_out=Exists(history.carried_out().filter(integration=OuterRef("pk"))),
-        present_accounts=Count("accounts", filter=Q(accounts__gone_at=None)),
+        present_accounts=Coalesce(Subquery(present.annotate(number=Count("pk")).values("number")), 0),
     )
 
 
@@ -160,18 +163,22 @@ def _accounts(person: Person, value: snapshot.Person) -> list[Account]:
     """Theirs, present and gone; those that have one of their addresses; and the one that may be theirs."""
     written = {row.address.lower() for row in person.addresses.all()} | set(value.keys)
     fit = Q(lower_email__in=written, gone_at=None)
-    told = Action.objects.filter(person=person, situation=Situation.ACCEPTED_ELSEWHERE)
-    maybe = Q(situation="accepted_elsewhere", gone_at=None, remote_id__in=told.values("account_id"))
-    found = Account.objects.annotate(lower_email=Lower("email")).filter(Q(person=person) | fit | maybe)
+    told = Action.objects.filter(person=person, situation=Situation.ACCEPTED_ELSEWHERE).order_by()
+    theirs = Q(person=person) | fit
+    if ids := set(told.values_list("account_id", flat=True)):
+        theirs |= Q(situation="accepted_elsewhere", gone_at=None, remote_id__in=ids)
+    found = Account.objects.annotate(lower_email=Lower("email")).filter(theirs)
     return list(found.select_related("person", "integration").order_by("pk"))
 
 
 def _others(person: Person, rows: Sequence[Account], *, now: datetime) -> list[snapshot.Person]:
     """Who else one of these accounts may belong to."""
     keys = {email_key(row.email) for row in rows if row.email and row.gone_at is None}
-    linked = {row.person_id for row in rows if row.person_id}
-    fit = Person.objects.filter(Q(addresses__key__in=keys) | Q(pk__in=linked)).exclude(pk=person.pk)
-    return [other.as_value(now) for other in fit.distinct().prefetch_related("groups", "addresses")]
+    holders = PersonEmail.objects.filter(key__in=keys).values_list("person_id", flat=True)
+    ids = {*holders, *(row.person_id for row in rows if row.person_id)} - {person.pk}
+    # Asked for by their ids: to look for both at once would go through the whole directory.
+    others = Person.objects.filter(pk__in=ids).prefetch_related("groups", "addresses")
+    return [other.as_value(now) for other in others] if ids else []
 
 
 def _actions(person: Person, integrations: Iterable[Any]) -> QuerySet[Action]:
@@ -198,12 +205,20 @@ def _marks(value: snapshot.Person, rows: Iterable[Account]) -> QuerySet[Mark]:
     return Mark.objects.filter(key__in=keys).lasting(timezone.localdate())
 
 
-def _owners(kinds: Iterable[str]) -> QuerySet[Account]:
-    owns = Q(pk__in=[])
-    for kind in kinds:
-        owns |= Q(integration__kind=kind, role=connector_class(kind).vocabulary.owner_role)
+def _owners(rows: Iterable[Account]) -> Iterable[Account]:
+    """All owners, where the person is one: else nothing hangs on who they are."""
+    theirs = [row for row in rows if row.role == _owner_role(row.integration)]
+    if not theirs:
+        return []
+    owns = Q()
+    for row in theirs:
+        owns |= Q(integration=row.integration_id, role=row.role)
     present = Account.objects.filter(owns, gone_at=None, state=AccountState.ACTIVE)
     return present.only("integration_id", "remote_id")
+
+
+def _owner_role(integration: Integration) -> str:
+    return connector_class(integration.kind).vocabulary.owner_role
 
 
 def _put_off(person: Person, rows: Iterable[Account], *, now: datetime) -> Mapping[int, str]:
