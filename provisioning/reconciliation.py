@@ -246,7 +246,6 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     owners = drafting.owner_ids(integration, reading, connector.vocabulary)
     credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
     limits = drafting.limits(integration)
-    keep_alive.now("Storing the plan")
     with transaction.atomic():
         # From here on the integration's other job waits: what this plan takes counts for the limits of that.
         Integration.objects.lock(integration.pk)
@@ -263,6 +262,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         )
         verdict = assess(plan.decided, facts, limits)
         in_numbers = plan.writes and vanished_in_numbers(facts, limits)
+        keep_alive.now("Storing the plan")
         missed = () if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished
         changes = _remember(job, reading, matches, plan, missed=missed, outdated=outdated)
         store(job, plan, verdict, reading, changes, directory)

@@ -17,7 +17,8 @@ def settle_with_earlier_plans(job: ProvisioningJob) -> None:
     cancelled = Action.objects.filter(
         job__integration=job.integration, job__state=ProvisioningJob.State.CANCELLED
     )
-    cancelled.answerless().close_unknown(now=timezone.now())
+    if job.read["whole"]:
+        cancelled.answerless().close_unknown(now=timezone.now())
     for earlier in history.plans_awaiting_approval(job.integration):
         if earlier.has_expired(now=timezone.now()):
             earlier.expire(now=timezone.now())
