@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from provisioning import applying, reconciliation, requesting, wording
+from provisioning import applying, drafting, reconciliation, requesting, wording
 from provisioning.actions import Kind
 from provisioning.models import Action, ProvisioningJob
 from tests.provisioning.test_interruptions import OPEN, invited, joiners
@@ -43,15 +43,17 @@ def cancelled_at(world: World, progress: str) -> tuple[ProvisioningJob, str]:
     return job, said
 
 
-def before(monkeypatch: pytest.MonkeyPatch, step: str, then: Callable[[], object]) -> None:
+def before(
+    monkeypatch: pytest.MonkeyPatch, step: str, then: Callable[[], object], *, of: Any = reconciliation
+) -> None:
     """Something happens just before a step of the whole story."""
-    really = getattr(reconciliation, step)
+    really = getattr(of, step)
 
     def called(*args: Any, **named: Any) -> Any:
         then()
         return really(*args, **named)
 
-    monkeypatch.setattr(reconciliation, step, called)
+    monkeypatch.setattr(of, step, called)
 
 
 def test_a_queued_job_is_cancelled_before_anything_is_planned(world: World) -> None:
@@ -70,14 +72,14 @@ def test_a_job_is_cancelled_while_it_reads(world: World) -> None:
     assert (job.state, job.actions.count(), world.writes()) == ("cancelled", 0, [])
 
 
-@pytest.mark.parametrize("step", ["match", "assess"])
+@pytest.mark.parametrize(("of", "step"), [(reconciliation, "match"), (drafting, "limits")])
 def test_a_job_is_cancelled_while_it_plans_and_checks(
-    world: World, monkeypatch: pytest.MonkeyPatch, step: str
+    world: World, monkeypatch: pytest.MonkeyPatch, of: Any, step: str
 ) -> None:
     joiners(world, 2)
     job = requesting.request_job(world.integration, deliver=False)
     told: list[str] = []
-    before(monkeypatch, step, lambda: told.append(cancel(job)))
+    before(monkeypatch, step, lambda: told.append(cancel(job)), of=of)
     reconciliation.run(job.pk)
     job.refresh_from_db()
     assert told == ["No plan had been made yet: nothing was changed."]
