@@ -1,7 +1,8 @@
 """After a removal: what the account leaves behind is listed, and revoked or reported as the settings say.
 
 It follows the removal, which must not wait for it, and has a plan of its own: further lines of the same job,
-stored before the first call. An account that could not be swept is swept by the next job.
+stored before the first call. An account that could not be swept is swept by the next job. It reads all keys
+there are, so that the list of keys that people see is as new.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ from integrations.connectors.base import (
     Unattended,
 )
 from integrations.models import Integration
-from provisioning import accounts, applying, history
+from provisioning import accounts, applying, history, keys
 from provisioning.actions import Action, Kind, Situation
 from provisioning.applying import KeepAlive, Trouble
 from provisioning.models import Account, ProvisioningJob
@@ -38,13 +39,15 @@ def sweep(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> 
     if not owed:
         return None
     keep_alive.now(f"Looking for keys that {len(owed)} removed accounts left behind")
-    listed = len(connector.listings)
+    listed, began = len(connector.listings), timezone.now()
     try:
         owners = accounts.known_owners(job.integration, connector.vocabulary.owner_role)
-        residue = connector.fetch_residue([account.remote_id for account in owed], owners)
+        found = connector.fetch_keys(owners)
     except ConnectorError as error:
         return _not_swept(job, error)
+    residue = found.left_by([account.remote_id for account in owed])
     with transaction.atomic():
+        keys.remember(job.integration, found, began=began, now=timezone.now())
         append(job, [*_lines(job, owed, residue)])
         job.swept = {
             "accounts": [account.remote_id for account in owed],

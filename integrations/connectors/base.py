@@ -152,17 +152,6 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """Every key and machine of these `kinds`. `unread`: a sentence for each kind that the credential may not
-    read, so that nothing is known of it.
-    """
-
-    keys: tuple[Key, ...]
-    kinds: frozenset[str]
-    unread: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
 class Unattended:
     """Service accounts in a place where no person is left but those who are in every place."""
 
@@ -179,6 +168,29 @@ class Residue:
     keys: tuple[Key, ...] = ()
     unattended: tuple[Unattended, ...] = ()
     unread: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """Every key and machine of these `kinds`. `unread`: a sentence for each kind that the credential may not
+    read, so that nothing is known of it.
+    """
+
+    keys: tuple[Key, ...]
+    kinds: frozenset[str]
+    unread: tuple[str, ...] = ()
+
+    def left_by(self, account_ids: Collection[str]) -> Residue:
+        """Never the credential in use."""
+        theirs = tuple(
+            key for key in self.keys if key.owner_id in account_ids and not (key.is_ours or key.of_machine)
+        )
+        alone: dict[str, list[str]] = {}
+        for key in self.keys:
+            if key.unattended:
+                alone.setdefault(key.place, []).append(key.name)
+        unattended = tuple(Unattended(place, tuple(names)) for place, names in alone.items())
+        return Residue(theirs, unattended, self.unread)
 
 
 class EventKind(StrEnum):
@@ -464,17 +476,10 @@ class Connector(ABC):
         """Whose the credential is, how old, and until when; what the remote does not tell is `unknown`."""
 
     @abstractmethod
-    def fetch_residue(self, account_ids: Collection[str], owners: Collection[str]) -> Residue:
-        """The keys of these accounts, which may have ended, and service accounts that nobody attends to.
-
-        `owners`: the accounts of the highest role, who are in every place and attend to none. Never
-        the credential in use. A list that the credential may not read is `unread` and raises nothing.
-        """
-
-    @abstractmethod
     def fetch_keys(self, owners: Collection[str]) -> Keys:
-        """Every key and every account of a machine, the credential in use too. `owners`: as above. A kind
-        that the credential may not read is `unread` and raises nothing.
+        """Every key and every account of a machine, the credential in use too. `owners`: the accounts of the
+        highest role, who are in every place and attend to none. A kind that the credential may not read is
+        `unread` and raises nothing.
         """
 
     @abstractmethod

@@ -74,6 +74,8 @@ APPLYING = tuple(
 )
 SWEEPING = (
     _once("before the sweep", "before", "provisioning.sweeping:sweep"),
+    _once("while keys are listed", "before", "provisioning.keys:remember"),
+    _once("while the list of keys is stored", "after", "provisioning.keys:remember"),
     _once("while the sweep's plan is stored", "after", "provisioning.storing:append"),
     Moment("between `started` and the call: revoke_key", (written(11),)),
     Moment("during the call: revoke_key", (in_the_air(11),)),
@@ -95,8 +97,6 @@ ENDING = (
         "integrations.connectors.openai.client:OpenAIClient.list_audit_logs",
     ),
     _once("after the audit log has told", "after", "provisioning.corroborating:corroborate"),
-    _once("while keys are listed", "before", "provisioning.keys:remember"),
-    _once("while the list of keys is stored", "after", "provisioning.keys:remember"),
     _once("while the end is written", "after", f"{JOB}._leave_nothing_open"),
     _once("after the end", "after", f"{JOB}.finish"),
 )

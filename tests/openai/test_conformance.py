@@ -198,7 +198,7 @@ def _read(connector: OpenAIConnector, project_id: str, group_id: str, user_id: s
     assert connector.fetch_grant(user_id, "project role", in_search[0].id)
     connector.fetch_credential_facts()
     connector.fetch_events(datetime(2026, 1, 1, tzinfo=UTC), ["group"])
-    for key in connector.fetch_residue([user_id], []).keys[-2:]:
+    for key in connector.fetch_keys([]).left_by([user_id]).keys[-2:]:
         again = connector.fetch_key(key.id)
         assert again is not None
         assert (again.id, again.owner_id) == (key.id, user_id)
@@ -224,7 +224,7 @@ def _write(connector: OpenAIConnector, project_id: str, group_id: str, user_id: 
     connector.revoke(user_id, "group", group_id)
     connector.change_role(user_id, "owner")
     connector.change_role(user_id, "reader")
-    for key in connector.fetch_residue([user_id], []).keys[-2:]:
+    for key in connector.fetch_keys([]).left_by([user_id]).keys[-2:]:
         connector.revoke_key(key.id)
         connector.revoke_key(key.id)
     connector.remove(user_id)

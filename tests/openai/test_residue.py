@@ -22,7 +22,7 @@ def test_keys_are_found_in_every_project_even_after_the_owner_lost_it(organizati
     organization.add_project_key(archived.id, leaver.id, "in Old")
     organization.archive_project(archived.id)
 
-    found = connector.fetch_residue([leaver.id], [])
+    found = connector.fetch_keys([]).left_by([leaver.id])
 
     assert [(key.id, key.name, key.place) for key in found.keys] == [
         (f"{key.project_id}/{key.id}", key.name, f"the project {name}")
@@ -35,7 +35,7 @@ def test_admin_keys_are_found_but_never_the_one_in_use(organization, connector, 
     theirs = organization.create_admin_key("Reports", leaver.id)
     founder = organization.owner_of(organization.admin_key)
 
-    [key] = connector.fetch_residue([leaver.id, founder], []).keys[-1:]
+    [key] = connector.fetch_keys([]).left_by([leaver.id, founder]).keys[-1:]
 
     assert (key.kind, key.id, key.name) == ("admin key", theirs.id, "Reports")
     assert connector.fetch_key(theirs.id) == key
@@ -64,7 +64,7 @@ def test_a_project_with_service_accounts_and_nobody_but_owners_is_unattended(org
     organization.give_project(attended.id, organization.add_member("alan@example.org"), "member")
     owners = [user.id for user in organization.users.values() if user.is_owner]
 
-    found = connector.fetch_residue([leaver.id], owners)
+    found = connector.fetch_keys(owners).left_by([leaver.id])
 
     assert found.unattended == (Unattended("the project Alone", ("robot",)),)
 
@@ -85,7 +85,7 @@ def test_what_the_key_may_not_read_is_said_and_the_rest_is_found(
     organization.create_admin_key("Reports", leaver.id)
     simulator.inject(Fault(Kind.FORBIDDEN, path=path, every=True))
 
-    found = connector.fetch_residue([leaver.id], [])
+    found = connector.fetch_keys([]).left_by([leaver.id])
 
     assert [sentence.startswith(says) for sentence in found.unread] == [True]
     assert len(found.keys) == (2 if "Service" in says else 1)
@@ -94,4 +94,4 @@ def test_what_the_key_may_not_read_is_said_and_the_rest_is_found(
 def test_a_list_that_makes_no_sense_shows_nothing(organization, simulator, connector, leaver):
     simulator.inject(Fault(Kind.TRUNCATED, path="/organization/projects/*/api_keys"))
     with pytest.raises(ReadIncomplete):
-        connector.fetch_residue([leaver.id], [])
+        connector.fetch_keys([]).left_by([leaver.id])

@@ -173,6 +173,17 @@ def test_a_key_that_was_revoked_after_a_removal_is_gone_at_once(world: World, se
     assert known() == {"laptop": False, "robot's": True, "robot": True}
 
 
+def test_what_a_sweep_has_read_is_kept_and_not_read_again_the_same_day(world: World, search: Project) -> None:
+    world.dismiss(LEAVER)
+    world.sync()
+    assert sorted(listings(world)) == sorted(
+        f"/v1/organization/projects/{project.id}/api_keys" for project in world.organization.projects.values()
+    )
+    assert known() == {"laptop": True, "robot's": True, "robot": True}
+    assert Key.objects.get(name="robot").unattended
+    assert read_at(world) is not None
+
+
 def test_a_key_that_another_job_revokes_during_the_read_stays_gone(
     world: World, search: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:

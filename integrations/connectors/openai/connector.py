@@ -34,7 +34,6 @@ from integrations.connectors.base import (
     ReadIncomplete,
     Receipt,
     RemoteUnreachable,
-    Residue,
     Vocabulary,
 )
 from integrations.connectors.budget import Budgets
@@ -46,7 +45,6 @@ from integrations.connectors.openai import (
     keys,
     project_groups,
     project_roles,
-    residue,
 )
 from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.parsing import GROUP, HOLDER, MEMBER, PROJECT, PROJECT_ROLE, ROLE, Holder
@@ -209,9 +207,6 @@ class OpenAIConnector(Connector):
         }
         holder = ways[kind](entitlement_id, account_id)
         return Grant(kind, entitlement_id, holder.role) if holder else None
-
-    def fetch_residue(self, account_ids: Collection[str], owners: Collection[str]) -> Residue:
-        return residue.of(self.fetch_keys(owners), account_ids)
 
     def fetch_keys(self, owners: Collection[str]) -> Keys:
         return keys.fetch(self._client, owners, self._is_ours)
