@@ -1,17 +1,21 @@
 """A person's page foresees what the next job decides, whatever has become of them."""
 
 from datetime import timedelta
+from html import unescape
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 
 from directory.admin import why
 from directory.models import Group, Person
-from provisioning import wording
+from provisioning import reconciliation, wording
 from provisioning.dossier import Chapter
-from provisioning.models import Mark
+from provisioning.models import Mark, ProvisioningJob
 from tests.provisioning.world import BOSS, World, held_job
+from tests.scim.builders import ScimClient
 
 DECISIONS = {
     "planned": "Would be done",
@@ -192,8 +196,83 @@ def test_a_new_e_mail_keeps_the_account(motley: World) -> None:
     assert foreseen(serene) == decided(motley, "serene@example.org") == []
 
 
+def test_an_account_that_was_nobodys_is_found_by_its_address(world: World) -> None:
+    world.rule("Staff", group="staff")
+    world.organization.add_member("ada@example.org")
+    world.sync()
+    world.hire("ada@example.org", "staff")
+
+    ada = told(world, "ada@example.org")
+
+    assert ada.explanation.found == "Found by its address; the next job writes that down."
+    assert foreseen(ada) == decided(world, "ada@example.org") == []
+
+
 def test_before_anything_was_read_the_page_says_so(world: World) -> None:
     boss = told(world, BOSS)
 
     assert boss.explanation.found == "Nothing was read there yet."
     assert boss.read_at is None
+
+
+class Reader:
+    """Whoever reads one person's page and presses its buttons."""
+
+    def __init__(self, world: World, person: Person) -> None:
+        self.client = Client()
+        self.client.force_login(world.approver("chief"))
+        self.page = reverse("admin:directory_person_change", args=[person.pk])
+        self.buttons = [person.pk, world.integration.pk]
+
+    def sees(self, *sentences: str) -> None:
+        html = " ".join(unescape(self.client.get(self.page).content.decode()).split())
+        assert [sentence for sentence in sentences if sentence not in html] == []
+
+    def presses(self, button: str) -> ProvisioningJob:
+        """And waits for the job, to whose page that leads."""
+        answer = self.client.post(reverse(f"admin:directory_person_{button}", args=self.buttons))
+        job = ProvisioningJob.objects.latest("pk")
+        assert answer["Location"] == reverse("admin:provisioning_provisioningjob_change", args=[job.pk])
+        reconciliation.run(job.pk)
+        job.refresh_from_db()
+        assert job.state == "succeeded"
+        return job
+
+
+def test_the_story_of_one_person_is_on_their_page_from_joining_to_leaving(world: World) -> None:
+    okta = ScimClient("okta")
+    id = okta.user("ada@example.org", displayName="Ada")["id"]
+    okta.group("staff", id)
+    world.rule("Staff", group="staff")
+    reader = Reader(world, Person.objects.get(public_id=id))
+
+    reader.sees("Nothing was read there yet.", "Invite as reader", "Would be done", "the group staff")
+    reader.presses("sync")
+    reader.sees("an open invite, reader", "They have an open invite, and no membership yet.", ">Done</span>")
+
+    world.organization.accept_invite("ada@example.org")
+    world.sync()
+    okta.patch(f"/Users/{id}", {"op": "replace", "path": "userName", "value": "ada.king@example.org"})
+    reader.sees(
+        "Nothing to do: the account is as the rules say.",
+        "Matched by e-mail, and known by its id since.",
+        "<del>ada@example.org</del> → <ins>ada.king@example.org</ins>",
+    )
+
+    okta.delete(f"/Users/{id}")
+    reader.sees(
+        "They are not active in the directory since",
+        "by SCIM client of okta, with its token.",
+        "Remove from the organization",
+        "Would be done",
+    )
+    assert reader.presses("preview").preview
+    assert "ada@example.org" in world.members()
+    assert [action.kind for action in reader.presses("sync").actions.all()] == ["remove"]
+    assert "ada@example.org" not in world.members()
+    reader.sees(
+        "No account there answers to them.",
+        "Nothing to do: they have no account.",
+        "2 accounts that were theirs",  # the invite, and what became of it
+        ">Done</span>",
+    )
