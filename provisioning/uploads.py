@@ -129,6 +129,7 @@ def _summary(plan: ImportPlan) -> dict[str, object]:
     return {
         "rows": plan.rows,
         "errors": len(plan.errors),
+        "contested": len(plan.contested),
         "added": len(plan.added),
         "changed": len(plan.changed),
         "deactivated": len(plan.deactivated),

@@ -10,8 +10,9 @@ from django.utils import timezone
 
 from directory import importing
 from directory.importing import ImportPlan, Options
-from directory.models import Conflict, Person, Revision, Source
+from directory.models import Conflict, Person, Revision, Source, Upload
 from directory.people_table import Entry, Reading
+from provisioning import uploads
 from tests.admin.builders import staff
 from tests.directory.builders import NOW, csv_file, directory, import_lines, person, source
 from tests.scim.builders import USER, ScimClient
@@ -125,10 +126,11 @@ def test_the_import_page_lists_what_belongs_to_others_and_leads_there(chief: Cli
     person(ADA, source=source("okta", Kind.SCIM))
     page = reverse("admin:directory_person_import_people")
 
-    html = chief.post(
-        page, {"file": SimpleUploadedFile("people.csv", csv_file("email", ADA)), "source": "file"}
-    ).content.decode()
+    file = SimpleUploadedFile("people.csv", csv_file("email", ADA))
+    answer = chief.post(page, {"file": file, "source": "file"})
+    uploads.go_on(Upload.objects.get().pk)
 
+    html = chief.get(answer["Location"]).content.decode()
     assert reverse("admin:directory_conflict_changelist") in html
     assert "where a person can be handed over" in html
     assert Conflict.objects.get().source.name == "file"
