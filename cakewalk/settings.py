@@ -62,10 +62,11 @@ VAR_DIR = BASE_DIR / "var"
 VAR_DIR.mkdir(exist_ok=True)
 DATABASES = {"default": environment.database("DATABASE_URL", f"sqlite:///{VAR_DIR}/cakewalk.sqlite3")}
 if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    # Without IMMEDIATE and WAL, a web server and a worker in one process meet "database is locked".
+    # Without IMMEDIATE and WAL, a web server and a worker in one process meet "database is locked". An import
+    # of 100,000 people writes for some ten seconds, on a busy machine far longer, and all others wait for it.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 60,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 AUTH_USER_MODEL = "cakewalk.User"

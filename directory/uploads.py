@@ -28,8 +28,9 @@ class UploadQuerySet(models.QuerySet["Upload"]):
     def forget_old(self, *, now: datetime) -> None:
         untouched = self.filter(state=Upload.State.SHOWN, stepped_at__lt=now - SHOWN_FOR)
         ended = self.filter(state__in=Upload.ENDED, stepped_at__lt=now - REMEMBERED)
-        untouched.delete()
-        ended.delete()
+        for old in (untouched, ended):
+            if old.exists():  # for even an empty DELETE waits for whoever writes to SQLite
+                old.delete()
 
 
 class Upload(models.Model):

@@ -1,14 +1,17 @@
 """People as a file that can be changed in a spreadsheet and imported again."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import chain
+from itertools import chain, islice
+from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from cakewalk import spreadsheets
-from directory.models import Person
+from directory.emails import email_key
+from directory.models import Membership, Person, PersonEmail
 from directory.people_table import COLUMNS
 
 CSV, XLSX = "csv", "xlsx"
@@ -16,12 +19,13 @@ CONTENT_TYPES = {
     CSV: "text/csv; charset=utf-8",
     XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 }
-CHUNK = 1000
+CHUNK = 500
+WRITTEN = tuple(column for column in COLUMNS if column not in ("groups", "aliases"))
 
 
 def exported(people: QuerySet[Person], kind: str) -> StreamingHttpResponse:
     """With the columns that an import knows. It is sent as it is read, however many they are."""
-    rows = chain([COLUMNS], map(_cells, people.iterator(chunk_size=CHUNK)))
+    rows = chain([COLUMNS], _rows(people))
     name = f"people-{timezone.localdate():%Y-%m-%d}.{kind}"
     return StreamingHttpResponse(
         _csv(rows) if kind == CSV else spreadsheets.workbook(rows),
@@ -34,18 +38,35 @@ def _csv(rows: Iterable[Iterable[str]]) -> Iterator[str]:
     return chain([spreadsheets.MARK], spreadsheets.csv_lines(rows))
 
 
-def _cells(person: Person) -> Iterable[str]:
-    values = {
-        "email": person.email,
-        "name": person.name,
-        "active": "yes" if person.active else "no",
-        "groups": "; ".join(group.name for group in person.groups.all()),
-        "aliases": "; ".join(person.aliases()),
-        "department": person.department,
-        "title": person.title,
-        "employee_id": person.employee_id,
-        "start_date": person.start_date.isoformat() if person.start_date else "",
-        "end_date": person.end_date.isoformat() if person.end_date else "",
-        "time_zone": person.time_zone,
-    }
-    return [values[column] for column in COLUMNS]
+def _rows(people: QuerySet[Person]) -> Iterator[list[str]]:
+    """In three queries for each chunk. Objects of the models would take many times as long."""
+    found = people.prefetch_related(None).values_list("pk", *WRITTEN).iterator(chunk_size=CHUNK)
+    while chunk := list(islice(found, CHUNK)):
+        ids = [pk for pk, *_ in chunk]
+        groups = _by_person(Membership.objects.filter(person__in=ids).order_by("group__name"), "group__name")
+        addresses = _by_person(PersonEmail.objects.filter(person__in=ids).order_by("address"), "address")
+        for pk, *written in chunk:
+            values = dict(zip(WRITTEN, written, strict=True))
+            key = email_key(values["email"])
+            values["groups"] = groups[pk]
+            values["aliases"] = [address for address in addresses[pk] if email_key(address) != key]
+            yield [_text(values[column]) for column in COLUMNS]
+
+
+def _by_person(rows: QuerySet[Any], column: str) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for person_id, text in rows.values_list("person_id", column):
+        found[person_id].append(text)
+    return found
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case list():
+            return "; ".join(value)
+        case _:
+            return str(value)
