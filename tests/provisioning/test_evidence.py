@@ -72,6 +72,14 @@ def test_addresses_are_compared_as_everywhere():
     assert confirmed([deed(1, EventKind.INVITE_SENT, "ada@example.org")], sent) == {1: "e"}
 
 
+def test_of_two_things_given_in_one_place_each_has_the_event_of_its_own_kind():
+    """The one that names the place is nearer to both."""
+    entered = event("entered", GIVEN, at=1, of="project")
+    assigned = event("assigned", GIVEN, about=["user-ada", "proj_1"])
+    deeds = [deed(1, GIVEN, of="project", place_id="proj_1"), deed(2, GIVEN, of="role", place_id="proj_1")]
+    assert confirmed(deeds, entered, assigned) == {1: "entered", 2: "assigned"}
+
+
 def test_no_event_confirms_two_and_each_deed_gets_the_nearest():
     deeds = [deed(1, TAKEN, at=0, of="project", place_id="proj_1"), deed(2, REMOVED, at=10)]
     assert confirmed(deeds, event("left", *LEFT, at=10)) == {2: "left"}

@@ -67,7 +67,7 @@ def test_what_groups_hold_is_kept_on_both_sides_as_long_as_a_rule_names_them(wor
     rule = GroupRule.objects.create(integration=world.integration, name="platform", state="active")
     GroupGrant.objects.create(rule=rule, name="search", role="member")
     world.hire("ada@example.org", "staff")
-    world.rule("Staff", group="staff")
+    world.rule("Staff", group="staff", Search="viewer")
 
     def held() -> dict[str, dict[str, list[str]] | None]:
         return dict(Entitlement.objects.exclude(name="Default project").values_list("name", "group_roles"))
