@@ -20,7 +20,7 @@ from integrations.connectors.base import (
 from provisioning import accounts, lanes
 from provisioning.actions import Kind
 from provisioning.models import Action, PersonChange, ProvisioningJob
-from provisioning.rechecking import NotNow, recheck
+from provisioning.rechecking import NotNow, recheck, still_wanted
 from provisioning.safety import Code, Reason
 from provisioning.sight import Sight, entitlement_of, shows_effect
 
@@ -154,8 +154,15 @@ def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Connec
         row.settle(State.DONE, now=timezone.now())
         if row.kind == Kind.INVITE:
             accounts.remember_invite(row, now=timezone.now())
-        PersonChange.objects.notice_again(row)
+        _look_again_at_who_changed_meanwhile(row, connector)
     return None
+
+
+def _look_again_at_who_changed_meanwhile(row: Action, connector: Connector) -> None:
+    """Whoever looked at the person for that change could not see what was under way."""
+    integration = row.job.integration
+    if row.person_id and not still_wanted(row, integration, connector.vocabulary):
+        PersonChange.objects.note([integration], [row.person_id], now=timezone.now())
 
 
 def _create(row: Action, connector: Connector) -> Receipt:

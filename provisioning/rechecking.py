@@ -121,6 +121,17 @@ def _check_wanted(row: Action, integration: Integration, vocabulary: Vocabulary)
         raise stale(f"The directory or the rules have changed since the plan was made: {now}.")
 
 
+def still_wanted(row: Action, integration: Integration, vocabulary: Vocabulary) -> bool:
+    """Whether the directory and the rules ask for it, or a restore, which does not ask them."""
+    if row.job.restores_id:
+        return True
+    try:
+        _check_wanted(row, integration, vocabulary)
+    except NotNow:
+        return False
+    return True
+
+
 def _check_still_nobodys(row: Action) -> None:
     if Person.objects.with_email(row.email).exists():
         raise stale(f"{row.email} is somebody's in the directory now.")

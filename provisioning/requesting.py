@@ -1,7 +1,7 @@
 """Ask for jobs, approve them, cancel them. Pages, commands and the clock all come through here."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from datetime import date, datetime
 from typing import Any
@@ -199,20 +199,29 @@ def request_people_jobs(now: datetime) -> list[ProvisioningJob]:
 def _who_is_next(integration: Integration, *, now: datetime) -> list[int]:
     """Ids of changes. Leavers, who need no more than a look at their own accounts, before all others; and
     these only where it takes a moment to read everything. Elsewhere they are left to a sync of everyone.
+
+    Who is given nothing and has nothing, as everybody whom an identity provider has written and put into no
+    group yet, needs no job.
     """
-    by_person = PersonChange.objects.longest_waiting(integration, now=now)
+    waiting = PersonChange.objects.longest_waiting(integration, now=now)
     vocabulary = connector_class(integration.kind).vocabulary
-    leavers = close_look.clear_leavers(integration, by_person, vocabulary, now=now)
-    if leavers:
-        return [by_person[person] for person in leavers]
+    leavers = close_look.clear_leavers(integration, waiting, vocabulary, now=now)
+    _settle(waiting.pop(person) for person, held in leavers.items() if not held)
+    if chosen := [waiting[person] for person in leavers if person in waiting]:
+        return chosen
     calls = history.calls_of_last_read(integration)
     if calls is not None and calls <= FEW_CALLS:
-        return list(by_person.values())
-    if by_person:
-        PersonChange.objects.filter(pk__in=by_person.values()).delete()
+        return list(waiting.values())
+    if waiting:
+        _settle(waiting.values())
         integration.await_change(now=now)
         wake(tasks.start_due_syncs)
     return []
+
+
+def _settle(changes: Iterable[int]) -> None:
+    """Nobody waits any more with these."""
+    PersonChange.objects.filter(pk__in=list(changes)).delete()
 
 
 def directory_changed() -> None:

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from directory.models import Person
 from integrations.models import Integration
-from provisioning.models.jobs import Action, ProvisioningJob
+from provisioning.models.jobs import ProvisioningJob
 
 FIRST_RETRY = timedelta(seconds=15)
 LAST_RETRY = timedelta(hours=1)
@@ -69,22 +69,6 @@ class PersonChangeQuerySet(models.QuerySet["PersonChange"]):
             )
             for change in changes
         )
-
-    def notice_again(self, action: Action) -> None:
-        """The person changed while the action was under way. Whoever looked then could not see its effect."""
-        meanwhile = self.filter(
-            integration=action.job.integration_id, person=action.person_id, known_at__gte=action.started_at
-        ).exclude(job=action.job_id)
-        if change := meanwhile.order_by("known_at").first():
-            self._add(
-                [
-                    PersonChange(
-                        integration_id=change.integration_id,
-                        person_id=change.person_id,
-                        known_at=change.known_at,
-                    )
-                ]
-            )
 
     def known_since(self, job: ProvisioningJob) -> Mapping[int, datetime]:
         """By person: the first change that waits for a look, or that this job or a live one looks at."""

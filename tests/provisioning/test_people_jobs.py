@@ -90,7 +90,7 @@ def test_who_changes_while_their_job_is_at_work_is_looked_at_by_the_next(
     assert requesting.request_people_jobs(timezone.now()) == []
     tasks.run_people_job(job_id=first.pk)
     second = ProvisioningJob.objects.latest("pk")
-    assert sorted(person.email for person in second.people.all()) == emails[:2]
+    assert [person.email for person in second.people.all()] == [emails[1]]
     assert sent[-1] == "run_people_job"
 
 
@@ -173,6 +173,13 @@ def test_a_change_that_is_not_committed_yet_is_taken_up_by_no_job(world: World, 
     assert run_next().actions.get().kind == "remove"
 
 
+def test_who_is_given_nothing_and_has_nothing_needs_no_job(world: World, sent: list[str]) -> None:
+    world.sync()
+    world.hire("ada@example.org")
+    changed(world, "ada@example.org")
+    assert (requesting.request_people_jobs(timezone.now()), waiting()) == ([], [])
+
+
 @pytest.mark.parametrize("settings", [{"enabled": False}, {"rejected_at": timezone.now()}])
 def test_nothing_starts_where_nothing_may(world: World, sent: list[str], settings: dict) -> None:
     emails = staffed(world, 2)
@@ -205,14 +212,14 @@ def test_a_failure_asks_for_no_sync_of_everyone(world: World, sent: list[str]) -
 def test_who_leaves_while_they_are_invited_is_looked_at_again(
     world: World, sent: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The invite is under way when their own job looks for it and finds nothing."""
+    """The invite is under way, so that nothing seems to be there for a job of their own."""
     world.rule("Staff", group="staff")
     world.hire("ada@example.org", "staff")
     invite = OpenAIConnector.invite
 
     def meanwhile(*given):
         leave(world, "ada@example.org")
-        assert run_next().actions.count() == 0
+        assert requesting.request_people_jobs(timezone.now()) == []
         return invite(*given)
 
     monkeypatch.setattr(OpenAIConnector, "invite", meanwhile)
