@@ -193,7 +193,7 @@ def test_the_first_trouble_is_the_one_that_is_told(world: World) -> None:
 
 
 def test_an_unknown_taking_still_counts_in_its_day(world: World) -> None:
-    emails = staffed(world, 12)
+    emails = staffed(world, 20)
     world.sync()
     world.dismiss(*emails[:3])
     world.simulator.inject(Fault(Kind.RESET_AFTER, method="DELETE", every=True))
