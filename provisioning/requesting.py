@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 LONGEST_REASON = 500
 
+LEAVERS_AT_ONCE = 50
+"""That somebody is gone is seen at the end of their job, so that it must not be long."""
+
 FEW_CALLS = 60
 """An organization that is read in so many is read for some people alone."""
 
@@ -207,8 +210,8 @@ def _who_is_next(integration: Integration, *, now: datetime) -> list[int]:
     vocabulary = connector_class(integration.kind).vocabulary
     leavers = close_look.clear_leavers(integration, waiting, vocabulary, now=now)
     _settle(waiting.pop(person) for person, held in leavers.items() if not held)
-    if chosen := [waiting[person] for person in leavers if person in waiting]:
-        return chosen
+    if chosen := [waiting[person] for person in waiting if person in leavers]:
+        return chosen[:LEAVERS_AT_ONCE]
     calls = history.calls_of_last_read(integration)
     if calls is not None and calls <= FEW_CALLS:
         return list(waiting.values())

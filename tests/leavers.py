@@ -12,7 +12,7 @@ import os
 import statistics
 import sys
 import tempfile
-import time
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,8 +116,23 @@ class Company:
         found = {email: at for email, at in self.installation.rows(CONFIRMED) if email in ids}
         return found if len(found) == len(ids) else None
 
-    def is_syncing(self) -> bool:
-        return bool(self.installation.rows(SYNCING))
+    @contextmanager
+    def syncing(self) -> Iterator[None]:
+        """One sync of everyone after the other, for as long as this lasts."""
+        over = threading.Event()
+
+        def sync() -> None:
+            while not over.is_set():
+                self.installation.run("sync", "Acme", seconds=900)
+
+        thread = threading.Thread(target=sync)
+        thread.start()
+        try:
+            eventually(lambda: self.installation.rows(SYNCING), 60, "A sync of everyone")
+            yield
+        finally:
+            over.set()
+            thread.join()
 
 
 def _user(email: str) -> dict[str, Any]:
@@ -199,22 +214,14 @@ def main() -> int:
             for start in (0, given.leavers)
         )
         alone = made.leave(first)
-        print(told("alone", alone), flush=True)
-        made.installation.launch("sync", "manage.py", "sync", "Acme")
-        eventually(made.is_syncing, 30, "A sync of everyone")
-        began = time.monotonic()
-        beside = made.leave(second)
-        took = time.monotonic() - began
-        lines = [
-            told(f"{given.members:,} accounts, nothing else to do", alone),
-            told(f"while these {given.members:,} accounts are synced", beside),
-        ]
+        print(line := told(f"{given.members:,} accounts, nothing else to do", alone), flush=True)
+        with made.syncing():
+            beside = made.leave(second)
+        lines = [line, told(f"while these {given.members:,} accounts are synced", beside)]
         print(lines[1], flush=True)
-        if not made.is_syncing():
-            print(f"The sync had ended before the last leaver was out, within {took:.0f} s.")
-        elif given.write:
-            said = f"On {datetime.now(UTC):%Y-%m-%d}, with {os.cpu_count()} cores:"
-            safety_page.write("leavers", "\n".join([said, "", HEAD, *lines]), PAGE)
+    if given.write:
+        said = f"On {datetime.now(UTC):%Y-%m-%d}, with {os.cpu_count()} cores:"
+        safety_page.write("leavers", "\n".join([said, "", HEAD, *lines]), PAGE)
     return 0 if all(_most(one) <= MOST_SECONDS for one in (alone, beside)) else 1
 
 
