@@ -16,7 +16,7 @@ run: $(RUNTIME) .env  ## serve Cakewalk on PORT (8000), with worker and beat in 
 	@exec $(BIN)/python manage.py serve
 
 test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis, Chromium or OpenLDAP are skipped without
-	@$(BIN)/python -m pytest -n 2
+	@$(BIN)/python -m pytest -n 3
 
 soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers killed at every step, outages; about 20 minutes
 	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED))

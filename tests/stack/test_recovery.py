@@ -10,7 +10,7 @@ import redis
 from integrations.connectors.openai.simulator import Organization, Simulator
 from tests.stack.installation import Installation, ThreeProcesses, eventually
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.soak]
 
 JOINERS = [f"joiner{number}@example.org" for number in range(12)]
 
