@@ -38,13 +38,14 @@ class PersonChangeQuerySet(models.QuerySet["PersonChange"]):
         Each waiting row is written to, so that no job takes it up before the change can be seen. One that
         was taken up a moment ago is made anew.
         """
-        mine = self.waiting().filter(integration__in=integrations, person__in=people)
+        ids = sorted(set(people))
+        mine = self.waiting().filter(integration__in=integrations, person__in=ids)
         noted = 0
-        while noted < len(integrations) * len(people):
+        while noted < len(integrations) * len(ids):
             self._add(
                 PersonChange(integration=integration, person_id=person, known_at=now)
                 for integration in integrations
-                for person in sorted(people)
+                for person in ids
             )
             noted = mine.update(retry_at=None, tries=0)
 

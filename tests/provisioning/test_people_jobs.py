@@ -99,7 +99,7 @@ def test_the_first_moment_counts_and_is_kept_with_what_was_done(world: World, se
     world.sync()
     leave(world, emails[0])
     first = PersonChange.objects.get().known_at
-    changed(world, emails[0])
+    changed(world, emails[0], emails[0])
     assert run_next().actions.get().known_at == first
 
 
