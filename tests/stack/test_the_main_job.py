@@ -73,6 +73,7 @@ class Staff:
         self.open("directory/person/")
         self.follow("Import people")
         self.page.get_by_label("File", exact=True).set_input_files(file)
+        expect(self.page.get_by_label("Source", exact=True)).not_to_have_value(file.name)
         self.page.get_by_label("Source", exact=True).fill("newsroom")
         self.page.get_by_role("button", name="Show what would change").click()
         expect(self.page.get_by_text(LEAVER)).to_be_visible()

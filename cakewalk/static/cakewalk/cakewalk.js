@@ -44,6 +44,11 @@
     }
   });
 
+  // The theme writes the name of a chosen file into the first text field nearby, which on our pages is another one.
+  document.addEventListener("change", (event) => {
+    if (event.target.matches(".cw-field input[type=file]")) event.stopPropagation();
+  }, true);
+
   document.addEventListener("input", (event) => {
     const field = event.target.closest("[data-filters]");
     if (!field) {
