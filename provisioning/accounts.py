@@ -71,7 +71,7 @@ def as_known(rows: Iterable[Account]) -> list[Known]:
 def as_left(integration: Integration, ids: Collection[str] | None = None) -> dict[str, Left]:
     rows = _rows(integration, ids).filter(gone_at=None)
     return {
-        remote_id: Left(left["role"], frozenset(Grant(**grant) for grant in left["grants"]))
+        remote_id: _as_left(left)
         for remote_id, left in rows.values_list("remote_id", "left")
         if left is not None
     }
@@ -93,7 +93,11 @@ def as_seen(row: Account, *, is_service: bool = False) -> Seen:
 
 
 def left_of(row: Account) -> Left | None:
-    return Left(row.left["role"], frozenset(Grant(**one) for one in row.left["grants"])) if row.left else None
+    return _as_left(row.left) if row.left else None
+
+
+def _as_left(kept: Mapping[str, Any]) -> Left:
+    return Left(kept["role"], frozenset(Grant(**grant) for grant in kept["grants"]))
 
 
 def remember(
