@@ -4,19 +4,18 @@ What was read is imported completely or not at all. Nothing is written before ev
 the whole plan is known, and the plan that was shown is the plan that is applied.
 """
 
-import hashlib
-import json
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, connection, transaction
-from django.db.models import Model
+from django.db import IntegrityError, transaction
 
+from directory.bulk import BATCH, batches, insert
 from directory.emails import email_key
+from directory.import_plan import FIELDS, NEW, Change, ImportPlan, Options
 from directory.models import Conflict, Group, Membership, Person, PersonEmail, Revision, Source
 from directory.people_table import Entry, Problem, Reading, in_force, listed, read_people
 from directory.progress import Progress, counted, silent
@@ -26,159 +25,12 @@ from directory.workbook import Unreadable
 DROP_PERCENT = 20
 """More of a source's active people than this must not vanish in one import unless a person says so."""
 
-FIELDS = (
-    "email",
-    "name",
-    "active",
-    "department",
-    "title",
-    "employee_id",
-    "start_date",
-    "end_date",
-    "time_zone",
-    "external_id",
-)
-NEW = {
-    **{name: getattr(Person(), name) for name in FIELDS},
-    "groups": (),
-    "aliases": (),
-}
-BATCH = 500
-PLAIN = (str, int, bool)
-"""What both databases take as it is."""
-MOST_PARAMETERS = 900
-"""In one statement: SQLite may take no more than 999."""
-
-
 MOST_CONFLICTS = 100
 """Noted of one import."""
-
-DECISIVE = ("email", "aliases", "active", "groups", "start_date", "end_date", "time_zone")
-"""Columns that access may hang on."""
 
 
 class DirectoryChanged(Exception):
     """The directory is no longer as it was when the plan was shown; nothing was written."""
-
-
-@dataclass(frozen=True, slots=True)
-class Options:
-    source: str = "file"
-    replace: bool = False
-    allow_drop: bool = False
-    kind: str = Source.Kind.FILE
-    by: str = ""
-    """Who imports, where that is known."""
-
-
-@dataclass(slots=True)
-class Change:
-    """One person to be added or changed: all that is known before (nothing: a new person) and after.
-
-    `person_id`: of a new person from when they are written.
-    """
-
-    person_id: int | None
-    rows: tuple[int, ...]
-    before: dict[str, Any]
-    after: dict[str, Any]
-
-    @property
-    def row(self) -> int | None:
-        return self.rows[0] if self.rows else None
-
-    @property
-    def fields(self) -> list[tuple[str, Any, Any]]:
-        """Column, before and after of what differs."""
-        pairs = [(column, self.before.get(column), value) for column, value in self.after.items()]
-        return [
-            (column, old, new)
-            for column, old, new in pairs
-            if old != new and not (old is None and new in ("", ()))
-        ]
-
-    @property
-    def deactivates(self) -> bool:
-        return bool(self.before) and self.before["active"] and not self.after["active"]
-
-    def is_about(self, *columns: str) -> bool:
-        return any(self.before.get(column) != self.after[column] for column in columns)
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "email": self.after["email"],
-            "rows": self.rows,
-            "fields": {column: [_plain(old), _plain(new)] for column, old, new in self.fields},
-        }
-
-
-@dataclass(slots=True)
-class ImportPlan:
-    """All that an import would do, or why it may not."""
-
-    file: str
-    options: Options
-    rows: int = 0
-    added: list[Change] = field(default_factory=list)
-    changed: list[Change] = field(default_factory=list)
-    deactivated: list[Change] = field(default_factory=list)
-    unchanged: int = 0
-    untouched: int = 0
-    dropped: int = 0
-    groups_made: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    errors: list[Problem] = field(default_factory=list)
-    contested: list[tuple[str, int]] = field(default_factory=list)
-    """Addresses that a person of another source has, by whose id."""
-    refusal: Problem | None = None
-    applied: bool = False
-
-    @property
-    def changes(self) -> list[Change]:
-        return [*self.added, *self.changed, *self.deactivated]
-
-    @property
-    def people(self) -> list[int]:
-        """The ids of those who may have another access, now that it is applied."""
-        return [
-            change.person_id or 0 for change in self.changes if self.applied and change.is_about(*DECISIVE)
-        ]
-
-    @property
-    def acceptable(self) -> bool:
-        return not self.errors and self.refusal is None
-
-    @property
-    def problems(self) -> list[Problem]:
-        return [*self.errors, *([self.refusal] if self.refusal else [])]
-
-    @property
-    def digest(self) -> str:
-        """Equal for plans that do the same. What was accepted beside the plan is no part of it."""
-        deeds = [self.options.source, self.options.replace, [change.as_json() for change in self.changes]]
-        return hashlib.sha256(json.dumps(deeds).encode()).hexdigest()
-
-    def as_json(self, *, dry_run: bool) -> dict[str, Any]:
-        return {
-            "file": self.file,
-            "source": self.options.source,
-            "dry_run": dry_run,
-            "applied": self.applied,
-            "rows": self.rows,
-            "added": len(self.added),
-            "changed": len(self.changed),
-            "deactivated": len(self.deactivated),
-            "unchanged": self.unchanged,
-            "untouched": self.untouched,
-            "groups_made": self.groups_made,
-            "people": {
-                "added": [change.as_json() for change in self.added],
-                "changed": [change.as_json() for change in self.changed],
-                "deactivated": [change.as_json() for change in self.deactivated],
-            },
-            "warnings": self.warnings,
-            "errors": [problem.as_json() for problem in self.problems],
-        }
 
 
 def preview(
@@ -295,7 +147,7 @@ def _plan(file: str, reading: Reading, options: Options, now: datetime, tell: Pr
     return plan
 
 
-def _without_contested(changes: list[Change], present: _Present, plan: ImportPlan) -> list[Change]:
+def _without_contested(changes: Sequence[Change], present: _Present, plan: ImportPlan) -> list[Change]:
     """A server cannot be repaired like a file, and one person of another source must not keep out everybody
     else: who is wanted by two is left as they are known, until somebody settles it.
     """
@@ -312,7 +164,7 @@ def _without_contested(changes: list[Change], present: _Present, plan: ImportPla
 
 
 def _contested(
-    changes: list[Change], present: _Present, plan: ImportPlan
+    changes: Sequence[Change], present: _Present, plan: ImportPlan
 ) -> Iterator[tuple[Change, str, tuple[int, str, str]]]:
     """Addresses that are wanted for somebody, and that a person of another source has."""
     for change in changes:
@@ -419,7 +271,7 @@ def _change(entry: Entry, person_id: int | None, present: _Present, claimed: set
     return Change(person_id, entry.rows, before, {**(before or NEW), **said})
 
 
-def _conflicts(changes: list[Change], present: _Present) -> Iterator[Problem]:
+def _conflicts(changes: Sequence[Change], present: _Present) -> Iterator[Problem]:
     """Dates in the wrong order, and addresses that two people would hold."""
     owners = {email_key(change.after["email"]): change for change in changes}
     released = {key for change in changes for key in _keys(change.before) - _keys(change.after)}
@@ -470,7 +322,7 @@ def _held(
     yield _problem(change, column, f"{address} already {belongs} to {email} of source {source!r}.")
 
 
-def _sort(changes: list[Change], plan: ImportPlan) -> None:
+def _sort(changes: Sequence[Change], plan: ImportPlan) -> None:
     for change in changes:
         if not change.before:
             plan.added.append(change)
@@ -482,7 +334,7 @@ def _sort(changes: list[Change], plan: ImportPlan) -> None:
             plan.changed.append(change)
 
 
-def _warn_of_inactive(reading: Reading, changes: list[Change], plan: ImportPlan) -> None:
+def _warn_of_inactive(reading: Reading, changes: Sequence[Change], plan: ImportPlan) -> None:
     """Someone who returns must not stay out unnoticed because the file does not speak of it."""
     silent = {entry.key for entry in reading.entries if "active" not in entry.values}
     inactive = [
@@ -523,10 +375,10 @@ def _apply(plan: ImportPlan, now: datetime, tell: Progress) -> None:
     source, _ = Source.objects.get_or_create(name=options.source, defaults={"kind": options.kind})
     Group.objects.bulk_create([Group(name=name) for name in plan.groups_made], batch_size=BATCH)
     groups, by = dict(Group.objects.values_list("name", "pk")), _who_says(plan)
-    known = list(_batches(plan.changed + plan.deactivated))
+    known = list(batches(plan.changed + plan.deactivated))
     for changes in known:  # all of them first, for what one gives up another one may get
         _clear(changes)
-    for changes in counted([*_batches(plan.added), *known], "Writing", tell, step=1):
+    for changes in counted([*batches(plan.added), *known], "Writing", tell, step=1):
         _write(changes, source, groups, now)
         _write_history(changes, by, now)
     if plan.options.allow_drop and plan.dropped:
@@ -534,17 +386,17 @@ def _apply(plan: ImportPlan, now: datetime, tell: Progress) -> None:
     plan.applied = True
 
 
-def _clear(changes: list[Change]) -> None:
+def _clear(changes: Sequence[Change]) -> None:
     moved = [change.person_id or 0 for change in changes if change.is_about("email", "aliases")]
     PersonEmail.objects.filter(person_id__in=moved).delete()
     regrouped = [change.person_id or 0 for change in changes if change.is_about("groups")]
     Membership.objects.filter(person_id__in=regrouped).delete()
 
 
-def _write(changes: list[Change], source: Source, groups: dict[str, int], now: datetime) -> None:
+def _write(changes: Sequence[Change], source: Source, groups: dict[str, int], now: datetime) -> None:
     for change, person_id in zip(changes, _write_people(changes, source, now), strict=True):
         change.person_id = person_id
-    _insert(
+    insert(
         PersonEmail,
         ("person_id", "key", "address"),
         [
@@ -554,7 +406,7 @@ def _write(changes: list[Change], source: Source, groups: dict[str, int], now: d
             for address in (change.after["email"], *change.after["aliases"])
         ],
     )
-    _insert(
+    insert(
         Membership,
         ("person_id", "group_id"),
         [
@@ -573,80 +425,19 @@ def _who_says(plan: ImportPlan) -> str:
     return (f"{plan.options.by}, {what}" if plan.options.by else what)[: Revision.LONGEST_BY]
 
 
-def _write_history(changes: list[Change], by: str, now: datetime) -> None:
+def _write_history(changes: Sequence[Change], by: str, now: datetime) -> None:
     said = [(change.person_id, now, by, change.as_json()["fields"]) for change in changes]
-    _insert(Revision, ("person_id", "at", "by", "fields"), said)
+    insert(Revision, ("person_id", "at", "by", "fields"), said)
 
 
-def _write_people(changes: list[Change], source: Source, now: datetime) -> list[int]:
+def _write_people(changes: Sequence[Change], source: Source, now: datetime) -> list[int]:
     """All new, or all known. Answers with their ids."""
     columns = (*FIELDS, "source_id", "public_id", "created_at", "updated_at")
     rows = [
         (*(change.after[name] for name in FIELDS), source.pk, uuid.uuid4(), now, now) for change in changes
     ]
     if not changes[0].person_id:
-        return _insert(Person, columns, rows)
+        return insert(Person, columns, rows)
     known = [(change.person_id, *row) for change, row in zip(changes, rows, strict=True)]
     # An upsert of rows that exist: bulk_update says the same in CASE expressions, many times slower.
-    return _insert(Person, ("id", *columns), known, update=(*FIELDS, "updated_at"))
-
-
-def _insert(
-    model: type[Model], columns: tuple[str, ...], rows: list[tuple[Any, ...]], *, update: tuple[str, ...] = ()
-) -> list[int]:
-    """Answers with the ids, in the order of the rows. bulk_create says the same, but makes an object of each
-    row and asks each field about each value, which takes most of the time of an import. `update`: the columns
-    that change in rows that are there.
-    """
-    if connection.vendor == "postgresql" and not update:
-        return _copy(model, columns, rows)
-    fields: list[Any] = [model._meta.get_field(name) for name in columns]
-    into = _table(model, columns)
-    quoted = connection.ops.quote_name
-    one = f"({', '.join(['%s'] * len(columns))})"
-    changes = ", ".join(f"{quoted(name)} = EXCLUDED.{quoted(name)}" for name in update)
-    end = f"ON CONFLICT (id) DO UPDATE SET {changes} RETURNING id" if update else "RETURNING id"
-    size = MOST_PARAMETERS // len(columns)
-    ids: list[int] = []
-    with connection.cursor() as cursor:
-        for start in range(0, len(rows), size):
-            part = rows[start : start + size]
-            values = [value for row in part for value in _prepared(fields, row)]
-            cursor.execute(f"INSERT INTO {into} VALUES {', '.join([one] * len(part))} {end}", values)  # noqa: S608 - the names are ours
-            ids += [number for (number,) in cursor.fetchall()]
-    return ids
-
-
-def _copy(model: type[Model], columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> list[int]:
-    """New rows as PostgreSQL takes them fastest. It tells no ids, which are therefore drawn before."""
-    fields: list[Any] = [model._meta.get_field(name) for name in columns]
-    draw = "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)"
-    with connection.cursor() as cursor:
-        cursor.execute(draw, [model._meta.db_table, len(rows)])
-        ids = [number for (number,) in cursor.fetchall()]
-        with cursor.copy(f"COPY {_table(model, ('id', *columns))} FROM STDIN") as copy:
-            for number, row in zip(ids, rows, strict=True):
-                copy.write_row((number, *_prepared(fields, row)))
-    return ids
-
-
-def _table(model: type[Model], columns: tuple[str, ...]) -> str:
-    quoted = connection.ops.quote_name
-    return f"{quoted(model._meta.db_table)} ({', '.join(map(quoted, columns))})"
-
-
-def _prepared(fields: list[Any], row: tuple[Any, ...]) -> Iterator[Any]:
-    """The values as the database takes them."""
-    return (
-        value if type(value) in PLAIN else field.get_db_prep_save(value, connection)
-        for field, value in zip(fields, row, strict=True)
-    )
-
-
-def _batches(changes: list[Change]) -> Iterator[list[Change]]:
-    for start in range(0, len(changes), BATCH):
-        yield changes[start : start + BATCH]
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
+    return insert(Person, ("id", *columns), known, update=(*FIELDS, "updated_at"))

@@ -4,12 +4,13 @@ Imports and pulls, which know every difference before they write, leave their ro
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
+from directory.bulk import BATCH, batches
 from directory.emails import email_key
-from directory.importing import BATCH, FIELDS
+from directory.import_plan import FIELDS, plain
 from directory.models import Membership, Person, PersonEmail, Revision
 
 Known = Mapping[int, Mapping[str, Any]]
@@ -19,7 +20,7 @@ Known = Mapping[int, Mapping[str, Any]]
 def known(ids: Collection[int]) -> Known:
     """As it stands in the database now."""
     found: dict[int, Mapping[str, Any]] = {}
-    for some in _batches(sorted(ids)):
+    for some in batches(sorted(ids)):
         groups, aliases = defaultdict(list), defaultdict(list)
         memberships = Membership.objects.filter(person__in=some).order_by("group__name")
         for person_id, name in memberships.values_list("person_id", "group__name"):
@@ -32,7 +33,7 @@ def known(ids: Collection[int]) -> Known:
                 aliases[person_id].append(address)
         for row in Person.objects.filter(pk__in=some).values("pk", "source__name", *FIELDS):
             pk, source = row.pop("pk"), row.pop("source__name")
-            said = {name: _plain(value) for name, value in row.items()}
+            said = {name: plain(value) for name, value in row.items()}
             found[pk] = {**said, "groups": groups[pk], "aliases": aliases[pk], "source": source}
     return found
 
@@ -54,11 +55,3 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str
         for column, value in after.items()
         if before.get(column) != value and not (column not in before and value in (None, "", []))
     }
-
-
-def _batches(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    return (ids[start : start + BATCH] for start in range(0, len(ids), BATCH))
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value

@@ -3,10 +3,11 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from django.db.models import F, Q, QuerySet
 
+from directory.bulk import batches
 from integrations.connectors.base import Account as Seen
 from integrations.connectors.base import AccountState, Grant
 from integrations.models import Integration
@@ -15,8 +16,6 @@ from provisioning.differences import Known
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Links, Match, Orphan
 from provisioning.models import Account, Action, Key, ProvisioningJob
 from provisioning.planning import Left
-
-Id = TypeVar("Id", int, str)
 
 
 def known_members(integration: Integration) -> set[str]:
@@ -226,7 +225,7 @@ def note_swept(swept: Iterable[Account], *, now: datetime) -> None:
 
 def mark_gone(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
     """These accounts are no longer there; later reads are compared without them."""
-    for some in batched(remote_ids):
+    for some in batches(sorted(remote_ids)):
         integration.accounts.filter(gone_at=None, remote_id__in=some).update(gone_at=now)
 
 
@@ -238,14 +237,8 @@ def accept_absences(job: ProvisioningJob, *, now: datetime) -> None:
 
 
 def _touch(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
-    for some in batched(remote_ids):
+    for some in batches(sorted(remote_ids)):
         integration.accounts.filter(remote_id__in=some).update(last_seen_at=now)
-
-
-def batched(ids: Collection[Id], size: int = 500) -> Iterable[Sequence[Id]]:
-    """In portions that every database takes in one statement."""
-    every = sorted(ids)
-    return (every[start : start + size] for start in range(0, len(every), size))
 
 
 def remember_effect(action: Action, *, now: datetime) -> None:

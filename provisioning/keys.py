@@ -12,6 +12,7 @@ from django.db import Error as DatabaseTrouble
 from django.db import transaction
 from django.utils import timezone
 
+from directory.bulk import batches
 from integrations.connectors.base import Connector, ConnectorError, Keys
 from integrations.connectors.base import Key as Seen
 from integrations.models import Integration
@@ -82,7 +83,7 @@ def remember(integration: Integration, found: Keys, *, began: datetime, now: dat
             (changed if row.pk else fresh).append(row)
     Key.objects.bulk_create(fresh, batch_size=500)
     Key.objects.bulk_update(changed, FIELDS, batch_size=500)
-    for gone in accounts.batched([row.pk for row in rows.values() if row.gone_at is None]):
+    for gone in batches([row.pk for row in rows.values() if row.gone_at is None]):
         Key.objects.filter(pk__in=gone).update(gone_at=now)
     stored.present().update(last_seen_at=now)
     integration.note_keys(keys_read_at=now, keys_unread=list(found.unread))

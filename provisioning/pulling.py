@@ -8,7 +8,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from directory import importing
-from directory.importing import DirectoryChanged, ImportPlan, Options
+from directory.import_plan import ImportPlan, Options
+from directory.importing import DirectoryChanged
 from directory.ldap.asking import Answer, ask
 from directory.ldap.reading import Inconclusive
 from directory.models import LdapServer, Pull, Source

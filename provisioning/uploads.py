@@ -10,7 +10,8 @@ from django.db import OperationalError, transaction
 from django.utils import timezone
 
 from directory import importing
-from directory.importing import Change, DirectoryChanged, ImportPlan, Options
+from directory.import_plan import Change, ImportPlan, Options
+from directory.importing import DirectoryChanged
 from directory.models import Source
 from directory.people_table import Problem, Reading
 from directory.progress import Progress

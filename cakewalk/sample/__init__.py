@@ -7,7 +7,8 @@ preview has something to show.
 from datetime import datetime
 from pathlib import Path
 
-from directory.importing import Options, import_people
+from directory.import_plan import Options
+from directory.importing import import_people
 from directory.models import Person
 from integrations.connectors.openai.simulator import Organization
 from integrations.models import Integration

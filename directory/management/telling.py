@@ -6,7 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from directory.importing import DROP_PERCENT, Change, ImportPlan
+from directory.import_plan import Change, ImportPlan
+from directory.importing import DROP_PERCENT
 from directory.models import Source
 
 SHOWN = 50

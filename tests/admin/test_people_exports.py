@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from directory import importing
 from directory.admin.people_export import CSV, XLSX
-from directory.importing import ImportPlan, Options
+from directory.import_plan import ImportPlan, Options
 from directory.models import Person
 from directory.tabular import read_table
 from tests.directory.builders import NOW, person, problems, source

@@ -7,7 +7,7 @@ from typing import Any
 import openpyxl
 
 from directory import importing
-from directory.importing import ImportPlan, Options
+from directory.import_plan import ImportPlan, Options
 from directory.models import Group, Person, Source
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)

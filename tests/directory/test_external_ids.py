@@ -6,7 +6,7 @@ import pytest
 
 from directory import importing
 from directory.emails import email_key
-from directory.importing import ImportPlan, Options
+from directory.import_plan import ImportPlan, Options
 from directory.models import Person, Source
 from directory.people_table import Entry, Reading
 from tests.directory.builders import NOW, directory, person, problems, source

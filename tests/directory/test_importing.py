@@ -5,8 +5,9 @@ from datetime import date
 import pytest
 from django.db import IntegrityError
 
-from directory import importing
-from directory.importing import DirectoryChanged, Options
+from directory import bulk, importing
+from directory.import_plan import Options
+from directory.importing import DirectoryChanged
 from directory.models import Group, Membership, Person, PersonEmail, Source
 from tests.directory.builders import (
     NOW,
@@ -182,12 +183,12 @@ def test_one_bad_row_at_the_end_of_many_good_ones_keeps_all_of_them_out():
 
 
 def test_a_failure_of_the_database_half_way_leaves_nothing_behind(monkeypatch):
-    def refuse(model, columns, rows, insert=importing._insert, **update):
+    def refuse(model, columns, rows, insert=bulk.insert, **update):
         if model is Membership:
             raise IntegrityError("unique")
         return insert(model, columns, rows, **update)
 
-    monkeypatch.setattr(importing, "_insert", refuse)
+    monkeypatch.setattr(importing, "insert", refuse)
     with pytest.raises(DirectoryChanged, match="Import again"):
         import_lines("email,groups", "a@x.org,p")
     assert not Person.objects.exists()
@@ -305,9 +306,9 @@ def test_an_alias_of_a_person_whom_the_file_leaves_alone_is_an_error():
     ]
 
 
-@pytest.mark.parametrize("batch", [importing.BATCH, 1])
+@pytest.mark.parametrize("batch", [bulk.BATCH, 1])
 def test_an_alias_moves_when_the_same_file_takes_it_from_its_holder(batch, monkeypatch):
-    monkeypatch.setattr(importing, "BATCH", batch)
+    monkeypatch.setattr(bulk, "BATCH", batch)
     person("a@x.org", aliases=("shared@x.org",))
     person("b@x.org")
     plan = import_lines("email,aliases", "b@x.org,shared@x.org", "a@x.org,", "c@x.org,")

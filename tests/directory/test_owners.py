@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from directory import importing
-from directory.importing import ImportPlan, Options
+from directory.import_plan import ImportPlan, Options
 from directory.models import Conflict, Person, Revision, Source, Upload
 from directory.people_table import Entry, Reading
 from provisioning import uploads

@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from directory import importing
-from directory.importing import ImportPlan, Options
+from directory.import_plan import ImportPlan, Options
 from directory.management.bar import Bar
 from directory.management.telling import PlanCommand
 from directory.people_table import COLUMNS, Problem, listed
