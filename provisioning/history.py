@@ -12,6 +12,7 @@ from integrations.models import Integration
 from provisioning import actions, wording
 from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.recovering import in_words
+from provisioning.summary import Counted
 
 ROLLING_WINDOW = timedelta(hours=24)
 """Takings of this long count together against the removal limit."""
@@ -169,6 +170,16 @@ def counts_by_job(jobs: Sequence[ProvisioningJob]) -> dict[int, dict[str, int]]:
 
 ENDINGS = ("cancelled", "expired", "superseded")
 """Codes of actions that were skipped because their job was ended before them."""
+
+
+def counted(job: ProvisioningJob) -> list[Counted]:
+    """The whole plan in numbers, for sentences about it."""
+    alike = ("kind", "situation", "state", "error__code", "proposed")
+    rows = job.actions.order_by().values_list(*alike).annotate(number=Count("pk"))
+    return [
+        Counted(kind, situation, state, reason or "", proposed, number)
+        for kind, situation, state, reason, proposed, number in rows
+    ]
 
 
 def what_was_done(job: ProvisioningJob) -> str:
