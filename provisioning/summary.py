@@ -17,7 +17,7 @@ ANEW = (Situation.INVITE_CHANGED, Situation.INVITE_EXPIRED)
 
 
 class Counted(NamedTuple):
-    """So many actions of a plan are of one kind and situation, and fare alike: their state, and its reason."""
+    """So many actions of a plan are of one kind and situation and fare alike: their state, and its reason."""
 
     kind: str
     situation: str
@@ -52,12 +52,12 @@ def sentences(counted: Collection[Counted], mode: str) -> list[str]:
 def deeds(counted: Iterable[Counted]) -> str:
     """`invite 12 people, change the role of 3 accounts and remove 2 accounts`; empty where there is none."""
     numbers: Counter[str] = Counter()
-    for kind, situation, _state, _reason, _proposed, number in counted:
-        if situation in ANEW and kind in (Kind.INVITE, Kind.WITHDRAW_INVITE):
-            # The former invite is withdrawn so that a new one can be sent; that is one thing to whoever looks.
-            numbers["anew"] += number if kind == Kind.INVITE else 0
+    for each in counted:
+        if each.situation in ANEW and each.kind in (Kind.INVITE, Kind.WITHDRAW_INVITE):
+            # The former invite is withdrawn so that a new one can be sent: one thing to whoever looks.
+            numbers["anew"] += each.number if each.kind == Kind.INVITE else 0
         else:
-            numbers[kind] += number
+            numbers[each.kind] += each.number
     return listed([say(numbers[name]) for name, say in DEEDS.items() if numbers[name]])
 
 
