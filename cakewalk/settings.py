@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cakewalk import environment, look
+from cakewalk import environment, look, security
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 environment.load("ENV_FILE", BASE_DIR / ".env")
@@ -17,6 +17,7 @@ FERNET_KEYS = environment.fernet_keys("FERNET_KEYS")
 
 INSTALLED_APPS = [
     "cakewalk",  # before the theme, whose home page ours replaces
+    "csp",
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -32,6 +33,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "cakewalk.security.PolicyMiddleware",  # before WhiteNoise: for files too
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -78,6 +80,8 @@ AUTH_PASSWORD_VALIDATORS = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.STRICTEST}
 
 LANGUAGE_CODE = "en"
 TIME_ZONE = environment.time_zone("TIME_ZONE", "UTC")

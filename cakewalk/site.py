@@ -47,6 +47,11 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def on_every_page(request: HttpRequest) -> dict[str, Any]:
+    """The theme would write its colours into the page's text; ours are in colors.css."""
+    return {"colors": None}
+
+
 def _first_steps(found: list[Standing]) -> list[dict[str, Any]]:
     """The way to a first sync; empty once it has been walked."""
     people, rules = Person.objects.exists(), AccessRule.objects.planned().exists()

@@ -9,6 +9,7 @@ from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, r
 
 from directory.models import Person
 from tests.admin.builders import Company
+from tests.admin.roles import SHOWN_TO, SUPERUSER
 
 APPS = ("auth", "cakewalk", "directory", "integrations", "provisioning")
 
@@ -32,6 +33,15 @@ def _walk(found: Sequence[Any], route: str = "", space: str = "") -> Iterator[tu
 
 def page_names() -> list[str]:
     return sorted({name for _, name in patterns() if name})
+
+
+OF_OTHER_KINDS = {"admin:autocomplete", "admin:jsi18n", "admin:logout", "admin:search", "admin:view_on_site"}
+
+
+def html_pages() -> list[str]:
+    """What a superuser can open in a browser and look at."""
+    shown = {name for name, roles in SHOWN_TO.items() if SUPERUSER in roles}
+    return sorted(name for name in shown - OF_OTHER_KINDS if "_export" not in name)
 
 
 def address(name: str, company: Company) -> str:

@@ -2,6 +2,9 @@
 (() => {
   "use strict";
 
+  // Else htmx would write a style of its own into the page, which the Content-Security-Policy forbids.
+  htmx.config.includeIndicatorStyles = false;
+
   document.addEventListener("click", (event) => {
     const opener = event.target.closest("[data-opens]");
     if (opener) {
