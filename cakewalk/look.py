@@ -111,7 +111,11 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_HISTORY": True,
     "DASHBOARD_CALLBACK": "cakewalk.site.home",
-    "STYLES": [_asset("cakewalk/colors.css"), _asset("cakewalk/cakewalk.css")],
+    "STYLES": [
+        _asset("cakewalk/colors.css"),
+        _asset("cakewalk/cakewalk.css"),
+        _asset("cakewalk/charts.css"),
+    ],
     "SCRIPTS": [_asset("cakewalk/cakewalk.js")],
     "SIDEBAR": {
         "show_search": False,
