@@ -9,7 +9,7 @@ from django.db.models import Count, Max, Q, QuerySet
 
 from directory.models import Person, Source
 from integrations.models import Integration
-from provisioning import actions, wording
+from provisioning import actions, outlook, wording
 from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.recovering import in_words
 from provisioning.summary import Counted
@@ -68,6 +68,7 @@ def job_document(job: ProvisioningJob) -> dict[str, Any]:
                 "situation": row.situation,
                 "rule": row.rule or None,
                 "detail": row.detail or None,
+                "reasons": row.reasons,
                 "state": row.state,
                 "error": row.error,
                 "holds": row.holds,
@@ -116,8 +117,17 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "refusal": job.refusal,
         "holds": job.holds,
         "overrides": job.overrides,
+        "rejection": _rejection(job),
         "error": job.error,
     }
+
+
+def _rejection(job: ProvisioningJob) -> dict[str, str | None] | None:
+    """What an approver decided against, and why."""
+    if job.rejected_at is None:
+        return None
+    by = job.rejected_by.get_username() if job.rejected_by else None
+    return {"by": by, "at": _iso(job.rejected_at), "reason": job.rejection_reason}
 
 
 def _swept(job: ProvisioningJob) -> dict[str, Any] | None:
@@ -168,12 +178,15 @@ def counts_by_job(jobs: Sequence[ProvisioningJob]) -> dict[int, dict[str, int]]:
     }
 
 
-ENDINGS = ("cancelled", "expired", "superseded")
+ENDINGS = ("cancelled", "expired", "superseded", "not_approved")
 """Codes of actions that were skipped because their job was ended before them."""
 
 
 def counted(job: ProvisioningJob) -> list[Counted]:
-    """The whole plan in numbers, for sentences about it."""
+    """The whole plan in numbers, for sentences about it: as it was made, where that was kept."""
+    made = outlook.counted(job.outlook)
+    if made is not None:
+        return made
     alike = ("kind", "situation", "state", "error__code", "proposed")
     rows = job.actions.order_by().values_list(*alike).annotate(number=Count("pk"))
     return [

@@ -37,7 +37,7 @@ def look(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> N
     began = timezone.now()
     if not job.about_everyone or job.restores_id or not is_due(integration, now=began):
         return
-    job.enter("listing keys")
+    job.enter("listing keys", now=timezone.now())
     integration.note_keys(keys_asked_at=began)
     try:
         owners = accounts.known_owners(integration, connector.vocabulary.owner_role)

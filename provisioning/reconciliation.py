@@ -39,8 +39,10 @@ from provisioning.differences import as_json, differences
 from provisioning.group_planning import GroupRule
 from provisioning.matching import Match, match
 from provisioning.models import Action, JobLost, Mark, PersonChange, ProvisioningJob
+from provisioning.outlook import look_ahead
 from provisioning.policy import Rule
 from provisioning.reading import Reading, read
+from provisioning.recollecting import reasons_of
 from provisioning.recovering import worker_name
 from provisioning.restoring import as_rule, group_losses, losses
 from provisioning.safety import Code, Verdict, assess, vanished_in_numbers
@@ -160,9 +162,9 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     if job.applied_at is None:
         job.applied_at = timezone.now()
         job.save(update_fields=["applied_at"])
-    job.enter("applying")
+    job.enter("applying", now=timezone.now())
     trouble = applying.apply(job, connector, keep_alive, resumed=resumed)
-    job.enter("verifying")
+    job.enter("verifying", now=timezone.now())
     unseen = applying.verify(job, connector, keep_alive)
     trouble = trouble or unseen
     if not (trouble or _others_wait(job)):
@@ -172,10 +174,10 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
 
 def _follow_up(job: ProvisioningJob, connector: Connector, keep_alive: "KeepAlive") -> dict[str, str] | None:
     """What a later job does as well, when this one does not come to it."""
-    job.enter("sweeping")
+    job.enter("sweeping", now=timezone.now())
     trouble = sweeping.sweep(job, connector, keep_alive)
     if not trouble:
-        job.enter("corroborating")
+        job.enter("corroborating", now=timezone.now())
         corroborating.corroborate(job, connector, keep_alive)
         keys.look(job, connector, keep_alive)
     return trouble
@@ -189,7 +191,7 @@ def _others_wait(job: ProvisioningJob) -> bool:
 
 def _leave_undone(job: ProvisioningJob, connector: Connector, keep_alive: "KeepAlive") -> None:
     """Nobody carried the plan out for too long. What was sent before is still looked for."""
-    job.enter("verifying")
+    job.enter("verifying", now=timezone.now())
     applying.verify(job, connector, keep_alive)
     expiry = job.expiry()
     _end(job, State.CANCELLED, error=expiry, cancel_reason=expiry["detail"])
@@ -218,14 +220,14 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     """Read everything, decide everything, and write the plan down before anything is done."""
     integration = job.integration
     today = timezone.localdate()
-    job.enter("reading")
+    job.enter("reading", now=timezone.now())
     lost = losses(job.restores.actions.that_took().order_by("seq")) if job.restores else []
     people = None if job.about_everyone else _whom(job)
     rules, reading, directory = (_look_closely(job, connector) if people else None) or _look(
         integration, connector, also=[as_rule(lost)], group_rules=_group_rules(job)
     )
 
-    job.enter("planning")
+    job.enter("planning", now=timezone.now())
     links = accounts.known_links(integration, reading.ids_if_some)
     matches = match(directory.people, reading.accounts, links, reading.acceptances)
     marks = Mark.objects.filter(integration=integration).in_force(today)
@@ -241,8 +243,9 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     plan = drafting.draft(planner, with_proposed, matches, people)
     if job.restores_id:
         plan = drafting.draft_restore(plan, planner.policy, lost, reading, directory, job=job.restores_id)
+    reasons = reasons_of(plan, planner, with_proposed, directory, today=today)
 
-    job.enter("checking")
+    job.enter("checking", now=timezone.now())
     owners = drafting.owner_ids(integration, reading, connector.vocabulary)
     credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
     limits = drafting.limits(integration)
@@ -265,7 +268,13 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         keep_alive.now("Storing the plan")
         missed = () if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished
         changes = _remember(job, reading, matches, plan, missed=missed, outdated=outdated)
-        store(job, plan, verdict, reading, changes, directory)
+        job.outlook = look_ahead(
+            [(action, decided) for (action, _), decided in zip(plan.decided, verdict.decisions, strict=True)],
+            facts.accounts,
+            owners,
+            connector.vocabulary.owner_role,
+        )
+        store(job, plan, verdict, reading, changes, directory, reasons)
         if not job.preview:
             superseding.settle_with_earlier_plans(job)
 

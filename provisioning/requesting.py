@@ -1,4 +1,4 @@
-"""Ask for jobs, approve them, cancel them. Pages, commands and the clock all come through here."""
+"""Ask for jobs, approve, reject and cancel them. Pages, commands and the clock all come through here."""
 
 import logging
 from collections.abc import Collection, Iterable
@@ -126,8 +126,7 @@ def _may_restore(job: ProvisioningJob, by: User, reason: str, keep_until: date |
         raise Refused(f"{by.get_username()} may not restore.")
     if keep_until and not by.has_perm("provisioning.add_mark"):
         raise Refused(f"{by.get_username()} may not keep accounts out of syncs.")
-    if keep_until and keep_until < timezone.localdate():
-        raise Refused(f"{keep_until} is over. Name a day that is still to come.")
+    _check_day(keep_until)
     _check_reason(reason, of="A restore")
     if job.state in ProvisioningJob.LIVE:
         raise Refused(f"{job} is {job.get_state_display().lower()}. Wait for its end, or cancel it first.")
@@ -280,8 +279,9 @@ def _override(
     current.state = ProvisioningJob.State.QUEUED
     current.approved_by, current.approved_at, current.approval_reason = by, now, reason
     current.finished_at = None
+    current.phases = current.phases_and("queued", now=now)
     approval = ("approved_by", "approved_at", "approval_reason")
-    current.save(update_fields=["overrides", "state", "finished_at", *approval])
+    current.save(update_fields=["overrides", "state", "finished_at", "phases", *approval])
     current.actions.filter(state=Action.State.HELD).update(state=Action.State.PLANNED, error=None)
     accounts.accept_absences(current, now=now)
 
@@ -313,10 +313,48 @@ def _tell_what_still_holds(job: ProvisioningJob) -> None:
         held.filter(holds=holds).update(error=why)
 
 
-def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
+def reject(job: ProvisioningJob, *, by: User, reason: str, keep_until: date | None = None) -> str:
+    """Decide against what is held: it is not done. Returns what was done before, in a sentence.
+
+    Whoever asked for the job may decide so too, as nothing is changed by it. `keep_until`: the last day on
+    which syncs leave the held accounts alone; without it the next sync plans the same, and holds it again.
+    Raises Refused, with nothing changed.
+    """
+    _check_waits(job)
+    if not by.is_active or not by.has_perm("provisioning.approve_job"):
+        raise Refused(f"{by.get_username()} may not reject.")
+    _check_reason(reason, of="A rejection")
+    _check_day(keep_until)
+    why = reason.strip()
+    said = f"Rejected by {by.get_username()}: {why}"
+    held = job.actions.filter(state=Action.State.HELD, holder__isnull=True).exclude(email="").order_by()
+    now = timezone.now()
+    with transaction.atomic():
+        accounts_held = set(held.values_list("email", flat=True))
+        decided = {"rejected_by": by, "rejected_at": now, "rejection_reason": why}
+        not_done = {"code": "not_approved", "detail": said}
+        if not job.ask_no_more(not_done, said=said[:LONGEST_REASON], now=now, **decided):
+            raise Refused(f"{job} no longer awaits approval.")
+        if keep_until:
+            noted = f"Rejected in {job}: {why}"[:LONGEST_REASON]
+            Mark.objects.ignore(job.integration, accounts_held, reason=noted, until=keep_until, by=by)
+    job.refresh_from_db()
+    return history.what_was_done(job)
+
+
+def _check_day(keep_until: date | None) -> None:
+    if keep_until and keep_until < timezone.localdate():
+        raise Refused(f"{keep_until} is over. Name a day that is still to come.")
+
+
+def _check_waits(job: ProvisioningJob) -> None:
     if job.state != ProvisioningJob.State.AWAITING_APPROVAL:
         since = f" {job.cancel_reason}" if job.state == ProvisioningJob.State.CANCELLED else ""
         raise Refused(f"{job} is {job.get_state_display().lower()} and awaits no approval.{since}")
+
+
+def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
+    _check_waits(job)
     if job.has_expired(now=timezone.now()):
         raise Refused(f"{job.expiry()['detail']} Sync now makes a new one.")
     if not job.integration.enabled:

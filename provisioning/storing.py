@@ -1,17 +1,19 @@
 """Write a plan down: the job's facts, and one row for each line with what safety decided."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from django.utils import timezone
 
 from directory.models import Person, Source
 from directory.snapshot import Directory
-from provisioning import actions, history
+from provisioning import actions, history, outlook
 from provisioning.drafting import Draft
 from provisioning.models import Action, PersonChange, ProvisioningJob
 from provisioning.plausibility import doubts
 from provisioning.reading import Reading
+from provisioning.reasons import Reason
 from provisioning.safety import Decision, Verdict
 
 
@@ -22,10 +24,13 @@ def store(
     reading: Reading,
     changes: Mapping[str, Any],
     directory: Directory,
+    reasons: tuple[Sequence[list[Reason]], Sequence[list[Reason]]],
 ) -> None:
+    """`reasons`: why, of each line: first of the active rules' lines, then of the proposed ones'."""
     now = timezone.now()
     rows, known = _rows(job, plan, verdict), PersonChange.objects.known_since(job)
-    for row in rows:
+    for row, why in zip(rows, chain(*reasons), strict=True):
+        row.reasons = why
         row.known_at = known.get(row.person_id) if row.person_id else None
     Action.objects.bulk_create(rows, batch_size=500)
     job.mode = job.integration.mode
@@ -38,11 +43,16 @@ def store(
         "sources": directory.active_by_source,
         "source_ids": dict(Source.objects.values_list("name", "pk")),
     }
+    alike = (
+        (row.kind, row.situation, row.state, (row.error or {}).get("code", ""), row.proposed) for row in rows
+    )
+    job.outlook = {**job.outlook, "plan": outlook.in_numbers(alike)}
     job.digest = history.digest_of(job)
     job.refusal = verdict.refusal.as_json() if verdict.refusal else None
     job.holds = [reason.as_json() for reason in verdict.holds]
     job.planned_at = now
-    job.save(update_fields=["mode", "read", "directory", "digest", "refusal", "holds", "planned_at"])
+    written = ("mode", "read", "directory", "outlook", "digest", "refusal", "holds", "planned_at")
+    job.save(update_fields=written)
 
 
 def append(job: ProvisioningJob, lines: Sequence[actions.Action]) -> None:

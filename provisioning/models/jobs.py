@@ -105,6 +105,9 @@ class ProvisioningJob(models.Model):
     held_since = models.DateTimeField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     phase = models.CharField(max_length=20, blank=True)
+    phases = models.JSONField(
+        default=list, blank=True, help_text=_("Which phase it entered when, from its claim on.")
+    )
     progress = models.CharField(max_length=200, blank=True)
 
     read = models.JSONField(default=dict, blank=True)
@@ -114,6 +117,11 @@ class ProvisioningJob(models.Model):
     )
     corroborated = models.JSONField(
         null=True, blank=True, help_text=_("What the remote's audit log told of who changed what.")
+    )
+    outlook = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text=_("How many accounts and owners the plan leaves, counted when made."),
     )
     digest = models.CharField(max_length=64, blank=True)
     refusal = models.JSONField(null=True, blank=True)
@@ -143,6 +151,15 @@ class ProvisioningJob(models.Model):
         related_name="cancelled_jobs",
     )
     cancel_reason = models.CharField(max_length=500, blank=True)
+    rejected_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="rejected_jobs",
+    )
+    rejected_at = models.DateTimeField(null=True, blank=True)
+    rejection_reason = models.CharField(max_length=500, blank=True)
 
     objects = ProvisioningJobQuerySet.as_manager()
 
@@ -193,9 +210,13 @@ class ProvisioningJob(models.Model):
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
         return mine.update(lease_expires_at=now + LEASE, progress=progress[:200]) == 1
 
-    def enter(self, phase: str) -> None:
+    def enter(self, phase: str, *, now: datetime) -> None:
         self.phase = phase
-        self.save(update_fields=["phase"])
+        self.phases = self.phases_and(phase, now=now)
+        self.save(update_fields=["phase", "phases"])
+
+    def phases_and(self, phase: str, *, now: datetime) -> list[list[str]]:
+        return [*self.phases, [phase, now.isoformat()]]
 
     def remaining_holds(self) -> list[dict[str, str]]:
         """What nobody has overridden yet."""
@@ -236,6 +257,8 @@ class ProvisioningJob(models.Model):
 
     def finish(self, state: str, *, now: datetime, **outcome: Any) -> bool:
         """End the job, if it is still this worker's to end. `outcome`: refusal, error or cancel_reason."""
+        if state == self.State.AWAITING_APPROVAL:
+            outcome["phases"] = self.phases_and("awaiting_approval", now=now)
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
         with transaction.atomic():
             ended = mine.update(
@@ -339,6 +362,11 @@ class Action(models.Model):
     situation = models.CharField(max_length=30)
     rule = models.TextField(blank=True)
     detail = models.TextField(blank=True)
+    reasons = models.JSONField(
+        default=list,
+        blank=True,
+        help_text=_("What the directory's history told of it when it was planned: codes with their facts."),
+    )
     taking = models.BooleanField(default=False)
     proposed = models.BooleanField(
         default=False, help_text=_("Would be done if the proposed rules were active.")
@@ -372,6 +400,10 @@ class Action(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "seq"], name="action_seq_once")]
         indexes = [
             models.Index(Lower("email"), name="action_email_lower"),
+            # Counts a plan without reading its rows, and pages through what is of one situation.
+            models.Index(
+                fields=["job", "situation", "kind", "seq", "state", "proposed"], name="action_of_situation"
+            ),
             models.Index(fields=["job"], condition=Q(holder__isnull=False), name="action_of_group"),
         ]
 
