@@ -1,5 +1,5 @@
 # `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
-.PHONY: help run test check soak bench killmatrix format lock password clean
+.PHONY: help run test check soak bench killmatrix messages format lock password clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -38,6 +38,10 @@ check: $(DEVELOPMENT) .env  ## format, lint (code and templates), types, archite
 	@$(BIN)/python manage.py check
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@echo "make check: all clean."
+
+messages: $(DEVELOPMENT) .env  ## collect the texts to translate, and compile the translations; needs GNU gettext
+	@$(BIN)/python manage.py makemessages --locale de --ignore 'tests/*' --ignore 'docs/*' --ignore 'var/*'
+	@$(BIN)/python manage.py compilemessages --locale de --ignore '.venv/*' --verbosity 0
 
 format: $(DEVELOPMENT)  ## format the code
 	@$(BIN)/ruff format --quiet . && $(BIN)/ruff check --fix --quiet .

@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 
 def _asset(path: str) -> Callable[[HttpRequest], str]:
@@ -116,7 +117,13 @@ UNFOLD: dict[str, Any] = {
         _asset("cakewalk/cakewalk.css"),
         _asset("cakewalk/charts.css"),
     ],
-    "SCRIPTS": [_asset("cakewalk/cakewalk.js")],
+    "SCRIPTS": [_asset("cakewalk/viewer.js"), _asset("cakewalk/cakewalk.js")],
+    "ACCOUNT": {
+        "navigation": [
+            {"title": _("Preferences"), "link": reverse_lazy("preferences")},
+            {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+        ]
+    },
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,

@@ -39,6 +39,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "cakewalk.viewer.for_the_viewer",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -84,6 +85,8 @@ LOGIN_REDIRECT_URL = "admin:index"
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.STRICTEST}
 
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "cakewalk" / "locale"]
 TIME_ZONE = environment.time_zone("TIME_ZONE", "UTC")
 USE_TZ = True
 FORMAT_MODULE_PATH = "cakewalk.formats"

@@ -1,20 +1,25 @@
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.urls import include, path, re_path
+from django.utils import translation
 from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
+
+from cakewalk.preferences import preferences
 
 
 @csrf_exempt  # says the view too, which is not there yet
 def scim(request: HttpRequest, path: str | None = None) -> HttpResponse:
     """Imported with the first request, as it takes a third of a command's time and only clients need it."""
-    answer: HttpResponse = import_string("directory.scim.view.scim")(request, path)
+    with translation.override("en"):  # protocol, whatever a client says it accepts
+        answer: HttpResponse = import_string("directory.scim.view.scim")(request, path)
     return answer
 
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/preferences/", admin.site.admin_view(preferences), name="preferences"),
     path("admin/integrations/", include("integrations.admin.urls")),
     path("admin/", admin.site.urls),
     re_path(r"^scim/v2(?P<path>/.*)?$", scim),

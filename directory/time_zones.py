@@ -31,6 +31,11 @@ def validate_time_zone(name: str) -> None:
         )
 
 
+def today() -> date:
+    """Which day it is for the installation, whoever looks on from wherever."""
+    return timezone.localdate(timezone=timezone.get_default_timezone())
+
+
 def day_in(name: str, moment: datetime) -> date:
     """Which day it is there. No name, or one that IANA has dropped, stands for the installation's zone."""
     return moment.astimezone(_zone(name)).date()

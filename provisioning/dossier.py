@@ -8,11 +8,11 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce, Lower
-from django.utils import timezone
 
 from directory import snapshot
 from directory.emails import email_key
 from directory.models import Person, PersonEmail
+from directory.time_zones import today
 from integrations.catalog import connector_class
 from integrations.connectors.base import AccountState, Entitlement
 from integrations.models import Credential, Integration
@@ -202,7 +202,7 @@ def _entitlements(rows: Iterable[Account]) -> QuerySet[EntitlementRow]:
 
 def _marks(value: snapshot.Person, rows: Iterable[Account]) -> QuerySet[Mark]:
     keys = {*value.keys, *(email_key(row.email) for row in rows if row.email)}
-    return Mark.objects.filter(key__in=keys).lasting(timezone.localdate())
+    return Mark.objects.filter(key__in=keys).lasting(today())
 
 
 def _owners(rows: Iterable[Account]) -> Iterable[Account]:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from directory import snapshot
 from directory.emails import email_key
 from directory.models import Person, PersonEmail
+from directory.time_zones import today
 from integrations.connectors.base import Account, AccountState, Connector, Vocabulary
 from integrations.models import Integration
 from provisioning import accounts, drafting, group_planning, safety
@@ -75,7 +76,7 @@ def _check_mode(row: Action, integration: Integration) -> None:
 
 
 def _check_marks(row: Action, integration: Integration) -> None:
-    marks = Mark.objects.filter(integration=integration).in_force(timezone.localdate())
+    marks = Mark.objects.filter(integration=integration).in_force(today())
     for key in [email_key(row.email), *_addresses(row)]:
         mark = marks.get(key)
         # Who is ignored by syncs may be restored: that is how they keep what no rule gives.
@@ -95,7 +96,7 @@ def _check_group(row: Action, integration: Integration, connector: Connector) ->
         raise stale("The rules for groups have changed since the plan was made.")
     if not row.taking:
         return
-    marks = Mark.objects.filter(integration=integration).in_force(timezone.localdate())
+    marks = Mark.objects.filter(integration=integration).in_force(today())
     known = integration.accounts.filter(remote_id__in=row.members).values_list("email", flat=True)
     marked = [marks.get(email_key(email)) for email in known if email]
     if protected := sum(mark is not None and mark.kind == Mark.Kind.PROTECTED for mark in marked):

@@ -13,6 +13,7 @@ from kombu.exceptions import OperationalError
 
 from cakewalk.models import User
 from directory.models import Person
+from directory.time_zones import today
 from integrations.catalog import connector_class
 from integrations.models import Integration
 from provisioning import accounts, close_look, history, recovering, tasks
@@ -343,7 +344,7 @@ def reject(job: ProvisioningJob, *, by: User, reason: str, keep_until: date | No
 
 
 def _check_day(keep_until: date | None) -> None:
-    if keep_until and keep_until < timezone.localdate():
+    if keep_until and keep_until < today():
         raise Refused(f"{keep_until} is over. Name a day that is still to come.")
 
 

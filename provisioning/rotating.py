@@ -17,6 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from cakewalk.encryption import DecryptionError, Secret
 from cakewalk.models import User
+from directory.time_zones import today
 from integrations.catalog import connector_class
 from integrations.connectors.base import (
     ActionRejected,
@@ -113,7 +114,7 @@ def _begin(integration: Integration, by: User | None, holder: str) -> Rotation:
             return Rotation.objects.create(
                 integration=integration,
                 by=by,
-                key_name=f"Cakewalk {integration.name[:40]} {timezone.localdate()} {secrets.token_hex(4)}",
+                key_name=f"Cakewalk {integration.name[:40]} {today()} {secrets.token_hex(4)}",
                 old_hint=credential.hint,
                 old_entered_at=credential.entered_at,
                 started_at=now,

@@ -6,8 +6,11 @@ from typing import Any
 
 from django import template
 from django.db.models import Model
-from django.utils import timezone
+from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
+from django.utils.translation import gettext as _
 
 from cakewalk.look import NAVIGATION
 from provisioning import wording
@@ -74,7 +77,39 @@ def duration(span: timedelta) -> str:
 def ago(then: datetime) -> str:
     """`5 minutes ago`, and `just now` within the first."""
     now = timezone.now()
-    return f"{timesince(then, now)} ago" if now - then >= timedelta(minutes=1) else "just now"
+    if now - then < timedelta(minutes=1):
+        return _("just now")
+    return _("%(time)s ago") % {"time": timesince(then, now)}
+
+
+@register.filter
+def moment(at: datetime | None) -> SafeString:
+    """`27 Nov 2026, 16:35 CET`, in the viewer's time zone and for machines too; empty where there is none."""
+    return _time(at, _written(at, "H:i")) if at else SafeString()
+
+
+@register.filter
+def exact(at: datetime | None) -> SafeString:
+    """`27 Nov 2026, 16:35:07 CET`."""
+    return _time(at, _written(at, "H:i:s")) if at else SafeString()
+
+
+@register.filter
+def age(at: datetime | None) -> SafeString:
+    """`5 minutes ago`, which tells the exact moment to the mouse."""
+    if at is None:
+        return SafeString()
+    title = _written(at, "H:i:s")
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), title, ago(at))
+
+
+def _time(at: datetime, written: str) -> SafeString:
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), written)
+
+
+def _written(at: datetime, clock: str) -> str:
+    form = formats.get_format("DATETIME_FORMAT").replace("H:i", clock)
+    return formats.date_format(timezone.localtime(at), form)
 
 
 @register.filter

@@ -7,12 +7,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
-from django.utils import timezone
 
 from cakewalk import spreadsheets
 from directory.emails import email_key
 from directory.models import Membership, Person, PersonEmail
 from directory.people_table import COLUMNS
+from directory.time_zones import today
 
 CSV, XLSX = "csv", "xlsx"
 CONTENT_TYPES = {
@@ -26,7 +26,7 @@ WRITTEN = tuple(column for column in COLUMNS if column not in ("groups", "aliase
 def exported(people: QuerySet[Person], kind: str) -> StreamingHttpResponse:
     """With the columns that an import knows. It is sent as it is read, however many they are."""
     rows = chain([COLUMNS], _rows(people))
-    name = f"people-{timezone.localdate():%Y-%m-%d}.{kind}"
+    name = f"people-{today():%Y-%m-%d}.{kind}"
     return StreamingHttpResponse(
         _csv(rows) if kind == CSV else spreadsheets.workbook(rows),
         content_type=CONTENT_TYPES[kind],

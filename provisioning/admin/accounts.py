@@ -24,6 +24,7 @@ from cakewalk.theme import (
 )
 from directory.emails import email_key
 from directory.models import Person
+from directory.time_zones import today
 from provisioning import inventory, wording
 from provisioning.admin import exporting
 from provisioning.admin.history import label
@@ -220,7 +221,7 @@ class MarkForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         typed = super().clean() or {}
         email, integration, until = typed.get("email"), typed.get("integration"), typed.get("until")
-        if until and until < timezone.localdate():
+        if until and until < today():
             self.add_error("until", "This day is over, so the mark would set nothing apart.")
         if email and integration:
             self.instance.key = email_key(email)

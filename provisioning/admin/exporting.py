@@ -7,9 +7,9 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
-from django.utils import timezone
 
 from cakewalk import spreadsheets
+from directory.time_zones import today
 from provisioning import inventory, wording
 from provisioning.models import Account, Entitlement, Key
 
@@ -76,7 +76,7 @@ def entitlements_table(entitlements: QuerySet[Entitlement]) -> HttpResponse:
 
 
 def _csv(called: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> HttpResponse:
-    name = f"{called}-{timezone.localdate():%Y-%m-%d}.csv"
+    name = f"{called}-{today():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     lines = spreadsheets.csv_lines(chain([columns], rows))
     return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)

@@ -16,6 +16,7 @@ from django.utils.safestring import SafeString
 
 from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import DropdownFilter, RelatedDropdownFilter, display
+from directory.time_zones import today
 from integrations.models import Integration
 from provisioning.admin import exporting
 from provisioning.admin.history import RecordAdmin, label
@@ -49,7 +50,7 @@ class OwnerFilter(DropdownFilter):
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         match self.value():
             case "left":
-                return queryset.of_leavers(timezone.localdate())
+                return queryset.of_leavers(today())
             case "unattended":
                 return queryset.filter(unattended=True)
             case "known":
@@ -142,7 +143,7 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
     readonly_fields = ("called", "standing", "owner", "person", "as_of")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Key]:
-        return Key.objects.telling_who_left(timezone.localdate())
+        return Key.objects.telling_who_left(today())
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         reads = Integration.objects.exclude(keys_asked_at=None).order_by(Lower("name"))

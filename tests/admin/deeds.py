@@ -407,6 +407,13 @@ DEEDS = (
         _selected("delete_selected", "auth_group", post="yes"),
     ),
     Deed(
+        "choose one's own language",
+        "preferences",
+        STAFF,
+        lambda company, sender: {"language": "de", "time_zone": ""},
+        table=USERS,
+    ),
+    Deed(
         "change one's own password",
         "admin:password_change",
         STAFF,

@@ -131,5 +131,6 @@ SHOWN_TO = {
     "integrations:catalog": READERS,
     "integrations:connect": OPERATORS,
     "integrations:credential": OPERATORS,
+    "preferences": STAFF,
 }
 """Who is answered 200 when they open the page."""
