@@ -4,7 +4,7 @@ The form and the `connect` command both come through here.
 """
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from cakewalk.encryption import DecryptionError
 from integrations.catalog import connector_class
-from integrations.connectors.base import Check, CheckReport
+from integrations.connectors.base import Check, CheckReport, Checks, ended
 from integrations.models import CredentialMissing, Integration
 
 
@@ -43,18 +43,30 @@ class Outcome:
         return not self.problems
 
 
-def test_connection(entry: Entry) -> Outcome:
-    """Try the credential on the live remote. Nothing is stored."""
+Trying = Generator[str | Check, None, Outcome]
+"""A connection test under way, as `base.Checks`, with what came of it at the end."""
+
+
+def trying(entry: Entry) -> Trying:
+    """Try the credential on the live remote, one answer after the other. Nothing is stored."""
     problems = _problems(entry)
     if problems:
         return Outcome(problems)
-    report = _check(entry)
+    report = yield from _checks(entry)
     return Outcome(_told_by(report), report)
+
+
+def test_connection(entry: Entry) -> Outcome:
+    return ended(trying(entry))
 
 
 def save_and_enable(entry: Entry, *, now: datetime) -> Outcome:
     """Store and enable what works on the live remote; store nothing that does not."""
-    tried = test_connection(entry)
+    return store_tried(entry, test_connection(entry), now=now)
+
+
+def store_tried(entry: Entry, tried: Outcome, *, now: datetime) -> Outcome:
+    """What the test of this entry found to work; what it did not is only said again."""
     if not tried.works or tried.report is None:
         return tried
     return _store(entry, tried.report, now=now)
@@ -123,9 +135,9 @@ def _entered(entry: Entry, current: Integration | None) -> Integration:
 
 
 @sensitive_variables("secret")
-def _check(entry: Entry) -> CheckReport:
+def _checks(entry: Entry) -> Checks:
     secret = entry.secret or (entry.integration.revealed_secret() if entry.integration else "")
-    return connector_class(entry.kind)(secret=secret, base_url=entry.base_url).check()
+    return connector_class(entry.kind)(secret=secret, base_url=entry.base_url).checks()
 
 
 def _told_by(report: CheckReport) -> dict[str, str]:

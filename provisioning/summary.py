@@ -42,9 +42,10 @@ def sentences(counted: Collection[Counted], mode: str) -> list[str]:
         *_beyond_the_mode(beyond, mode),
         *_left_undone(_sum(refused), _sum(dependent)),
     ]
+    reported = list(_reported(each for each in decided if each.kind == Kind.REPORT))
     return [
-        *(said or [_("A sync would change nothing: every account is as the access rules say.")]),
-        *_reported(each for each in decided if each.kind == Kind.REPORT),
+        *(said or [_nothing(reported)]),
+        *reported,
         *_proposed(_sum(each for each in counted if each.proposed)),
     ]
 
@@ -65,6 +66,12 @@ def listed(parts: Collection[str]) -> str:
     """`one, two and three`."""
     *others, last = parts or [""]
     return _("%(others)s and %(last)s") % {"others": ", ".join(others), "last": last} if others else last
+
+
+def _nothing(reported: Collection[str]) -> str:
+    if reported:
+        return _("A sync would change nothing.")
+    return _("A sync would change nothing: every account is as the access rules say.")
 
 
 def _sum(counted: Iterable[Counted]) -> int:

@@ -1,25 +1,31 @@
 """The connect page: a credential is entered beside its guide, tried on the live remote, and enabled."""
 
+from contextlib import suppress
+from dataclasses import asdict
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
+from cakewalk.models import User
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from integrations.admin import telling
 from integrations.admin.catalog import guide, logo
 from integrations.catalog import connector_class
-from integrations.connecting import Entry, Outcome, save_and_enable, save_only, test_connection
-from integrations.connectors.base import Connector
+from integrations.connecting import Entry, Outcome, Trying, save_only, store_tried, trying
+from integrations.connectors.base import Connector, ended
 from integrations.models import Credential, Integration
 from provisioning import requesting
 from provisioning.models import ProvisioningJob
@@ -28,15 +34,16 @@ from provisioning.models import ProvisioningJob
 class ConnectForm(forms.Form):
     """What staff type. Every judgement is the use case's, so that the command says the same sentences."""
 
-    name = forms.CharField(required=False, max_length=100, widget=UnfoldAdminTextInputWidget())
+    name = forms.CharField(
+        required=False, label=gettext_lazy("Name"), max_length=100, widget=UnfoldAdminTextInputWidget()
+    )
+    # Of no greatest length: a browser would cut off the rest of what is pasted, without a word.
     secret = forms.CharField(
-        required=False,
-        max_length=500,
-        widget=UnfoldAdminPasswordWidget({"autocomplete": "off", "spellcheck": "false"}),
+        required=False, widget=UnfoldAdminPasswordWidget({"autocomplete": "off", "spellcheck": "false"})
     )
     base_url = forms.CharField(
         required=False,
-        label="API address",
+        label=gettext_lazy("API address"),
         widget=UnfoldAdminTextInputWidget({"type": "url", "autocomplete": "off"}),
     )
 
@@ -50,6 +57,8 @@ class ConnectForm(forms.Form):
         self.connector, self.integration = connector, integration
         self.fields["secret"].label = card.secret_label
         self.fields["secret"].widget.attrs["placeholder"] = card.secret_placeholder
+        for name, field in self.fields.items():
+            field.widget.attrs["aria-describedby"] = f"{name}-problem"
 
     def entry(self) -> Entry:
         typed = self.cleaned_data
@@ -67,38 +76,45 @@ class ConnectForm(forms.Form):
 
 
 @sensitive_post_parameters("secret")
-def connect(request: HttpRequest, kind: str) -> HttpResponse:
+def connect(request: HttpRequest, kind: str) -> HttpResponseBase:
     if not request.user.has_perm("integrations.add_integration"):
         raise PermissionDenied
-    return _page(request, _connector_or_404(kind), None)
+    return _page(request, connector_or_404(kind), None)
 
 
 @sensitive_post_parameters("secret")
-def replace_credential(request: HttpRequest, pk: int) -> HttpResponse:
+def replace_credential(request: HttpRequest, pk: int) -> HttpResponseBase:
     if not request.user.has_perm("integrations.change_integration"):
         raise PermissionDenied
     integration = get_object_or_404(Integration, pk=pk)
-    return _page(request, _connector_or_404(integration.kind), integration)
+    return _page(request, connector_or_404(integration.kind), integration)
 
 
-def _connector_or_404(kind: str) -> type[Connector]:
+def connector_or_404(kind: str) -> type[Connector]:
     try:
         return connector_class(kind)
     except LookupError as error:
         raise Http404(str(error)) from error
 
 
-def _page(request: HttpRequest, connector: type[Connector], integration: Integration | None) -> HttpResponse:
+def _page(
+    request: HttpRequest, connector: type[Connector], integration: Integration | None
+) -> HttpResponseBase:
     form = ConnectForm(connector, integration, request.POST if request.method == "POST" else None)
     outcome = None
     if form.is_bound and form.is_valid():
         entry = form.entry()
-        outcome = _carry_out(request, entry)
+        steps = _steps(request, entry)
+        if telling.looks_on(request):
+            return telling.tell(steps, _last_line)
+        outcome = ended(steps)
         if outcome.integration:
-            _log(request, entry, outcome.integration)
-            return _stored(request, outcome, outcome.integration)
+            return redirect(_next_page(outcome, outcome.integration))
         form.tell(outcome)
-    title = f"Replace the credential of {integration}" if integration else f"Connect {connector.card.title}"
+    if integration:
+        title = _("Replace the credential of %(name)s") % {"name": integration}
+    else:
+        title = _("Connect %(title)s") % {"title": connector.card.title}
     stored = (
         Credential.objects.defer("secret").filter(integration=integration).first() if integration else None
     )
@@ -107,9 +123,14 @@ def _page(request: HttpRequest, connector: type[Connector], integration: Integra
         "title": title,
         "form": form,
         "outcome": outcome,
+        "verdict": telling.verdict(outcome) if outcome else "",
+        "checks": [telling.row(check) for check in outcome.report.checks]
+        if outcome and outcome.report
+        else [],
         "card": connector.card,
         "logo": logo(connector),
         "guide": guide(connector),
+        "recognized": [asdict(kind) for kind in connector.recognized],
         "integration": integration,
         "stored": stored,
         "paste_again": form.is_bound and bool(request.POST.get("secret")),
@@ -117,42 +138,49 @@ def _page(request: HttpRequest, connector: type[Connector], integration: Integra
     return TemplateResponse(request, "integrations/connect.html", context)
 
 
-def _carry_out(request: HttpRequest, entry: Entry) -> Outcome:
-    if "_test" in request.POST:
-        return test_connection(entry)
+def _steps(request: HttpRequest, entry: Entry) -> Trying:
+    """What the pressed button asks for. It is stored with all that belongs to it, after the last answer:
+    whoever goes away before that has stored nothing.
+    """
     if "_save" in request.POST:
-        return save_only(entry, now=timezone.now())
-    return save_and_enable(entry, now=timezone.now())
+        outcome = save_only(entry, now=timezone.now())
+        if outcome.integration:
+            log_entered(entry, outcome.integration, by=signed_in(request))
+            state = "" if outcome.integration.enabled else _("It is not enabled: its key was not tried yet.")
+            messages.success(request, f"{_('%s is saved.') % outcome.integration} {state}".strip())
+        return outcome
+    tried = yield from trying(entry)
+    if "_test" in request.POST:
+        return tried
+    with transaction.atomic():
+        outcome = store_tried(entry, tried, now=timezone.now())
+        if outcome.integration:
+            log_entered(entry, outcome.integration, by=signed_in(request))
+            preview_first(outcome.integration, by=signed_in(request))
+    return outcome
 
 
-def _log(request: HttpRequest, entry: Entry, integration: Integration) -> None:
+def log_entered(entry: Entry, integration: Integration, *, by: User, how: str = "") -> None:
     """Who entered a key, and when; never which."""
     flag, what = (CHANGE, "Saved.") if entry.integration else (ADDITION, "Connected.")
     if entry.integration and entry.secret:
         what = "Credential replaced."
-    LogEntry.objects.log_actions(signed_in(request).pk, [integration], flag, what)
+    LogEntry.objects.log_actions(by.pk, [integration], flag, f"{what} {how}".strip())
 
 
-def _stored(request: HttpRequest, outcome: Outcome, integration: Integration) -> HttpResponse:
-    if outcome.report is None:
-        state = "" if integration.enabled else " It is not enabled: its key has not been tried yet."
-        messages.success(request, f"{integration} is saved.{state}")
-    else:
-        tried = ", ".join(f"{check.name.lower()} {check.answer}" for check in outcome.report.checks)
-        messages.success(request, f"{integration} is enabled: the key works on the live API ({tried}).")
-        preview_first(request, integration)
-    return redirect("admin:integrations_integration_change", integration.pk)
-
-
-def preview_first(request: HttpRequest, integration: Integration) -> None:
+def preview_first(integration: Integration, *, by: User) -> None:
     """Queue the preview that shows what there is to do; a live job shows it as well."""
-    try:
-        job = requesting.request_job(
-            integration, preview=True, trigger=ProvisioningJob.Trigger.FIRST, by=signed_in(request)
-        )
-    except requesting.Refused as refusal:
-        messages.warning(request, f"No preview was queued: {refusal}")
-    else:
-        link = reverse("admin:provisioning_provisioningjob_change", args=[job.pk])
-        said = '<a href="{}">{}</a>, a first preview, is queued. It reads everything and changes nothing.'
-        messages.info(request, format_html(said, link, job))
+    with suppress(requesting.Refused):
+        requesting.request_job(integration, preview=True, trigger=ProvisioningJob.Trigger.FIRST, by=by)
+
+
+def _next_page(outcome: Outcome, integration: Integration) -> str:
+    tried = outcome.report is not None
+    page = "integrations:welcome" if tried else "admin:integrations_integration_change"
+    return reverse(page, args=[integration.pk])
+
+
+def _last_line(outcome: Outcome) -> dict[str, Any]:
+    if outcome.integration:
+        return {"leads_to": _next_page(outcome, outcome.integration)}
+    return {"works": outcome.works, "title": telling.verdict(outcome), "problems": dict(outcome.problems)}

@@ -1,12 +1,12 @@
 """What every connector offers, in values and errors that know no vendor. Pure."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from integrations.connectors.budget import Budgets
 
@@ -297,6 +297,26 @@ class CheckReport:
         return tuple(check for check in self.checks if check.answer == Check.REFUSED) if self.works else ()
 
 
+Checks = Generator[str | Check, None, CheckReport]
+"""A connection test under way: the name of what is asked for, then its line when there is an answer, and at
+the end the whole report.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Recognized:
+    """What an entered secret is seen to be, without asking anybody: the first in the connector's list whose
+    `pattern` occurs in it. Pages give the list to the browser, which tells staff while they paste; so a
+    pattern must mean the same to Python and to JavaScript: no flags, no named groups, no `\\w`, no `\\b`.
+
+    `sentence` says what it is, and what to do; `refused`: it cannot be what is needed.
+    """
+
+    pattern: str
+    sentence: str
+    refused: bool = True
+
+
 @dataclass(frozen=True, slots=True)
 class Card:
     """How a connector shows in the catalog."""
@@ -391,6 +411,18 @@ def singular(kinds: str) -> str:
     return kinds.removesuffix("s").replace("_", " ")
 
 
+Result = TypeVar("Result")
+
+
+def ended(steps: Generator[Any, None, Result]) -> Result:
+    """What comes out at the end, where nobody looks on."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            return cast(Result, end.value)
+
+
 class Connector(ABC):
     """One configured remote. Reads are complete or raise; a write returns a receipt or raises.
 
@@ -401,6 +433,7 @@ class Connector(ABC):
 
     card: ClassVar[Card]
     vocabulary: ClassVar[Vocabulary]
+    recognized: ClassVar[Sequence[Recognized]]
 
     @abstractmethod
     def __init__(
@@ -431,8 +464,12 @@ class Connector(ABC):
         """What may be shown of a credential later, such as `sk-admin-…` and its last four characters."""
 
     @abstractmethod
+    def checks(self) -> Checks:
+        """Try the credential on the live remote, answer by answer. Never raises a ConnectorError."""
+
     def check(self) -> CheckReport:
-        """Try the credential on the live remote. Never raises a ConnectorError."""
+        """The same to its end."""
+        return ended(self.checks())
 
     def one_look(self) -> AbstractContextManager[None]:
         """While all that follows is one look at the remote, what was listed once need not be listed again."""

@@ -49,7 +49,7 @@ def address(name: str, company: Company) -> str:
     match name:
         case "integrations:connect":
             return reverse(name, args=["openai"])
-        case "integrations:credential":
+        case "integrations:credential" | "integrations:welcome":
             return reverse(name, args=[company.acme.pk])
         case "admin:directory_person_preview" | "admin:directory_person_sync":
             return reverse(name, args=[company.rows["directory_person"].pk, company.acme.pk])

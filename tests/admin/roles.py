@@ -132,5 +132,6 @@ SHOWN_TO = {
     "integrations:connect": OPERATORS,
     "integrations:credential": OPERATORS,
     "preferences": STAFF,
+    "integrations:welcome": READERS,
 }
 """Who is answered 200 when they open the page."""

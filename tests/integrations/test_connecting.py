@@ -239,13 +239,13 @@ def test_the_same_key_and_address_may_be_connected_under_a_second_name(acme, sim
 
 
 def test_a_name_taken_while_the_key_was_tried_is_refused_as_well(simulator, entry, monkeypatch):
-    tried = OpenAIConnector.check
+    tried = OpenAIConnector.checks
 
     def overtaken(self):
         Integration.objects.create(kind="openai", name="ACME", base_url=simulator.base_url)
         return tried(self)
 
-    monkeypatch.setattr(OpenAIConnector, "check", overtaken)
+    monkeypatch.setattr(OpenAIConnector, "checks", overtaken)
     outcome = save_and_enable(entry, now=NOW)
     assert outcome.problems == {"name": "There is already an integration named Acme."}
     assert [name for name, *_ in stored()] == ["ACME"]
@@ -371,7 +371,7 @@ def test_a_new_key_replaces_the_old_one_and_leaves_the_settings(acme, organizati
 
 def test_what_was_changed_while_the_key_was_tried_stays_changed(acme, entry, monkeypatch):
     """Somebody puts the brakes on while the form waits for OpenAI."""
-    tried = OpenAIConnector.check
+    tried = OpenAIConnector.checks
 
     def meanwhile(self):
         Integration.objects.update(mode="observe", first_removals="hold")
@@ -379,7 +379,7 @@ def test_what_was_changed_while_the_key_was_tried_stays_changed(acme, entry, mon
 
     Integration.objects.update(mode="manage", first_removals="allow")
     acme.refresh_from_db()
-    monkeypatch.setattr(OpenAIConnector, "check", meanwhile)
+    monkeypatch.setattr(OpenAIConnector, "checks", meanwhile)
     assert save_and_enable(replace(entry, integration=acme), now=NOW).works
     assert Integration.objects.values_list("mode", "first_removals").get() == ("observe", "hold")
 

@@ -49,6 +49,7 @@ def pages_of(acme: Integration) -> list[str]:
         reverse("integrations:catalog"),
         reverse("integrations:connect", args=["openai"]),
         reverse("integrations:credential", args=[acme.pk]),
+        reverse("integrations:welcome", args=[acme.pk]),
         reverse("admin:integrations_integration_changelist"),
         reverse("admin:integrations_integration_change", args=[acme.pk]),
         reverse("admin:integrations_integration_history", args=[acme.pk]),
@@ -63,7 +64,7 @@ def test_no_page_shows_a_stored_key(request, acme, organization, reader):
         shown += answer.status_code == 200
         assert organization.admin_key not in answer.content.decode()
         assert organization.admin_key[:-4] not in answer.content.decode()
-    assert shown == {"staff": 7, "auditor": 5}[reader]
+    assert shown == {"staff": 8, "auditor": 6}[reader]
 
 
 def test_the_secret_is_no_field_of_any_form_of_the_admin(staff, acme):
@@ -188,7 +189,7 @@ BUGS_OF_A_ROTATION = {
     "where the key is read": (parsing, "parse_admin_key"),
     "where the answer is judged": (OpenAIConnector, "refuse_secret"),
     "where it is written down": (Rotation, "_write"),
-    "where it is proven": (checking, "check"),
+    "where it is proven": (checking, "checks"),
     "where it is stored": (Integration, "store_credential"),
 }
 

@@ -82,8 +82,9 @@ def test_an_empty_plan_says_that_nothing_would_change():
 
 
 def test_a_finding_without_words_of_its_own_is_passed_over_by_nobody():
-    assert sentences([some(3, "report", "no_address", "done")], "manage")[1:] == [
-        "3 more findings are only reported."
+    assert sentences([some(3, "report", "no_address", "done")], "manage") == [
+        "A sync would change nothing.",
+        "3 more findings are only reported.",
     ]
 
 

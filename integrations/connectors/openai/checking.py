@@ -1,11 +1,12 @@
 """The connection test: what OpenAI says to a key, one line per list, and one plain sentence when it fails."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 
 from integrations.connectors.base import (
     Check,
     CheckReport,
+    Checks,
     ConnectorError,
     CredentialFacts,
     CredentialRejected,
@@ -81,34 +82,37 @@ ADMIN_KEYS_UNREAD = (
 )
 
 
-def check(client: OpenAIClient, is_ours: Callable[[str], bool]) -> CheckReport:
+def checks(client: OpenAIClient, is_ours: Callable[[str], bool]) -> Checks:
     """One call per list, up to the first that cannot be reached. What only a feature needs comes after what
     nothing works without.
     """
-    checks: list[Check] = []
+    lines: list[Check] = []
     errors: list[ConnectorError] = []
     refused: list[str] = []
     pages: dict[str, Page] = {}
     for title, name, path in LISTS:
+        yield title
         try:
             pages[path] = client.peek(name, path)
         except (CredentialRejected, PermissionMissing) as error:
-            checks.append(Check(title, Check.REFUSED, str(error)))
+            lines.append(Check(title, Check.REFUSED, str(error)))
             errors.append(error)
             refused.append(name)
         except ConnectorError as error:
-            checks.append(Check(title, Check.UNREACHABLE, str(error)))
+            lines.append(Check(title, Check.UNREACHABLE, str(error)))
             errors.append(error)
-            break
         else:
-            checks.append(Check(title, Check.ALLOWED, f"The key may read the {name}."))
+            lines.append(Check(title, Check.ALLOWED, f"The key may read the {name}."))
+        yield lines[-1]
+        if lines[-1].answer == Check.UNREACHABLE:
+            break
     facts = CredentialFacts()
     if not errors:
-        facts, of_the_keys = _check_admin_keys(client, is_ours)
-        checks += [of_the_keys, *_check_extras(client, pages[PROJECTS])]
+        facts = yield from _check_admin_keys(client, is_ours, lines)
+        yield from _check_extras(client, pages[PROJECTS], lines)
     rejections = [error for error in errors if isinstance(error, CredentialRejected)]
     return CheckReport(
-        tuple(checks),
+        tuple(lines),
         _problem(errors, refused),
         facts,
         simulated=client.simulated,
@@ -116,29 +120,42 @@ def check(client: OpenAIClient, is_ours: Callable[[str], bool]) -> CheckReport:
     )
 
 
-def _check_admin_keys(client: OpenAIClient, is_ours: Callable[[str], bool]) -> tuple[CredentialFacts, Check]:
+Steps = Generator[str | Check, None, None]
+
+
+def _check_admin_keys(
+    client: OpenAIClient, is_ours: Callable[[str], bool], lines: list[Check]
+) -> Generator[str | Check, None, CredentialFacts]:
     """Read to the end, and not only peeked into: the list tells whose key it is."""
     title = "Admin keys"
+    yield title
     try:
-        return key_facts(client, is_ours), Check(title, Check.ALLOWED, "The key may read the admin keys.")
+        facts = key_facts(client, is_ours)
     except ConnectorError as error:
-        return CredentialFacts(unknown=str(error)), _without(title, error, ADMIN_KEYS_UNREAD)
+        facts = CredentialFacts(unknown=str(error))
+        lines.append(_without(title, error, ADMIN_KEYS_UNREAD))
+    else:
+        lines.append(Check(title, Check.ALLOWED, "The key may read the admin keys."))
+    yield lines[-1]
+    return facts
 
 
-def _check_extras(client: OpenAIClient, projects: Page) -> Iterator[Check]:
+def _check_extras(client: OpenAIClient, projects: Page, lines: list[Check]) -> Steps:
     first = projects.rows[0] if projects.rows else None
     project_id = first.get("id") if isinstance(first, dict) else None
     for extra in EXTRAS:
         if callable(extra.path) and not isinstance(project_id, str):
             continue
+        yield extra.title
         try:
             client.peek(extra.name, extra.path(str(project_id)) if callable(extra.path) else extra.path)
         except ConnectorError as error:
-            yield _without(extra.title, error, extra.without)
-            if isinstance(error, RemoteUnreachable | RateLimited):
-                return
+            lines.append(_without(extra.title, error, extra.without))
         else:
-            yield Check(extra.title, Check.ALLOWED, f"The key may read the {extra.name}.")
+            lines.append(Check(extra.title, Check.ALLOWED, f"The key may read the {extra.name}."))
+        yield lines[-1]
+        if lines[-1].answer == Check.UNREACHABLE:
+            return
 
 
 def _without(title: str, error: ConnectorError, consequence: str) -> Check:

@@ -15,7 +15,7 @@ from integrations.connectors.base import (
     AccountState,
     ActionRejected,
     Card,
-    CheckReport,
+    Checks,
     Connector,
     ConnectorError,
     CredentialFacts,
@@ -67,6 +67,7 @@ class OpenAIConnector(Connector):
         summary="Invites people to your OpenAI organization, gives them projects, and removes who leaves.",
         default_base_url=entering.OPENAI_URL,
     )
+    recognized = entering.RECOGNIZED
     vocabulary = Vocabulary(
         roles=("reader", "owner"),
         owner_role="owner",
@@ -125,9 +126,9 @@ class OpenAIConnector(Connector):
 
     # -- reading
 
-    def check(self) -> CheckReport:
+    def checks(self) -> Checks:
         with self._transport.in_a_hurry():
-            return checking.check(self._client, self._is_ours)
+            return (yield from checking.checks(self._client, self._is_ours))
 
     def fetch_credential_facts(self) -> CredentialFacts:
         try:

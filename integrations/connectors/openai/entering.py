@@ -5,62 +5,61 @@ from collections.abc import Collection
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
 
+from integrations.connectors.base import Recognized
+
 OPENAI_URL = "https://api.openai.com/v1"
 ADMIN_KEYS_PAGE = "https://platform.openai.com/settings/organization/admin-keys"
 OPENAI_HOSTS = frozenset(
     {"api.openai.com"} | {f"{region}.api.openai.com" for region in ("us", "eu", "ae", "au", "in", "jp")}
 )
 ADMIN_KEY = "sk-admin-"
-QUOTATION_MARKS = "\"'`“”„«»\N{LEFT SINGLE QUOTATION MARK}\N{RIGHT SINGLE QUOTATION MARK}"
 HIDDEN = re.compile(r"\.{2,}|…|\*+")
 """What stands for the part of a key that is not shown."""
 SHORTEST_KEY = 24
 LONGEST_KEY = 500
+QUOTATION_MARKS = "\"'`“”„«»\u2018\u2019"
+WHO_MAKES_IT = f"an Admin key (sk-admin-…), which an organization owner makes at {ADMIN_KEYS_PAGE}."
+NO_MEMBERS = f"and it cannot manage members. That needs {WHO_MAKES_IT}"
+
+RECOGNIZED = (
+    Recognized(r"^\s*$", "Enter the API key."),
+    Recognized(
+        r"[Bb](earer|EARER)\s", "Leave out the word “Bearer” and all before it, and enter the key alone."
+    ),
+    Recognized(
+        r"^\s*(export\s|set\s|\$env:)?\s*[A-Za-z_][A-Za-z0-9_]*\s*=",
+        "This is a whole line of settings. Enter only what stands after the = sign, without quotation marks.",
+    ),
+    Recognized(f"[{QUOTATION_MARKS}]", "Leave out the quotation marks around the key."),
+    Recognized(r"\s", "A key has no spaces or line breaks in it: copy it again, in one piece."),
+    Recognized(
+        r"…|\.\.\.|\*\*",
+        "This is the shortened form in which OpenAI shows a key later. Enter the whole key; where nobody has "
+        "it any more, make a new one.",
+    ),
+    Recognized(r"^sk-svcacct-", f"This is the key of a service account, {NO_MEMBERS}"),
+    Recognized(r"^sk-(?!admin-|ant-)", f"This is a project key, {NO_MEMBERS}"),
+    Recognized(r"^(?!sk-admin-)", f"This does not look like an OpenAI key. Enter {WHO_MAKES_IT}"),
+    Recognized(
+        r"[^ -~]", "The key has characters in it that no key has, such as accented letters: copy it again."
+    ),
+    Recognized(
+        r"[^A-Za-z0-9_-]",
+        "The key has a character in it that no key has: only letters, digits, - and _ occur.",
+    ),
+    Recognized(f"^.{{0,{SHORTEST_KEY - 1}}}$", "The key is too short: part of it was not copied."),
+    Recognized(f"^.{{{LONGEST_KEY + 1}}}", "The key is too long: something else was copied along with it."),
+    Recognized(
+        f"^{ADMIN_KEY}", "This is an Admin key. Whether it works is seen when it is tried.", refused=False
+    ),
+)
+"""Every text is one of these. What is around a key comes first, as it hides what kind the key is."""
 
 
 def refuse_secret(secret: str) -> str | None:
     """The first thing that is wrong with a key, as a sentence."""
-    if not secret.strip():
-        return "Enter the API key."
-    return _refuse_wrapping(secret) or _refuse_kind(secret) or _refuse_text(secret)
-
-
-def _refuse_wrapping(secret: str) -> str | None:
-    if any(mark in secret for mark in QUOTATION_MARKS):
-        return "Leave out the quotation marks around the key."
-    if re.match(r"(authorization:\s*)?bearer\b", secret, re.IGNORECASE):
-        return "Leave out the word “Bearer” and enter the key alone."
-    if re.search(r"\s", secret):
-        return "A key has no spaces or line breaks in it: copy it again, in one piece."
-    if re.search(r"…|\.\.\.|\*\*", secret):
-        return "This is the shortened form in which OpenAI shows a key later. Enter the whole key."
-    return None
-
-
-def _refuse_kind(secret: str) -> str | None:
-    if secret.startswith(ADMIN_KEY):
-        return None
-    if secret.startswith("sk-"):
-        return (
-            "This is a project key, and it cannot manage members. That needs an Admin key (sk-admin-…), "
-            f"which an organization owner makes at {ADMIN_KEYS_PAGE}."
-        )
-    return (
-        "This does not look like an OpenAI key. Enter an Admin key (sk-admin-…), which an organization "
-        f"owner makes at {ADMIN_KEYS_PAGE}."
-    )
-
-
-def _refuse_text(secret: str) -> str | None:
-    if not secret.isascii():
-        return "The key has characters in it that no key has, such as accented letters: copy it again."
-    if not re.fullmatch(r"[\w-]+", secret):
-        return "The key has a character in it that no key has: only letters, digits, - and _ occur."
-    if len(secret) < SHORTEST_KEY:
-        return "The key is too short: part of it was not copied."
-    if len(secret) > LONGEST_KEY:
-        return "The key is too long: something else was copied along with it."
-    return None
+    seen = next(kind for kind in RECOGNIZED if re.search(kind.pattern, secret))
+    return seen.sentence if seen.refused else None
 
 
 def secret_hint(secret: str) -> str:

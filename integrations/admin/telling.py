@@ -1,0 +1,82 @@
+"""Tell a browser of a connection test while it runs: one JSON document a line, each when it is known."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.translation import gettext as _
+
+from integrations.connecting import Outcome, Trying
+from integrations.connectors.base import Check
+
+log = logging.getLogger(__name__)
+
+LINES = "application/x-ndjson"
+
+ICONS = {Check.ALLOWED: "check_circle", Check.REFUSED: "cancel", Check.UNREACHABLE: "error"}
+
+
+def looks_on(request: HttpRequest) -> bool:
+    """Whether the page's script asks, which shows each answer as it comes."""
+    return request.headers.get("Accept") == LINES
+
+
+def tell(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]]) -> StreamingHttpResponse:
+    """`last`: the line with which it ends. When the browser goes away, the next line cannot be written, and
+    the steps after it are not taken.
+    """
+    answer = StreamingHttpResponse(_lines(steps, last), content_type=LINES)
+    answer["X-Accel-Buffering"] = "no"  # or else nginx keeps the lines until all are there
+    return answer
+
+
+def _lines(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]]) -> Iterator[str]:
+    try:
+        outcome = yield from _each(steps)
+        said = last(outcome)
+    except Exception:
+        log.exception("A connection test failed.")
+        said = {"title": _("Something went wrong in Cakewalk itself; its log has more."), "problems": {}}
+    yield _line(said)
+
+
+def _each(steps: Trying) -> Any:
+    while True:
+        try:
+            step = next(steps)
+        except StopIteration as end:
+            return end.value
+        yield _line({"asks": step} if isinstance(step, str) else {"check": row(step)})
+
+
+def _line(said: Mapping[str, Any]) -> str:
+    return json.dumps(said) + "\n"
+
+
+def row(check: Check) -> dict[str, str]:
+    """One answer as pages show it."""
+    words = {
+        Check.ALLOWED: _("Allowed"),
+        Check.REFUSED: _("Refused"),
+        Check.UNREACHABLE: _("Unreachable"),
+    }
+    return {
+        "name": check.name,
+        "detail": check.detail,
+        "answer": check.answer,
+        "icon": ICONS[check.answer],
+        "label": words[check.answer],
+    }
+
+
+def verdict(outcome: Outcome) -> str:
+    """What came of it, above all answers."""
+    if outcome.works:
+        return _("The key works. Nothing is stored yet.")
+    if outcome.report is None:
+        return _("Nothing was tried or stored. See below.")
+    if outcome.report.works:
+        return _("The key works, and nothing was stored. See below.")
+    return _("The connection does not work, and nothing was stored.")
