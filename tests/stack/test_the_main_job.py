@@ -127,7 +127,9 @@ class Staff:
         self.enter(self.organization.admin_key)
         expect(page.get_by_role("heading", name="Newsroom is enabled")).to_be_visible()
         expect(page.get_by_text("sk-admin-…" + self.organization.admin_key[-4:])).to_be_visible()
-        expect(page.get_by_role("link", name=re.compile("Import people|Write an access rule"))).to_be_visible()
+        expect(
+            page.get_by_role("link", name=re.compile("Import people|Write an access rule"))
+        ).to_be_visible()
         assert self.organization.admin_key not in page.content()
 
     def preview(self) -> None:
