@@ -76,6 +76,18 @@ class Installation:
         seconds = time.monotonic() - began
         return Figure(what, seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, limit)
 
+    def printed(self, *arguments: str) -> str:
+        """What a management command says on standard output."""
+        done = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=ROOT,
+            env=self._env(),
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return done.stdout
+
     def _env(self) -> dict[str, str]:
         own = {
             "DATABASE_URL": self.database_url,
