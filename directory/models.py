@@ -213,7 +213,11 @@ class Person(models.Model):
 
     class Meta:
         verbose_name_plural = _("people")
-        indexes = [models.Index(fields=["active"]), models.Index(Lower("email"), name="person_email_lower")]
+        indexes = [
+            models.Index(fields=["active"]),
+            models.Index(Lower("email"), name="person_email_lower"),
+            models.Index(fields=["email"], name="person_email_in_order"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["source", "external_id"],

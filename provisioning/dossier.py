@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce, Lower
+from django.db.models import Count, Exists, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Lower
 
 from directory import snapshot
 from directory.emails import email_key
@@ -84,13 +84,16 @@ class Chapter:
 def chapters(person: Person, *, gone: str, now: datetime) -> list[Chapter]:
     """`gone`: why the person is not active, in a sentence; empty where they are."""
     value = person.as_value(now)
-    integrations = list(_with_landmarks(Integration.objects.order_by("name"), person))
+    integrations = list(_with_landmarks(Integration.objects.order_by("name")))
     ended = ProvisioningJob.objects.in_bulk(row.ended_id for row in integrations if row.ended_id)
     rows = _accounts(person, value)
+    last = _last_actions(person)
     stored = _Stored(
         accounts=_by_integration(rows),
+        present=dict(Account.objects.filter(gone_at=None).values_list("integration").annotate(Count("pk"))),
         others=_others(person, rows, now=now),
-        actions=_by_job(_actions(person, integrations)),
+        last=last,
+        actions=_by_job(_actions(person, last.values())),
         ended={job.integration_id: job for job in ended.values()},
         waiting={row.integration_id: row for row in PersonChange.objects.waiting().filter(person=person)},
         live=_by_integration(_live(person)),
@@ -111,7 +114,11 @@ class _Stored:
     """Rows about the person and those who hang together with them, by the ids of integrations."""
 
     accounts: Mapping[int, list[Account]]
+    present: Mapping[int, int]
+    """How many accounts there are, of whomever."""
     others: Sequence[snapshot.Person]
+    last: Mapping[int, int]
+    """The last action's id."""
     actions: Mapping[int, list[Action]]
     ended: Mapping[int, ProvisioningJob]
     waiting: Mapping[int, PersonChange]
@@ -141,21 +148,15 @@ def _by_job(rows: Iterable[Action]) -> Mapping[int, list[Action]]:
 # -- rows
 
 
-def _with_landmarks(integrations: QuerySet[Integration], person: Person) -> QuerySet[Any]:
-    about = Action.objects.filter(job__integration=OuterRef("pk"), person=person, job__preview=False)
+def _with_landmarks(integrations: QuerySet[Integration]) -> QuerySet[Any]:
     jobs = ProvisioningJob.objects.filter(integration=OuterRef("pk"))
     read = jobs.filter(planned_at__isnull=False, scope=ProvisioningJob.Scope.EVERYONE)
-    present = (
-        Account.objects.filter(integration=OuterRef("pk"), gone_at=None).order_by().values("integration")
-    )
     ended = jobs.exclude(state__in=(*ProvisioningJob.LIVE, State.CANCELLED))
     return integrations.annotate(
-        last_action_id=Subquery(about.filter(proposed=False).order_by("-pk").values("pk")[:1]),
         read_at=Subquery(read.order_by("-planned_at").values("planned_at")[:1]),
         read_since=Subquery(read.order_by("-planned_at").values("started_at")[:1]),
         ended_id=Subquery(ended.order_by("-pk").values("pk")[:1]),
         carried_out=Exists(history.carried_out().filter(integration=OuterRef("pk"))),
-        present_accounts=Coalesce(Subquery(present.annotate(number=Count("pk")).values("number")), 0),
     )
 
 
@@ -181,9 +182,14 @@ def _others(person: Person, rows: Sequence[Account], *, now: datetime) -> list[s
     return [other.as_value(now) for other in others] if ids else []
 
 
-def _actions(person: Person, integrations: Iterable[Any]) -> QuerySet[Action]:
+def _last_actions(person: Person) -> Mapping[int, int]:
+    """By integration. Asked for apart: with integrations, a database may walk through all jobs of each."""
+    about = Action.objects.filter(person=person, job__preview=False, proposed=False).order_by()
+    return dict(about.values_list("job__integration").annotate(Max("pk")))
+
+
+def _actions(person: Person, last: Iterable[int]) -> QuerySet[Action]:
     """The last one of each integration, and what is held."""
-    last = [row.last_action_id for row in integrations if row.last_action_id]
     held = Q(person=person, state=Action.State.HELD, job__state=State.AWAITING_APPROVAL)
     return Action.objects.filter(Q(pk__in=last) | held).select_related("job").order_by("pk")
 
@@ -233,7 +239,7 @@ def _chapter(integration: Any, person: snapshot.Person, stored: _Stored, *, gone
     rows = stored.accounts[integration.pk]
     present = [row for row in rows if _is_present(row, integration.read_since)]
     actions = stored.actions[integration.pk]
-    last = next((row for row in actions if row.pk == integration.last_action_id), None)
+    last = next((row for row in actions if row.pk == stored.last.get(integration.pk)), None)
     rules = stored.rules[integration.pk]
     matches = _matches(person, stored.others, present, last)
     planner = _planner(integration, person, stored, present)
@@ -344,7 +350,7 @@ def _facts(integration: Any, stored: _Stored) -> Facts:
     marks = stored.marks[integration.pk]
     return Facts(
         active_people=1,
-        accounts=integration.present_accounts,
+        accounts=stored.present.get(integration.pk, 0),
         owners=_ids(stored.owners[integration.pk]),
         credential_owner=stored.key_owners.get(integration.pk) or None,
         protected=frozenset(row.key for row in marks if row.kind == Mark.Kind.PROTECTED),

@@ -5,8 +5,7 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
-from django.db.models import Count, OuterRef, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -14,10 +13,27 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
-from cakewalk.theme import ModelAdmin, display
+from cakewalk.theme import ChangeList, ModelAdmin, display
 from directory.admin.ldap import pulls_of
 from directory.models import Conflict, Person, Source
 from provisioning import requesting
+
+
+class SourceList(ChangeList):
+    """The list with the people of each source, counted once for all of the page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        of_these = Person.objects.filter(source__in=self.result_list).order_by()
+        people = _by_source(of_these)
+        active = _by_source(of_these.active_on(timezone.now()))
+        for source in self.result_list:
+            source.people_number, source.active_number = people.get(source.pk, 0), active.get(source.pk, 0)
+
+
+def _by_source(people: QuerySet[Person]) -> dict[int, int]:
+    return dict(people.values_list("source").annotate(number=Count("pk")))
 
 
 @admin.register(Source)
@@ -39,18 +55,14 @@ class SourceAdmin(ModelAdmin):
         """Never: without its people's source, nobody could say where they came from."""
         return False
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Source]:
-        sources: QuerySet[Source] = super().get_queryset(request)
-        active = Person.objects.active_on(timezone.now())
-        return sources.annotate(
-            people_number=_number_of(Person.objects.all()), active_number=_number_of(active)
-        )
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SourceList]:
+        return SourceList
 
-    @display(description="People", ordering="people_number")
+    @display(description="People")
     def people_number(self, source: Any) -> int:
         return int(source.people_number)
 
-    @display(description="Active today", ordering="active_number")
+    @display(description="Active today")
     def active_number(self, source: Any) -> int:
         return int(source.active_number)
 
@@ -118,8 +130,3 @@ class SourceAdmin(ModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         return get_object_or_404(Source, pk=pk, kind=Source.Kind.SCIM)
-
-
-def _number_of(people: QuerySet[Person]) -> Coalesce:
-    of_source = people.filter(source=OuterRef("pk")).order_by().values("source")
-    return Coalesce(Subquery(of_source.annotate(number=Count("pk")).values("number")), 0)

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -19,6 +18,7 @@ from cakewalk.theme import (
 from provisioning import wording
 from provisioning.admin import job_page
 from provisioning.admin.history import RecordAdmin, label
+from provisioning.admin.searching import address_begins
 from provisioning.models import Action
 
 
@@ -91,12 +91,7 @@ class ActionAdmin(RecordAdmin):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Action], search_term: str
     ) -> tuple[QuerySet[Action], bool]:
-        """By the index on the lower-case address."""
-        if not search_term:
-            return queryset, False
-        wanted = search_term.strip().lower()
-        lowered = queryset.alias(lowered=Lower("email"))
-        return lowered.filter(lowered__startswith=wanted), False
+        return (address_begins(queryset, search_term) if search_term else queryset), False
 
     @display(description="Who", ordering="email")
     def who(self, action: Action) -> str:

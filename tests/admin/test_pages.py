@@ -470,3 +470,25 @@ def test_an_open_invite_tells_how_long_it_is_open(
     account(integration(), state="invited", expires_at=timezone.now() + left if left else None)
     html = clients[AUDITOR].get(reverse("admin:provisioning_account_changelist")).content.decode()
     assert told in html
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("ada@", {"Ada@x.org", "ada@y.org"}),
+        (" ADA@X ", {"Ada@x.org"}),
+        ("da@x", set()),
+        ("ada_", set()),
+        ("%", set()),
+        ("zoë", {"zoë@x.org"}),
+    ],
+)
+def test_an_action_is_found_by_how_its_address_begins(
+    company: Company, clients: dict[str, Client], typed: str, found: set[str]
+) -> None:
+    emails = {"Ada@x.org", "ada@y.org", "adam@x.org", "zoë@x.org"}
+    Action.objects.all().delete()
+    for email in emails:
+        action(company.waiting, email=email)
+    page = unescape(text(clients[AUDITOR], "admin:provisioning_action_changelist", company, f"?q={typed}"))
+    assert {email for email in emails if email in page} == found
