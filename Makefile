@@ -23,6 +23,7 @@ soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers
 
 bench: $(DEVELOPMENT)  ## how long large things take, and how much memory; about 10 minutes
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
+	@$(if $(ONLY),,$(BIN)/python -m tests.page_times $(if $(WRITE),--write))
 	@$(if $(ONLY),,$(BIN)/python -m tests.leavers $(if $(WRITE),--write))
 
 killmatrix: $(DEVELOPMENT)  ## kill a worker at every step of a job, on SQLite and on PostgreSQL with Redis
