@@ -12,7 +12,7 @@ import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.error import URLError
@@ -106,6 +106,7 @@ class Installation(ABC):
             stdout=log,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=True,
         )
 
     def log(self, name: str) -> str:
@@ -127,14 +128,11 @@ class Installation(ABC):
             return False
 
     def stop(self) -> None:
+        """All its processes with their children, at once: how they end when asked to is a test of its own."""
         for process in self.processes.values():
-            process.send_signal(signal.SIGTERM)
-        for process in self.processes.values():
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
         self.processes.clear()
         for log in self._logs:
             log.close()
