@@ -17,10 +17,17 @@ def scim(request: HttpRequest, path: str | None = None) -> HttpResponse:
     return answer
 
 
+@csrf_exempt  # there is no session that could be ridden: what counts is the token of a one-time link
+def key(request: HttpRequest) -> HttpResponse:
+    answer: HttpResponse = import_string("integrations.admin.key_page.key_page")(request)
+    return answer
+
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/preferences/", admin.site.admin_view(preferences), name="preferences"),
     path("admin/integrations/", include("integrations.admin.urls")),
     path("admin/", admin.site.urls),
+    path("key/", key, name="key"),
     re_path(r"^scim/v2(?P<path>/.*)?$", scim),
 ]

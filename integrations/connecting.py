@@ -78,6 +78,11 @@ def save_only(entry: Entry, *, now: datetime) -> Outcome:
     return Outcome(problems) if problems else _store(entry, None, now=now)
 
 
+def problems_before_the_key(entry: Entry) -> dict[str, str]:
+    """What is wrong already where somebody else is still to enter the key."""
+    return {name: problem for name, problem in _problems(entry).items() if name != "secret"}
+
+
 def _problems(entry: Entry) -> dict[str, str]:
     """What can be refused before any call."""
     connector = connector_class(entry.kind)

@@ -1,10 +1,10 @@
-"""Wrong tokens, counted by where they come from. Each web process counts for itself, in its memory."""
+"""Wrong tokens, counted by where they come from."""
 
-import ipaddress
 import logging
 
-from django.core.cache import cache
 from scim2_models import SCIMException
+
+from cakewalk.tries import count_try
 
 log = logging.getLogger(__name__)
 
@@ -19,25 +19,10 @@ class TooManyWrongTokens(SCIMException):
 
 def note_wrong_token(address: str) -> None:
     """Raises TooManyWrongTokens. A right token is never asked here, so that nobody can lock it out."""
-    key = f"scim:wrong-tokens:{_place(address)}"
-    if cache.add(key, 1, WHILE):
-        return
-    try:
-        tries = cache.incr(key)
-    except ValueError:  # forgotten since
-        return
+    tries = count_try("scim-tokens", address, seconds=WHILE)
     if tries == TRIES + 1:
         log.warning(
             "More than %d wrong SCIM tokens from %s; further ones are refused for a while.", TRIES, address
         )
     if tries > TRIES:
         raise TooManyWrongTokens(detail=f"Too many wrong tokens. Try again in {WHILE // 60} minutes.")
-
-
-def _place(address: str) -> str:
-    """One address; of the sixth version the network, whose addresses one host may have all of."""
-    try:
-        found = ipaddress.ip_address(address)
-    except ValueError:
-        return "unknown"
-    return str(found if found.version == 4 else ipaddress.ip_network((found, 64), strict=False))

@@ -21,10 +21,18 @@ from django.views.decorators.debug import sensitive_post_parameters
 from cakewalk.models import User
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
-from integrations.admin import telling
+from integrations.admin import key_links, telling
 from integrations.admin.catalog import guide, logo
 from integrations.catalog import connector_class
-from integrations.connecting import Entry, Outcome, Trying, save_only, store_tried, trying
+from integrations.connecting import (
+    Entry,
+    Outcome,
+    Trying,
+    problems_before_the_key,
+    save_only,
+    store_tried,
+    trying,
+)
 from integrations.connectors.base import Connector, ended
 from integrations.models import Credential, Integration
 from provisioning import requesting
@@ -101,8 +109,10 @@ def _page(
     request: HttpRequest, connector: type[Connector], integration: Integration | None
 ) -> HttpResponseBase:
     form = ConnectForm(connector, integration, request.POST if request.method == "POST" else None)
-    outcome = None
-    if form.is_bound and form.is_valid():
+    outcome, new_link = None, ""
+    if "_link" in request.POST:
+        new_link = _ask_for_key(request, form)
+    elif form.is_bound and form.is_valid():
         entry = form.entry()
         steps = _steps(request, entry)
         if telling.looks_on(request):
@@ -134,8 +144,24 @@ def _page(
         "integration": integration,
         "stored": stored,
         "paste_again": form.is_bound and bool(request.POST.get("secret")),
+        "new_link": new_link,
+        "links": key_links.listed(connector.card.kind, integration),
     }
     return TemplateResponse(request, "integrations/connect.html", context)
+
+
+def _ask_for_key(request: HttpRequest, form: ConnectForm) -> str:
+    """A one-time link for what is typed, without its key; of an integration, for that as it is stored."""
+    if not form.is_valid():
+        return ""
+    entry = form.entry()
+    if of := form.integration:
+        entry = Entry(of.kind, of.name, of.base_url, None, of)
+    problems = problems_before_the_key(entry)
+    if problems:
+        form.tell(Outcome(problems))
+        return ""
+    return key_links.make_link(request, entry, request.POST.get("hours", ""))
 
 
 def _steps(request: HttpRequest, entry: Entry) -> Trying:

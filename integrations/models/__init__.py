@@ -1,4 +1,4 @@
-"""What is connected: integrations, their credentials, and the rotations of these."""
+"""What is connected: integrations, their credentials, one-time links for these, and their rotations."""
 
 from integrations.models.integration import (
     Credential,
@@ -6,6 +6,7 @@ from integrations.models.integration import (
     Integration,
     IntegrationQuerySet,
 )
+from integrations.models.key_link import KeyLink
 from integrations.models.rotation import Rotation, RotationLost
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "CredentialMissing",
     "Integration",
     "IntegrationQuerySet",
+    "KeyLink",
     "Rotation",
     "RotationLost",
 ]

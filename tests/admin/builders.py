@@ -16,7 +16,7 @@ from django.utils import timezone
 from cakewalk.encryption import Secret
 from cakewalk.models import User
 from directory.models import Conflict, Group, LdapServer, Membership, PersonEmail, Pull, Source, Upload
-from integrations.models import Integration
+from integrations.models import Integration, KeyLink
 from provisioning import uploads
 from provisioning.history import digest_of
 from provisioning.models import (
@@ -158,6 +158,12 @@ def key(of: Integration, name: str = "laptop", **values: Any) -> Key:
     return Key.objects.create(integration=of, name=name, **held)
 
 
+def key_link(*, by: User, of: Integration | None = None, name: str = "Beta", hours: int = 24) -> KeyLink:
+    address = of.base_url if of else "http://127.0.0.1:9/v1"
+    asked: dict[str, Any] = {"kind": "openai", "name": name, "base_url": address, "replaces": of}
+    return KeyLink.make(**asked, by=by, hours=hours, now=timezone.now())[0]
+
+
 def ldap_server(name: str, **values: Any) -> LdapServer:
     of = source(name, Source.Kind.LDAP)
     given = {"url": "ldaps://x.example.org", "bind_dn": "cn=reader", "base_dn": "dc=example,dc=org", **values}
@@ -250,6 +256,7 @@ class Company:
             "draft rule": rule(self.acme, "Draft"),
             "draft group rule": group_rule(self.acme, "drafts"),
             "idle integration": idle,
+            "key link": key_link(by=chief),
             "spare group": Group.objects.create(name="spare"),
             "auth_group": role,
             "auth_user": staff("guest", "Auditor"),
@@ -292,7 +299,10 @@ class Company:
             )
             held = (f"p{place}@example.org", self.rows["directory_person"])
             Conflict.objects.note(source(f"source {place}"), *held, now=timezone.now())
-            mark(self.acme, f"vip{place}@example.org", made_by=staff(f"marker{place}"))
+            marker = staff(f"marker{place}")
+            mark(self.acme, f"vip{place}@example.org", made_by=marker)
+            key_link(by=marker, name=f"Asked {place}")
+            key_link(by=marker, of=self.acme)
         held_back = [(kind, "held") for kind in ACTIONS] * number
         actions(self.waiting, held_back, person=self.rows["directory_person"])
         for row in self.rows.values():

@@ -53,8 +53,9 @@ def address(name: str, company: Company) -> str:
             return reverse(name, args=[company.acme.pk])
         case "admin:directory_person_preview" | "admin:directory_person_sync":
             return reverse(name, args=[company.rows["directory_person"].pk, company.acme.pk])
-        case "admin:directory_upload_page":
-            return reverse(name, args=[company.rows["an upload"].pk])
+        case "admin:directory_upload_page" | "integrations:revoke_link":
+            row = {"integrations:revoke_link": "key link"}.get(name, "an upload")
+            return reverse(name, args=[company.rows[row].pk])
         case "admin:app_list":
             return reverse(name, args=["provisioning"])
         case "admin:view_on_site":

@@ -132,6 +132,7 @@ SHOWN_TO = {
     "integrations:connect": OPERATORS,
     "integrations:credential": OPERATORS,
     "preferences": STAFF,
+    "integrations:revoke_link": NONE,
     "integrations:welcome": READERS,
 }
 """Who is answered 200 when they open the page."""

@@ -2,6 +2,18 @@
 (() => {
   "use strict";
 
+  const copy = document.querySelector("[data-copies]");
+  if (copy && navigator.clipboard) {
+    const place = document.getElementById(copy.dataset.copies);
+    copy.hidden = false;
+    place.addEventListener("focus", () => place.select());
+    place.closest("section").scrollIntoView({ block: "nearest" });
+    copy.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(place.value);
+      copy.textContent = copy.dataset.copied;
+    });
+  }
+
   const form = document.querySelector("form[data-tells]");
   if (!form || !window.ReadableStream) {
     return;

@@ -1,0 +1,142 @@
+"""One-time links, through which whoever holds a key enters it, and whoever asked for it never sees it."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F
+from django.utils.translation import gettext as _
+
+from cakewalk.models import User
+from integrations.models.integration import Integration
+
+
+def hash_of(token: str) -> str:
+    """Tokens are long and random, so that a plain hash tells nothing of them."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+class KeyLinkQuerySet(models.QuerySet["KeyLink"]):
+    def open(self, now: datetime) -> "KeyLinkQuerySet":
+        """Those that may still be used."""
+        return self.filter(
+            used_at=None,
+            revoked_at=None,
+            expires_at__gt=now,
+            tries__lt=KeyLink.MOST_TRIES,
+            requested_by__is_active=True,
+        )
+
+    def find(self, token: str, *, now: datetime) -> "KeyLink | None":
+        """The open link with the token, while whoever asked for it may still connect or change that."""
+        found = self.open(now).filter(token_hash=hash_of(token))
+        link = found.select_related("requested_by", "integration").first()
+        return link if link and link.is_permitted else None
+
+
+class KeyLink(models.Model):
+    """What is to be connected, or whose credential is to be replaced; who asked, and what became of it.
+
+    Of its token only a hash is kept. It is used once, by a key that works: opening it uses nothing up.
+    """
+
+    MOST_TRIES = 10
+    """Keys that are looked at, right or wrong."""
+    HOURS = (1, 24, 168)
+
+    token_hash = models.CharField(max_length=64, unique=True, editable=False)
+    kind = models.CharField(max_length=50)
+    name = models.CharField(max_length=100)
+    base_url = models.URLField(max_length=300)
+    integration = models.ForeignKey(
+        Integration, on_delete=models.CASCADE, null=True, blank=True, related_name="key_links"
+    )
+    replaces = models.BooleanField(default=False)
+    requested_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+    made_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    opened_at = models.DateTimeField(null=True)
+    tries = models.PositiveSmallIntegerField(default=0)
+    used_at = models.DateTimeField(null=True)
+    used_from = models.CharField(max_length=45, blank=True)
+    revoked_at = models.DateTimeField(null=True)
+
+    objects = KeyLinkQuerySet.as_manager()
+
+    class Meta:
+        default_permissions = ()  # whoever may connect or change an integration may ask somebody to
+
+    def __str__(self) -> str:
+        return f"One-time link for {self.name}"
+
+    @classmethod
+    def make(
+        cls,
+        *,
+        kind: str,
+        name: str,
+        base_url: str,
+        replaces: Integration | None,
+        by: User,
+        hours: int,
+        now: datetime,
+    ) -> tuple["KeyLink", str]:
+        """The link and its token, which is known this once."""
+        token = secrets.token_urlsafe(32)
+        link = cls.objects.create(
+            token_hash=hash_of(token),
+            kind=kind,
+            name=name,
+            base_url=base_url,
+            integration=replaces,
+            replaces=replaces is not None,
+            requested_by=by,
+            made_at=now,
+            expires_at=now + timedelta(hours=hours),
+        )
+        return link, token
+
+    @property
+    def permission(self) -> str:
+        """What whoever made it may do, and what one must be permitted to revoke it."""
+        return "integrations.change_integration" if self.replaces else "integrations.add_integration"
+
+    @property
+    def is_permitted(self) -> bool:
+        return self.requested_by is not None and self.requested_by.has_perm(self.permission)
+
+    def note_opened(self, *, now: datetime) -> bool:
+        """Whether it was for the first time."""
+        first = KeyLink.objects.filter(pk=self.pk, opened_at=None)
+        return first.update(opened_at=now) == 1
+
+    def note_try(self, *, now: datetime) -> bool:
+        """Count a key before it is looked at; False when there were too many, or the link is over."""
+        return KeyLink.objects.open(now).filter(pk=self.pk).update(tries=F("tries") + 1) == 1
+
+    def claim(self, *, address: str, now: datetime) -> bool:
+        """Use it up; False when another browser was first, or it was revoked meanwhile."""
+        mine = KeyLink.objects.filter(pk=self.pk, used_at=None, revoked_at=None, expires_at__gt=now)
+        return mine.update(used_at=now, used_from=address) == 1
+
+    def revoke(self, *, now: datetime) -> bool:
+        """False when it was used or revoked already."""
+        return KeyLink.objects.filter(pk=self.pk, used_at=None, revoked_at=None).update(revoked_at=now) == 1
+
+    def state(self, *, now: datetime) -> tuple[str, str]:
+        """In a word, and its tone."""
+        if self.used_at:
+            return _("Used"), "success"
+        if self.revoked_at:
+            return _("Revoked"), ""
+        if self.expires_at <= now:
+            return _("Expired"), ""
+        if self.tries >= self.MOST_TRIES:
+            return _("Too many wrong keys"), "danger"
+        if self.requested_by is None or not self.requested_by.is_active:
+            return _("Who asked is no longer active"), ""
+        return (_("Opened"), "info") if self.opened_at else (_("Not opened yet"), "info")
