@@ -17,7 +17,9 @@ ACROSS = 1000
 STEPS = (1, 2, 5, 10)
 EVERY = (1, 2, 7, 14, 28, 56, 112)
 """Which names are written, when there is no room for all: every day, every second, every week …"""
-MOST_NAMES = 8
+MOST_NAMES = 7
+ON_A_PHONE = 30
+"""So many letters of names have room there; of more, every second name is left out."""
 BAR = 0.72
 """What of its column a bar fills."""
 SEEN = 2.0
@@ -185,9 +187,9 @@ def name_ticks(names: Sequence[str]) -> list[Tick]:
     fewest = math.ceil(len(names) / MOST_NAMES)
     every = next((step for step in EVERY if step >= fewest), fewest)
     chosen = range(len(names) - 1, -1, -every)
-    few = len(chosen) < MOST_NAMES
+    fit = sum(len(names[place]) for place in chosen) <= ON_A_PHONE
     return [
-        Tick(_percent(at), names[place], _anchor(at), spare=not few and bool(number % 2))
+        Tick(_percent(at), names[place], _anchor(at), spare=not fit and bool(number % 2))
         for number, place in enumerate(chosen)
         for at in [_middle(place, len(names))]
     ]

@@ -116,6 +116,7 @@ UNFOLD: dict[str, Any] = {
         _asset("cakewalk/colors.css"),
         _asset("cakewalk/cakewalk.css"),
         _asset("cakewalk/charts.css"),
+        _asset("cakewalk/overview.css"),
     ],
     "SCRIPTS": [_asset("cakewalk/viewer.js"), _asset("cakewalk/cakewalk.js")],
     "ACCOUNT": {

@@ -1,21 +1,26 @@
 """The home page and the sidebar: integrations and their health, what awaits approval, the last jobs."""
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from cakewalk.look import NAVIGATION
 from cakewalk.models import User
+from cakewalk.needs import needs
 from directory.models import Person
-from integrations.catalog import connector_classes
+from provisioning import pictures
 from provisioning.models import AccessRule, ProvisioningJob
-from provisioning.standing import Standing, awaiting_approval, standings
+from provisioning.promptness import leavers, promptness
+from provisioning.standing import Standing, standings
 
 LAST_JOBS = 8
+LAST_LEAVERS = 5
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -26,24 +31,47 @@ def signed_in(request: HttpRequest) -> User:
 
 
 def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What staff see first, as far as they may see it."""
+    """What staff see first, as far as they may see it: what needs somebody now before all the rest."""
     may = request.user.has_perm
-    found = standings() if may("integrations.view_integration") else []
-    jobs = ProvisioningJob.objects.select_related("integration", "requested_by").order_by("-pk")
-    sees_jobs = may("provisioning.view_provisioningjob")
-    return {
-        **context,
-        "title": "Home",
+    sees_jobs, sees_integrations = (
+        may("provisioning.view_provisioningjob"),
+        may("integrations.view_integration"),
+    )
+    found = standings() if sees_integrations else []
+    shown = {
+        "sees_jobs": sees_jobs,
+        "sees_integrations": sees_integrations,
+        "may_connect": may("integrations.add_integration"),
         "now": timezone.now(),
         "standings": found,
-        "attention": [standing for standing in found if standing.problems],
-        "awaiting": list(awaiting_approval()) if sees_jobs else [],
-        "last_jobs": list(jobs[:LAST_JOBS]) if sees_jobs else [],
-        "sees_jobs": sees_jobs,
-        "sees_integrations": may("integrations.view_integration"),
-        "may_connect": may("integrations.add_integration"),
-        "cards": [connector.card for connector in connector_classes().values()],
-        "steps": _first_steps(found) if may("integrations.view_integration") else [],
+        "needs": needs(may, found, _awaiting(found) if sees_jobs else []),
+        "steps": _first_steps(found) if sees_integrations else [],
+    }
+    lately = _lately(found) if sees_jobs and sees_integrations and _has_run(found) else {}
+    return {**context, "title": _("Home"), **shown, **lately}
+
+
+def _awaiting(found: Sequence[Standing]) -> list[ProvisioningJob]:
+    waiting = [job for standing in found for job in standing.awaiting]
+    return sorted(waiting, key=lambda job: job.pk, reverse=True)
+
+
+def _has_run(found: Sequence[Standing]) -> bool:
+    return any(standing.last_job for standing in found)
+
+
+def _lately(found: Sequence[Standing]) -> dict[str, Any]:
+    """How it went, in figures and pictures."""
+    now = timezone.now()
+    jobs = ProvisioningJob.objects.select_related("integration", "requested_by").order_by("-pk")
+    prompt = promptness(now=now)
+    return {
+        "leavers": prompt,
+        "last_leavers": list(leavers(now=now).select_related("job__integration")[:LAST_LEAVERS]),
+        "accounts_chart": pictures.accounts([standing.integration for standing in found], now=now),
+        "jobs_chart": pictures.jobs(now=now),
+        "leavers_chart": pictures.leavers(prompt),
+        "last_jobs": list(jobs[:LAST_JOBS]),
     }
 
 
@@ -54,28 +82,30 @@ def on_every_page(request: HttpRequest) -> dict[str, Any]:
 
 def _first_steps(found: list[Standing]) -> list[dict[str, Any]]:
     """The way to a first sync; empty once it has been walked."""
+    if any(standing.last_sync for standing in found):
+        return []
     people, rules = Person.objects.exists(), AccessRule.objects.planned().exists()
     steps = [
         (
-            "Connect an integration",
+            _("Connect an integration"),
             "integrations:catalog",
             bool(found),
-            "Pick it in the catalog and paste its key.",
+            _("Pick it in the catalog and paste its key."),
         ),
         (
-            "Bring in your people",
+            _("Bring in your people"),
             "admin:directory_person_changelist",
             people,
-            "Import a CSV or XLSX file, or enter them by hand.",
+            _("Import a CSV or XLSX file, or enter them by hand."),
         ),
         (
-            "Write an access rule",
+            _("Write an access rule"),
             "admin:provisioning_accessrule_changelist",
             rules,
-            "Say which group gets which role. No rule, no access.",
+            _("Say which group gets which role. No rule, no access."),
         ),
     ]
-    if all(done for _, _, done, _ in steps):
+    if all(done for *_names, done, _text in steps):
         return []
     return [
         {"title": title, "url": reverse(url), "done": done, "text": text} for title, url, done, text in steps

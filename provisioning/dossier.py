@@ -256,7 +256,7 @@ def _chapter(integration: Any, person: snapshot.Person, stored: _Stored, *, gone
         plan,
         planner.policy,
         _facts(integration, stored),
-        drafting.limits(integration),
+        drafting.limits(integration, integration.mode),
         known,
     )
     id = explanation.account.id if explanation.account else None

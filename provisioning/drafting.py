@@ -231,9 +231,9 @@ def facts(
     )
 
 
-def limits(integration: Integration) -> Limits:
+def limits(integration: Integration, mode: str) -> Limits:
     return Limits(
-        mode=integration.mode,
+        mode=mode,
         removal_limit_count=integration.removal_limit_count,
         removal_limit_percent=integration.removal_limit_percent,
         hold_everything_over_limit=integration.over_limit == Integration.OverLimit.HOLD_ALL,

@@ -248,7 +248,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     job.enter("checking", now=timezone.now())
     owners = drafting.owner_ids(integration, reading, connector.vocabulary)
     credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
-    limits = drafting.limits(integration)
+    limits = drafting.limits(integration, job.planned_mode())
     with transaction.atomic():
         # From here on the integration's other job waits: what this plan takes counts for the limits of that.
         Integration.objects.lock(integration.pk)

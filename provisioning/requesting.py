@@ -87,6 +87,15 @@ def request_job(
     return job
 
 
+def request_preview_of(mode: str, integration: Integration, *, by: User) -> ProvisioningJob:
+    """Queue a preview of what another mode would do. Raises NotEnabled or AlreadyRunning."""
+    with transaction.atomic():
+        job = request_job(integration, preview=True, by=by, reason=f"What mode {mode} would do.")
+        job.mode = mode
+        job.save(update_fields=["mode"])
+    return job
+
+
 def _queue(integration: Integration, scope: str, **asked: Any) -> ProvisioningJob:
     """The database has the last word; it is asked first so that no job's number is used up for nothing."""
     if live := integration.jobs.live().filter(scope=scope).first():

@@ -3,13 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Any
 
 from cryptography.fernet import InvalidToken
-from django.db.models import Count, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from cakewalk.encryption import fernet
 from integrations.models import Credential, Integration, IntegrationQuerySet, Rotation
@@ -17,8 +21,9 @@ from provisioning import credentials
 from provisioning.actions import Situation
 from provisioning.idleness import is_forgotten, is_idle
 from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
+from provisioning.safety import Code
 
-State = ProvisioningJob.State
+State, Mode = ProvisioningJob.State, Integration.Mode
 
 TROUBLE = {
     State.FAILED: "The last {job} failed.",
@@ -30,58 +35,146 @@ TROUBLE = {
 READ_TO_THE_END = (State.SUCCEEDED, State.PARTIAL, State.AWAITING_APPROVAL)
 
 
+class SettledAt(Enum):
+    """Where a person settles a trouble."""
+
+    CREDENTIAL = "credential"
+    JOB = "job"
+    RULES = "rules"
+    INTEGRATION = "integration"
+
+
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    says: str
+    settled_at: SettledAt
+    job: ProvisioningJob | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How an integration is, in a line, and what there is to add."""
+
+    tone: str
+    says: str
+    more: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One integration as it stands now."""
+    """One integration as it stands now. `last_sync`: that ended, and read everything, and was no preview.
+
+    `beyond`: so many of its actions the mode does not allow. `changed_at`: when we last changed an account.
+    """
 
     integration: Integration
     credential: Credential | None
     key_owner: credentials.Owner | None
+    rotation: Rotation | None
     last_job: ProvisioningJob | None
     last_complete: ProvisioningJob | None
+    last_sync: ProvisioningJob | None
     live: ProvisioningJob | None
     awaiting: tuple[ProvisioningJob, ...]
-    problems: tuple[str, ...]
+    troubles: tuple[Trouble, ...]
     accounts: int
+    beyond: int
+    changed_at: datetime | None
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return tuple(trouble.says for trouble in self.troubles)
 
     @property
     def label(self) -> str:
-        if self.problems:
-            return "Needs attention"
+        if self.troubles:
+            return _("Needs attention")
         if not self.integration.enabled:
-            return "Not enabled"
-        return {"observe": "Observing", "extend": "Extending", "manage": "Managing"}[self.integration.mode]
+            return _("Not enabled")
+        return str(DOING[self.integration.mode])
 
     @property
     def tone(self) -> str:
-        if self.problems:
+        if self.troubles:
             return "danger"
         if not self.integration.enabled:
             return ""
-        return "success" if self.integration.mode == Integration.Mode.MANAGE else "info"
+        return "success" if self.integration.mode == Mode.MANAGE else "info"
+
+    @property
+    def health(self) -> Health:
+        if self.troubles:
+            return _in_trouble(self.troubles)
+        if not self.integration.enabled:
+            return Health("", _("Not enabled: nothing is read, and nothing is changed."))
+        if held := sum(getattr(job, "held", 0) for job in self.awaiting):
+            return Health("warning", _waits(held), _("What is not held has been done."))
+        if self.last_sync is None or self.last_sync.finished_at is None:
+            return Health("info", _("No sync has read everything yet."))
+        return self._in_step(self.last_sync.finished_at)
+
+    def _in_step(self, ended: datetime) -> Health:
+        proven = _("The last complete sync ended on %(when)s.") % {"when": _at(ended)}
+        if self.beyond:
+            return Health("info", _out_of_step(self.beyond, self.integration.mode), proven)
+        if self.integration.change_waits:
+            return Health("info", _("A change in the directory waits for the next sync."), proven)
+        if self.changed_at:
+            since = _("In step since %(when)s: nothing has had to be changed after that.")
+            return Health("success", since % {"when": _at(self.changed_at)}, proven)
+        return Health("success", _("In step: nothing has had to be changed yet."), proven)
+
+
+DOING: dict[str, str | Promise] = {
+    Mode.OBSERVE: gettext_lazy("Observing"),
+    Mode.EXTEND: gettext_lazy("Extending"),
+    Mode.MANAGE: gettext_lazy("Managing"),
+}
+
+
+def _in_trouble(troubles: Sequence[Trouble]) -> Health:
+    if len(troubles) == 1:
+        return Health("danger", troubles[0].says)
+    number = len(troubles)
+    said = ngettext("%(number)d thing needs attention.", "%(number)d things need attention.", number)
+    return Health("danger", said % {"number": number})
+
+
+def _waits(held: int) -> str:
+    said = ngettext(
+        "%(number)d action waits for an approver.", "%(number)d actions wait for an approver.", held
+    )
+    return said % {"number": held}
+
+
+def _out_of_step(number: int, mode: str) -> str:
+    if mode == Mode.OBSERVE:
+        said = ngettext(
+            "%(number)d change would bring it in step. Mode observe changes nothing.",
+            "%(number)d changes would bring it in step. Mode observe changes nothing.",
+            number,
+        )
+    else:
+        said = ngettext(
+            "%(number)d more change would bring it in step. Mode extend takes nothing away.",
+            "%(number)d more changes would bring it in step. Mode extend takes nothing away.",
+            number,
+        )
+    return said % {"number": number}
 
 
 def standings(integrations: Iterable[Integration] | None = None) -> list[Standing]:
-    """Every integration, or these, in the order of their names: eight queries, however many there are."""
+    """Every integration, or these, in the order of their names: seven queries, however many there are."""
     wanted: IntegrationQuerySet = Integration.objects.all()
     if integrations is not None:
-        wanted = wanted.filter(pk__in=[integration.pk for integration in integrations])
+        those = integrations if isinstance(integrations, QuerySet) else [one.pk for one in integrations]
+        wanted = wanted.filter(pk__in=those)
     rows = list(_with_landmarks(wanted).order_by("name"))
     jobs = ProvisioningJob.objects.in_bulk({pk for row in rows for pk in _landmarks(row) if pk})
-    keys = {
-        credential.integration_id: credential
-        for credential in Credential.objects.defer("secret").filter(integration__in=rows)
-    }
+    keys = {key.integration_id: key for key in _credentials(rows)}
     owners = credentials.owners(rows)
-    rotations = {
-        rotation.integration_id: rotation
-        for rotation in Rotation.objects.unfinished()
-        .filter(integration__in=rows)
-        .select_related("integration")
-        .defer("new_secret")
-    }
-    unreadable = _unreadable(rows)
-    rule_problems = _rule_problems([row.last_ended_id for row in rows if row.last_ended_id])
+    rotations = {rotation.integration_id: rotation for rotation in _last_rotations(rows)}
+    findings = _findings({pk for row in rows for pk in (row.last_ended_id, row.last_whole_id) if pk})
     awaiting = list(awaiting_approval(rows))
     now = timezone.now()
     return [
@@ -89,19 +182,29 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
             integration=row,
             credential=keys.get(row.pk),
             key_owner=owners.get(row.pk),
+            rotation=rotations.get(row.pk),
             last_job=jobs.get(row.last_job_id),
             last_complete=jobs.get(row.last_complete_id),
+            last_sync=jobs.get(row.last_whole_id),
             live=jobs.get(row.live_id),
             awaiting=tuple(job for job in awaiting if job.integration_id == row.pk),
-            problems=(
-                *_credential_problems(keys.get(row.pk), row.pk in unreadable, owners.get(row.pk), now),
-                *_rotation_problems(rotations.get(row.pk), now),
-                *_schedule_problems(row),
-                *_job_problems(jobs.get(row.last_ended_id), jobs.get(row.last_sync_id)),
-                *_idleness_problems(row, jobs.get(row.live_id), jobs.get(row.last_whole_id), now),
-                *_rule_sentences(rule_problems.get(row.last_ended_id, 0)),
+            troubles=(
+                *_of(
+                    SettledAt.CREDENTIAL,
+                    _credential_problems(keys.get(row.pk), owners.get(row.pk), now),
+                ),
+                *_of(SettledAt.INTEGRATION, _rotation_problems(rotations.get(row.pk), now)),
+                *_schedule_troubles(row),
+                *_job_troubles(jobs.get(row.last_ended_id), jobs.get(row.last_sync_id)),
+                *_of(
+                    SettledAt.INTEGRATION,
+                    _idleness_problems(row, jobs.get(row.live_id), jobs.get(row.last_whole_id), now),
+                ),
+                *_of(SettledAt.RULES, _rule_sentences(findings.rule_problems.get(row.last_ended_id, 0))),
             ),
             accounts=row.present_accounts,
+            beyond=findings.beyond_mode.get(row.last_whole_id, 0),
+            changed_at=row.last_changed_at,
         )
         for row in rows
     ]
@@ -131,6 +234,7 @@ def _with_landmarks(integrations: IntegrationQuerySet) -> QuerySet[Any]:
         last_complete_id=_newest(complete),
         last_whole_id=_newest(complete.syncs()),
         present_accounts=Count("accounts", filter=Q(accounts__gone_at=None)),
+        last_changed_at=Max("accounts__changed_at"),
     )
 
 
@@ -143,12 +247,17 @@ def _landmarks(row: Any) -> Iterable[int | None]:
     yield from (row.last_sync_id, row.last_complete_id, row.last_whole_id)
 
 
-def _unreadable(integrations: Sequence[Integration]) -> set[int]:
-    """Integrations whose secret no FERNET key opens. One bad row must not hide the others."""
-    stored = Credential.objects.filter(integration__in=integrations).annotate(
-        token=Cast("secret", output_field=TextField())
-    )
-    return {pk for pk, token in stored.values_list("integration_id", "token") if not _opens(token)}
+def _credentials(integrations: Sequence[Integration]) -> QuerySet[Credential]:
+    """With what is stored, not what it means: a secret that no FERNET key opens must not hide the rest."""
+    stored = Credential.objects.defer("secret").filter(integration__in=integrations)
+    return stored.annotate(token=Cast("secret", output_field=TextField()))
+
+
+def _last_rotations(integrations: Sequence[Integration]) -> QuerySet[Rotation]:
+    """A new one begins only when the one before is finished."""
+    last = Rotation.objects.filter(integration__in=integrations).order_by().values("integration")
+    found = Rotation.objects.filter(pk__in=last.annotate(last=Max("pk")).values("last"))
+    return found.select_related("integration", "by").defer("new_secret")
 
 
 def _opens(token: str) -> bool:
@@ -159,19 +268,34 @@ def _opens(token: str) -> bool:
     return True
 
 
-def _rule_problems(job_ids: Sequence[int]) -> dict[int, int]:
-    found = Action.objects.filter(job__in=job_ids, situation=Situation.RULE_PROBLEM)
-    return dict(found.values_list("job_id").annotate(number=Count("pk")))
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What jobs found, by their ids: problems of rules, and changes that the mode does not allow."""
+
+    rule_problems: dict[int, int]
+    beyond_mode: dict[int, int]
 
 
-def _credential_problems(
-    credential: Credential | None, unreadable: bool, owner: credentials.Owner | None, now: datetime
-) -> Iterable[str]:
+def _findings(jobs: Iterable[int]) -> Findings:
+    problems, beyond = (
+        Q(situation=Situation.RULE_PROBLEM),
+        Q(state=Action.State.SKIPPED, error__code=Code.MODE),
+    )
+    found = Action.objects.filter(problems | beyond, job__in=list(jobs)).order_by().values_list("job_id")
+    counted = list(found.annotate(problems=Count("pk", filter=problems), beyond=Count("pk", filter=beyond)))
+    return Findings({job: number for job, number, _ in counted}, {job: number for job, _, number in counted})
+
+
+def _of(settled_at: SettledAt, problems: Iterable[str]) -> Iterable[Trouble]:
+    return (Trouble(says, settled_at) for says in problems)
+
+
+def _credential_problems(credential: Any, owner: credentials.Owner | None, now: datetime) -> Iterable[str]:
     if credential is None:
         yield "It has no credential. Enter one with Replace credential."
     else:
         yield from credentials.problems(credential, owner, now=now)
-    if unreadable:
+    if credential and not _opens(credential.token):
         yield (
             "Its credential cannot be decrypted with the present FERNET_KEYS. "
             "Restore the key that wrote it, or enter the credential again."
@@ -179,34 +303,46 @@ def _credential_problems(
 
 
 def _rotation_problems(rotation: Rotation | None, now: datetime) -> Iterable[str]:
-    if rotation and (problem := credentials.rotation_problem(rotation, now=now)):
+    if (
+        rotation
+        and rotation.state in Rotation.UNFINISHED
+        and (problem := credentials.rotation_problem(rotation, now=now))
+    ):
         yield problem
 
 
-def _schedule_problems(integration: Integration) -> Iterable[str]:
+def _schedule_troubles(integration: Integration) -> Iterable[Trouble]:
     if not integration.enabled:
         return
     if integration.rejected_at:
-        yield (
-            f"Paused since {_at(integration.rejected_at)}: its key is rejected, and was so when it was tried "
-            "once more. No sync starts by itself until another key is entered with Replace credential, or a "
-            "sync on demand goes well."
+        yield Trouble(
+            _(
+                "Paused since %(since)s: its key is rejected, and was so when it was tried once more. No "
+                "sync starts by itself until another key is entered with Replace credential, or a sync on "
+                "demand goes well."
+            )
+            % {"since": _at(integration.rejected_at)},
+            SettledAt.CREDENTIAL,
         )
     elif integration.slowed and integration.next_sync_at:
-        yield (
-            f"Slowed down: {integration.failed_jobs} jobs in a row failed, the next try is at "
-            f"{_at(integration.next_sync_at)}. One good job brings back its own interval."
+        yield Trouble(
+            _(
+                "Slowed down: %(number)d jobs in a row failed, the next try is at %(when)s. One good job "
+                "brings back its own interval."
+            )
+            % {"number": integration.failed_jobs, "when": _at(integration.next_sync_at)},
+            SettledAt.INTEGRATION,
         )
 
 
-def _job_problems(ended: ProvisioningJob | None, sync: ProvisioningJob | None) -> Iterable[str]:
+def _job_troubles(ended: ProvisioningJob | None, sync: ProvisioningJob | None) -> Iterable[Trouble]:
     """What the last job ran into, and what the last sync left undone of its plan: a preview or one person's
     job that went well after it has proven that the remote answers, and has not carried that plan out.
     """
     if ended and ended.state in TROUBLE:
-        yield in_trouble(ended, "job")
+        yield Trouble(in_trouble(ended, "job"), SettledAt.JOB, ended)
     elif sync and sync.planned_at and sync.state in (State.FAILED, State.PARTIAL):
-        yield in_trouble(sync, "sync")
+        yield Trouble(in_trouble(sync, "sync"), SettledAt.JOB, sync)
 
 
 def in_trouble(job: ProvisioningJob, called: str) -> str:

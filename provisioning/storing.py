@@ -33,7 +33,7 @@ def store(
         row.reasons = why
         row.known_at = known.get(row.person_id) if row.person_id else None
     Action.objects.bulk_create(rows, batch_size=500)
-    job.mode = job.integration.mode
+    job.mode = job.planned_mode()
     read = reading.as_json()
     earlier = history.reads_before(job) if reading.whole else []
     job.read = read | {"doubts": doubts(read, earlier), "changes": changes}

@@ -6,12 +6,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timeuntil
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
@@ -23,13 +25,15 @@ from cakewalk.theme import (
     UnfoldAdminTextareaWidget,
     display,
 )
+from integrations import in_words
+from integrations.admin import mode as modes
+from integrations.admin.overview import what_it_shows
 from integrations.catalog import connector_class
 from integrations.connecting import Entry, save_and_enable
 from integrations.models import Integration, Rotation
-from provisioning import credentials, rotating
+from provisioning import requesting, rotating
 from provisioning.models import ProvisioningJob
-from provisioning.promptness import promptness
-from provisioning.standing import Standing, standing_of, standings
+from provisioning.standing import Standing, standings
 
 LABELS = {
     "sync_every_minutes": "Sync every … minutes",
@@ -44,7 +48,6 @@ LABELS = {
 }
 """Where the setting's name, in words, would not do."""
 HELP = {
-    "mode": "What a sync may do. Moving it up queues a preview, and leaves a full interval to read it.",
     "sync_every_minutes": "A change in the directory starts a sync at once, whatever this says.",
     "over_limit": "What waits for an approver when more would be taken than the limits above allow.",
     "first_removals": "The first sync in mode manage may meet surprises; holding lets a person look first.",
@@ -91,7 +94,7 @@ class IntegrationAdmin(ModelAdmin):
     change_form_outer_before_template = "integrations/panel.html"
     readonly_fields = ("base_url",)
     fieldsets = (
-        (None, {"fields": ("name", "base_url", "mode", "sync_every_minutes")}),
+        (None, {"fields": ("name", "base_url", "sync_every_minutes")}),
         (
             "Scope",
             {"fields": ("managed_domains", "orphans", "leaver_keys", "renew_invites")},
@@ -132,28 +135,17 @@ class IntegrationAdmin(ModelAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        integration = self.get_object(request, object_id)
         extra = {**(extra_context or {}), "show_save_and_add_another": False}
-        if integration is not None and self.has_view_permission(request, integration):
-            extra |= self._panel(request, integration)
+        if object_id.isdecimal() and self.has_view_permission(request):
+            for standing in standings(self.get_queryset(request).filter(pk=object_id)):
+                extra |= self._panel(request, standing)
         return super().change_view(request, object_id, form_url, extra)
 
-    def _panel(self, request: HttpRequest, integration: Integration) -> dict[str, Any]:
-        sees_jobs = request.user.has_perm("provisioning.view_provisioningjob")
-        jobs = integration.jobs.select_related("requested_by", "integration").order_by("-pk")
-        now, standing = timezone.now(), standing_of(integration)
-        rotations = integration.rotations.select_related("by").defer("new_secret").order_by("-pk")
+    def _panel(self, request: HttpRequest, standing: Standing) -> dict[str, Any]:
+        integration = standing.integration
         return {
             "title": integration.name,
-            "now": now,
-            "standing": standing,
-            "key_warnings": list(credentials.warnings(standing.credential, now=now))
-            if standing.credential
-            else [],
-            "rotation": rotations.first(),
-            "card": connector_class(integration.kind).card,
-            "last_jobs": list(jobs[:5]) if sees_jobs else [],
-            "leavers": promptness(integration, now=now) if sees_jobs else None,
+            **what_it_shows(standing, request.user.has_perm, now=timezone.now()),
             "may_run": request.user.has_perm("provisioning.run_job"),
             "may_change": self.has_change_permission(request, integration),
         }
@@ -212,13 +204,6 @@ class IntegrationAdmin(ModelAdmin):
         before = Integration.objects.get(pk=obj.pk)
         super().save_model(request, obj, form, change)
         obj.reschedule_since(before, now=timezone.now())
-        if obj.enabled and obj.goes_further_than(before):
-            ask_for_job(
-                request,
-                obj,
-                preview=True,
-                said=f"It shows what mode {obj.mode} would do. The next sync is a full interval away.",
-            )
 
     # -- buttons
 
@@ -236,6 +221,16 @@ class IntegrationAdmin(ModelAdmin):
             button("enable", self.enable),
             button("disable", self.disable),
             button("rotate", self.rotate),
+            path(
+                "<int:pk>/mode/<str:mode>/",
+                self.admin_site.admin_view(self.mode),
+                name="integrations_integration_mode",
+            ),
+            path(
+                "<int:pk>/mode/<str:mode>/preview/",
+                self.admin_site.admin_view(require_POST(self.mode_preview)),
+                name="integrations_integration_mode_preview",
+            ),
             *super().get_urls(),
         ]
 
@@ -282,6 +277,53 @@ class IntegrationAdmin(ModelAdmin):
         done = rotation.state == Rotation.State.DONE
         messages.add_message(request, messages.SUCCESS if done else messages.ERROR, said)
         return self._back(integration)
+
+    def mode(self, request: HttpRequest, pk: int, mode: str) -> HttpResponse:
+        """What another mode would do, and the switch to it."""
+        integration = self._of_mode(request, pk, mode)
+        if request.method == "POST":
+            return self._switch(request, integration, mode)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Mode %(mode)s for %(integration)s") % {"mode": mode, "integration": integration},
+            "original": integration,
+            "considered": modes.consider(integration, mode, now=timezone.now()),
+            "means": in_words.mode(mode),
+            "may_run": request.user.has_perm("provisioning.run_job"),
+        }
+        return TemplateResponse(request, "integrations/mode.html", context)
+
+    def _switch(self, request: HttpRequest, integration: Integration, mode: str) -> HttpResponse:
+        if integration.mode == mode:
+            said = _("%(integration)s is in mode %(mode)s already.")
+            messages.info(request, said % {"integration": integration, "mode": mode})
+            return self._back(integration)
+        if request.POST.get("from") != integration.mode:
+            said = _("Nothing was switched: %(integration)s is in mode %(mode)s by now. Look again.")
+            messages.warning(request, said % {"integration": integration, "mode": integration.mode})
+            return redirect("admin:integrations_integration_mode", integration.pk, mode)
+        self.log_change(request, integration, modes.switch(integration, mode, now=timezone.now()))
+        said = _("%(integration)s is in mode %(mode)s now. %(means)s")
+        means = in_words.mode(mode)
+        messages.success(request, said % {"integration": integration, "mode": mode, "means": means})
+        return self._back(integration)
+
+    def mode_preview(self, request: HttpRequest, pk: int, mode: str) -> HttpResponse:
+        integration = self._of_mode(request, pk, mode)
+        if not request.user.has_perm("provisioning.run_job"):
+            raise PermissionDenied
+        try:
+            requesting.request_preview_of(mode, integration, by=signed_in(request))
+        except requesting.Refused as refusal:
+            said = _("No preview was queued: %(why)s")
+            messages.warning(request, said % {"why": refusal})
+        return redirect("admin:integrations_integration_mode", integration.pk, mode)
+
+    def _of_mode(self, request: HttpRequest, pk: int, mode: str) -> Integration:
+        integration = self._allowed(request, pk, "integrations.change_integration")
+        if mode not in Integration.Mode:
+            raise Http404
+        return integration
 
     def _allowed(self, request: HttpRequest, pk: int, permission: str) -> Integration:
         if not request.user.has_perm(permission):

@@ -7,17 +7,20 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.models import Exists, OuterRef
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import (
     ChoicesDropdownFilter,
+    DropdownFilter,
     ModelAdmin,
     RelatedDropdownFilter,
     display,
@@ -40,6 +43,27 @@ class WhoseForm(forms.Form):
     job = forms.ModelChoiceField(ProvisioningJob.objects.all())
 
 
+class SituationFilter(DropdownFilter):
+    title = "situation"
+    parameter_name = "situation"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [
+            ("matched", _("Matched to a person")),
+            ("orphan", _("Nobody's (orphans)")),
+            ("ambiguous", _("Ambiguous")),
+            ("protected", _("Protected")),
+            ("ignored", _("Ignored")),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        asked = self.value()
+        if asked not in Mark.Kind:
+            return queryset.filter(situation=asked) if asked else queryset
+        of_it = Mark.objects.filter(integration=OuterRef("integration"), key=OuterRef("lower"), kind=asked)
+        return queryset.alias(lower=Lower("email")).filter(Exists(of_it.lasting(today())))
+
+
 @admin.register(Account)
 class AccountAdmin(ExportedAdmin):
     when_empty = "A sync or a preview of an integration finds them."
@@ -57,6 +81,7 @@ class AccountAdmin(ExportedAdmin):
         PresenceFilter,
         ("integration", RelatedDropdownFilter),
         ("state", ChoicesDropdownFilter),
+        SituationFilter,
         ("match", ChoicesDropdownFilter),
         "managed_elsewhere",
     )

@@ -85,7 +85,11 @@ class ProvisioningJob(models.Model):
     preview = models.BooleanField(default=False)
     trigger = models.CharField(max_length=10, choices=Trigger.choices, default=Trigger.MANUAL)
     mode = models.CharField(
-        max_length=10, blank=True, help_text=_("The integration's mode when the plan was made.")
+        max_length=10,
+        blank=True,
+        help_text=_(
+            "The mode that the plan is made for: the integration's then, or of a preview another one."
+        ),
     )
     requested_by = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -176,7 +180,15 @@ class ProvisioningJob(models.Model):
                 name="one_live_job_per_integration_and_scope",
             ),
         ]
-        indexes = [models.Index(fields=["integration", "-id"])]
+        indexes = [
+            models.Index(fields=["integration", "-id"]),
+            models.Index(fields=["requested_at", "state"], name="job_by_day"),
+            models.Index(
+                fields=["integration", "planned_at"],
+                condition=Q(scope="everyone", planned_at__isnull=False),
+                name="job_whole_read",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"Job {self.pk}"
@@ -184,6 +196,10 @@ class ProvisioningJob(models.Model):
     @property
     def about_everyone(self) -> bool:
         return self.scope == self.Scope.EVERYONE
+
+    def planned_mode(self) -> str:
+        """What the plan is to be made for. A preview may ask what another mode would do."""
+        return self.mode or self.integration.mode
 
     def others_ahead(self) -> bool:
         """Whether people have a job of their own meanwhile, which a sync of everyone lets go first."""
@@ -405,6 +421,11 @@ class Action(models.Model):
                 fields=["job", "situation", "kind", "seq", "state", "proposed"], name="action_of_situation"
             ),
             models.Index(fields=["job"], condition=Q(holder__isnull=False), name="action_of_group"),
+            models.Index(
+                fields=["known_at", "kind", "confirmed_at", "job"],
+                condition=Q(situation="leaver", state="done"),
+                name="action_of_leaver",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -181,6 +181,18 @@ DEEDS = (
     Deed(
         "preview", "admin:integrations_integration_preview", OPERATORS, table="provisioning.ProvisioningJob"
     ),
+    Deed(
+        "switch the mode",
+        "admin:integrations_integration_mode",
+        OPERATORS,
+        lambda company, sender: {"from": company.acme.mode},
+    ),
+    Deed(
+        "preview a mode",
+        "admin:integrations_integration_mode_preview",
+        OPERATORS,
+        table="provisioning.ProvisioningJob",
+    ),
     Deed("enable", "admin:integrations_integration_enable", OPERATORS, row="idle integration"),
     Deed("disable", "admin:integrations_integration_disable", OPERATORS),
     Deed(

@@ -49,8 +49,13 @@ def address(name: str, company: Company) -> str:
     match name:
         case "integrations:connect":
             return reverse(name, args=["openai"])
-        case "integrations:credential" | "integrations:welcome":
-            return reverse(name, args=[company.acme.pk])
+        case (
+            "integrations:credential"
+            | "integrations:welcome"
+            | "admin:integrations_integration_mode"
+            | "admin:integrations_integration_mode_preview"
+        ):
+            return reverse(name, args=[company.acme.pk, *(["extend"] if "mode" in name else [])])
         case "admin:directory_person_preview" | "admin:directory_person_sync":
             return reverse(name, args=[company.rows["directory_person"].pk, company.acme.pk])
         case "admin:directory_upload_page" | "integrations:revoke_link":

@@ -70,6 +70,8 @@ SHOWN_TO = {
     "admin:integrations_integration_disable": NONE,
     "admin:integrations_integration_enable": NONE,
     "admin:integrations_integration_history": READERS,
+    "admin:integrations_integration_mode": OPERATORS,
+    "admin:integrations_integration_mode_preview": NONE,
     "admin:integrations_integration_preview": NONE,
     "admin:integrations_integration_rotate": NONE,
     "admin:integrations_integration_sync": NONE,

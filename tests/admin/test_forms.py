@@ -322,7 +322,6 @@ def test_a_group_has_a_name_of_its_own(operator: Client) -> None:
         ("plan_valid_hours", "0", "Ensure this value is greater than or equal to 1."),
         ("plan_valid_hours", "721", "Ensure this value is less than or equal to 720."),
         ("minimum_owners", "0", "Ensure this value is greater than or equal to 1."),
-        ("mode", "destroy", "Select a valid choice. destroy is not one of the available choices."),
         ("managed_domains", "example.org b@c", "'b@c' is not an e-mail domain such as example.org."),
         ("name", "", "This field is required."),
         ("name", "OTHER", "There is already an integration named OTHER."),
@@ -346,22 +345,6 @@ def test_settings_sent_back_as_shown_stay_as_they_are(operator: Client, acme: In
     operator.post(page, as_shown(operator, page, "integration_form"))
 
     assert Integration.objects.values().get(pk=acme.pk) == before
-
-
-def test_a_mode_that_goes_further_queues_a_preview_and_waits_an_interval(
-    operator: Client, acme: Integration
-) -> None:
-    Integration.objects.filter(pk=acme.pk).update(next_sync_at=timezone.now())
-    page = reverse("admin:integrations_integration_change", args=[acme.pk])
-
-    operator.post(page, as_shown(operator, page, "integration_form", mode="manage"))
-
-    acme.refresh_from_db()
-    assert [(job.preview, job.state, job.requested_by.username) for job in acme.jobs.all()] == [
-        (True, "queued", "operator")
-    ]
-    assert acme.next_sync_at is not None
-    assert acme.next_sync_at > timezone.now() + timedelta(minutes=29)
 
 
 def test_the_address_of_a_remote_is_not_changed_with_its_settings(

@@ -30,6 +30,7 @@ WITHOUT_A_PAGE = {
     "admin:directory_source_rotate": 405,
     "admin:integrations_integration_disable": 405,
     "admin:integrations_integration_enable": 405,
+    "admin:integrations_integration_mode_preview": 405,
     "admin:integrations_integration_preview": 405,
     "admin:integrations_integration_rotate": 405,
     "admin:integrations_integration_sync": 405,

@@ -1,0 +1,131 @@
+"""What needs a person now, each with the place where it is settled. The home page begins with it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import CharField, Count, OuterRef, Subquery, Value
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from directory.models import Conflict, Pull, Source
+from directory.time_zones import today
+from provisioning.models import Key, ProvisioningJob
+from provisioning.standing import SettledAt, Standing, Trouble
+
+May = Callable[[str], bool]
+
+MOST = 10
+"""So many of one sort are told one by one; the rest by their number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    tone: str
+    title: str
+    says: Sequence[str]
+    url: str
+    button: str
+
+
+def needs(may: May, found: Sequence[Standing], awaiting: Sequence[ProvisioningJob]) -> list[Need]:
+    """As far as whoever looks may see it; what waits for a decision first."""
+    told: list[Need] = []
+    told += _some([_approval(job) for job in awaiting], "admin:provisioning_provisioningjob_changelist")
+    troubles = [_trouble(standing, trouble, may) for standing in found for trouble in standing.troubles]
+    told += _some(troubles, "admin:integrations_integration_changelist")
+    if may("directory.view_source"):
+        told += _some(list(_pulls()), "admin:directory_ldapserver_changelist")
+    numbers = _numbers() if may("directory.view_conflict") or may("provisioning.view_key") else {}
+    if may("directory.view_conflict"):
+        told += _conflicts(numbers.get(CONFLICTS, 0))
+    if may("provisioning.view_key"):
+        told += _keys_of_leavers(numbers.get(KEYS, 0))
+    return told
+
+
+def _some(all_: Sequence[Need], url: str) -> Iterable[Need]:
+    yield from all_[:MOST]
+    if number := len(all_[MOST:]):
+        more = ngettext("%(number)d more like these", "%(number)d more like these", number)
+        yield Need(all_[0].tone, more % {"number": number}, (), reverse(url), _("Open the list"))
+
+
+def _approval(job: ProvisioningJob) -> Need:
+    held = int(getattr(job, "held", 0))
+    says = ngettext("%(number)d action held.", "%(number)d actions held.", held) % {"number": held}
+    title = _("%(job)s of %(integration)s awaits approval") % {"job": job, "integration": job.integration}
+    why = [f"{hold['detail'].rstrip('.')}." for hold in job.holds]
+    return Need("warning", title, (says, *why), _job(job), _("Review"))
+
+
+def _trouble(standing: Standing, trouble: Trouble, may: May) -> Need:
+    of = standing.integration
+    url, button = reverse("admin:integrations_integration_change", args=[of.pk]), _("Open")
+    match trouble.settled_at:
+        case SettledAt.CREDENTIAL if may("integrations.change_integration"):
+            url, button = reverse("integrations:credential", args=[of.pk]), _("Replace credential")
+        case SettledAt.JOB if trouble.job and may("provisioning.view_provisioningjob"):
+            url, button = _job(trouble.job), _("Open the job")
+        case SettledAt.RULES if may("provisioning.view_accessrule"):
+            rules = reverse("admin:provisioning_accessrule_changelist")
+            url, button = f"{rules}?integration__id__exact={of.pk}", _("Open the rules")
+    title = _("%(integration)s needs attention") % {"integration": of}
+    return Need("danger", title, (trouble.says,), url, button)
+
+
+def _job(job: ProvisioningJob) -> str:
+    return reverse("admin:provisioning_provisioningjob_change", args=[job.pk])
+
+
+def _pulls() -> Iterable[Need]:
+    """LDAP servers whose last pull brought nothing."""
+    newest = Pull.objects.filter(source=OuterRef("pk")).order_by("-pk").values("pk")[:1]
+    of_servers = Source.objects.filter(kind=Source.Kind.LDAP).values_list(Subquery(newest))
+    last = Pull.objects.filter(pk__in=of_servers).exclude(outcome=Pull.Outcome.DONE)
+    for pull in last.select_related("source").order_by("source__name"):
+        said = {"source": pull.source, "outcome": pull.get_outcome_display().lower()}
+        title = _("The last pull of %(source)s: %(outcome)s") % said
+        url = reverse("admin:directory_source_change", args=[pull.source_id])
+        yield Need("danger", title, (pull.detail,), url, _("Open the source"))
+
+
+CONFLICTS, KEYS = "conflicts", "keys"
+
+
+def _numbers() -> dict[str, int]:
+    """Open conflicts, and keys of leavers that are still there: in one query."""
+    conflicts = Conflict.objects.filter(state=Conflict.State.OPEN)
+    of_leavers = Key.objects.present().of_leavers(today())
+    counted = [
+        rows.order_by()
+        .annotate(what=Value(name, CharField()))
+        .values_list("what")
+        .annotate(number=Count("pk", distinct=True))
+        for name, rows in ((CONFLICTS, conflicts), (KEYS, of_leavers))
+    ]
+    return dict(counted[0].union(counted[1], all=True))
+
+
+def _conflicts(number: int) -> Iterable[Need]:
+    if number:
+        title = ngettext(
+            "%(number)d person is wanted by two sources",
+            "%(number)d people are wanted by two sources",
+            number,
+        )
+        says = _("Until somebody decides, they stay with the source that had them first.")
+        url = f"{reverse('admin:directory_conflict_changelist')}?state__exact={Conflict.State.OPEN}"
+        yield Need("warning", title % {"number": number}, (says,), url, _("Decide"))
+
+
+def _keys_of_leavers(number: int) -> Iterable[Need]:
+    if number:
+        title = ngettext(
+            "%(number)d key of somebody who has left still works",
+            "%(number)d keys of people who have left still work",
+            number,
+        )
+        says = _("Revoke it where it was made; the next read of the keys takes it off this list.")
+        url = f"{reverse('admin:provisioning_key_changelist')}?owner=left"
+        yield Need("warning", title % {"number": number}, (says,), url, _("Open the keys"))

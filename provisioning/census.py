@@ -1,0 +1,60 @@
+"""An integration's accounts by their situation, and what others changed there lately."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import BooleanField, CharField, Count, Exists, OuterRef, QuerySet, Value
+from django.db.models.functions import Lower
+
+from directory.time_zones import today
+from integrations.models import Integration
+from provisioning.models import Mark, ProvisioningJob
+
+READS_LOOKED_AT = 100
+READS_SHOWN = 3
+CHANGES_SHOWN = 5
+
+
+def census(integration: Integration) -> Mapping[str, int]:
+    """Accounts that are there: by state, by whose they are, and by what sets them apart."""
+    there = integration.accounts.filter(gone_at=None).order_by()
+    found = there.values_list("state", "situation", "managed_elsewhere").annotate(number=Count("pk"))
+    counted: Counter[str] = Counter()
+    for state, situation, elsewhere, number in found.union(_marked(integration), all=True):
+        for name in (state, situation, "managed_elsewhere" if elsewhere else ""):
+            counted[name] += number
+    return counted
+
+
+def _marked(integration: Integration) -> QuerySet[Mark, tuple[str, str, bool, int]]:
+    """By the kind of mark, in the form of the rest. From the marks, which are few, to the accounts."""
+    bearing = integration.accounts.filter(gone_at=None).alias(lower=Lower("email"))
+    marks = Mark.objects.filter(integration=integration).lasting(today()).order_by()
+    of_somebody = marks.filter(Exists(bearing.filter(lower=OuterRef("key"))))
+    named = of_somebody.annotate(nobody=Value("", CharField()), elsewhere=Value(False, BooleanField()))
+    return named.values_list("kind", "nobody", "elsewhere").annotate(number=Count("pk"))
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """What one read found changed, and not by Cakewalk."""
+
+    job: int
+    read_at: datetime
+    number: int
+    first: Sequence[Mapping[str, Any]]
+
+
+def changed_elsewhere(integration: Integration) -> list[Elsewhere]:
+    """What the last reads found changed, the last first. The first alone are kept of many."""
+    reads = integration.jobs.filter(scope=ProvisioningJob.Scope.EVERYONE, planned_at__isnull=False)
+    last = reads.order_by("-planned_at").values_list("pk", "planned_at", "read__changes")[:READS_LOOKED_AT]
+    found = [
+        Elsewhere(pk, at, told["number"], told["first"][:CHANGES_SHOWN])
+        for pk, at, told in last
+        if at and told and told["number"]
+    ]
+    return found[:READS_SHOWN]
