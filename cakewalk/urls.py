@@ -29,5 +29,6 @@ urlpatterns = [
     path("admin/integrations/", include("integrations.admin.urls")),
     path("admin/", admin.site.urls),
     path("key/", key, name="key"),
+    path("jobs/", include("provisioning.admin.urls")),
     re_path(r"^scim/v2(?P<path>/.*)?$", scim),
 ]

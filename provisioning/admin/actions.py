@@ -16,7 +16,7 @@ from cakewalk.theme import (
     display,
 )
 from provisioning import wording
-from provisioning.admin import job_page
+from provisioning.admin import job_plan
 from provisioning.admin.history import RecordAdmin, label
 from provisioning.admin.searching import address_begins
 from provisioning.models import Action
@@ -103,7 +103,7 @@ class ActionAdmin(RecordAdmin):
 
     @display(description="State", ordering="state")
     def state_label(self, action: Action) -> str:
-        line = job_page.line(action)
+        line = job_plan.line(action)
         return label(line["group"], line["state"])
 
     @display(description="Situation", ordering="situation")

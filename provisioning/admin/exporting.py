@@ -1,4 +1,4 @@
-"""Accounts, keys and what can be held as tables for a spreadsheet."""
+"""Actions, accounts, keys and what can be held as tables for a spreadsheet."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -7,11 +7,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from django.utils.translation import override
 
 from cakewalk import spreadsheets
 from directory.time_zones import today
-from provisioning import inventory, wording
-from provisioning.models import Account, Entitlement, Key
+from provisioning import because, inventory, wording
+from provisioning.models import Account, Action, Entitlement, Key, ProvisioningJob
 
 ACCOUNT_COLUMNS = (
     "integration",
@@ -62,6 +63,39 @@ ENTITLEMENT_COLUMNS = (
 )
 
 
+ACTION_COLUMNS = (
+    "job",
+    "seq",
+    "state",
+    "kind",
+    "what",
+    "situation",
+    "why",
+    "email",
+    "account_id",
+    "entitlement",
+    "role",
+    "before",
+    "after",
+    "rule",
+    "detail",
+    "takes",
+    "proposed",
+    "held_for",
+    "error",
+    "error_detail",
+    "started",
+    "finished",
+    "confirmed",
+    "request_id",
+)
+
+
+def actions_table(job: ProvisioningJob, actions: QuerySet[Action]) -> HttpResponse:
+    with override("en"):  # as all that is kept or read by machines, whoever asks for it
+        return _csv(f"job-{job.pk}", ACTION_COLUMNS, map(_action_cells, actions.iterator(chunk_size=1000)))
+
+
 def accounts_table(accounts: QuerySet[Account]) -> HttpResponse:
     return _csv("accounts", ACCOUNT_COLUMNS, _account_rows(accounts))
 
@@ -108,6 +142,36 @@ def _account_cells(account: Account, names: dict[tuple[str, str], str]) -> Itera
         _moment(account.last_seen_at),
         _moment(account.gone_at),
         account.remote_id,
+    )
+
+
+def _action_cells(action: Action) -> Iterable[str]:
+    error = action.error or {}
+    return (
+        str(action.job_id),
+        str(action.seq),
+        action.state,
+        action.kind,
+        wording.what(action),
+        action.situation,
+        because.in_words(action.reasons),
+        action.email,
+        action.account_id or "",
+        (action.entitlement or {}).get("name", ""),
+        action.role or "",
+        wording.picture(action.before),
+        wording.after(action),
+        action.rule,
+        action.detail,
+        "yes" if action.taking else "",
+        "yes" if action.proposed else "",
+        ", ".join(action.holds),
+        error.get("code", ""),
+        error.get("detail", ""),
+        _moment(action.started_at),
+        _moment(action.finished_at),
+        _moment(action.confirmed_at),
+        action.request_id or "",
     )
 
 

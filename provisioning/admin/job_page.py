@@ -1,61 +1,76 @@
-"""What a job's page says: its story, its actions line by line, and what whoever looks may decide."""
+"""What a job's page says: its story, its plan in numbers and words, and what whoever looks may decide."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
-from django.core.paginator import Paginator
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
-from provisioning import history, recovering, wording
-from provisioning.actions import Kind, Situation
+from provisioning import history, recovering, summary, wording
 from provisioning.admin.checklists import checklists
-from provisioning.models import Account, Action, ProvisioningJob
+from provisioning.admin.job_plan import FAILING, Alike, counted, group_of, kinds, line, plan_shown, tally
+from provisioning.admin.next_steps import next_step, with_next_steps
+from provisioning.models import Action, ProvisioningJob
+from provisioning.summary import Counted
+from provisioning.timeline import Span, spans
 
-ACTIONS_PER_PAGE = 100
 TAKINGS_SHOWN = 200
 State, Trigger = ProvisioningJob.State, ProvisioningJob.Trigger
 
 SAYS = {
-    State.QUEUED: "It waits for a worker.",
-    State.RUNNING: "It is at work.",
-    State.AWAITING_APPROVAL: "What is held waits for an approver; what is not held has been done.",
-    State.SUCCEEDED: "Everything that was to be done is done, and a fresh read has shown it.",
-    State.PARTIAL: "A part of the plan was not done; the actions below say which and why.",
-    State.REFUSED: "The plan was refused. Nothing was changed.",
-    State.FAILED: "It went wrong.",
-    State.INCONCLUSIVE: "The organization could not be proven to be read completely. Nothing was changed.",
-    State.CANCELLED: "It was cancelled.",
+    State.QUEUED: gettext_lazy("It waits for a worker."),
+    State.RUNNING: gettext_lazy("It is at work."),
+    State.AWAITING_APPROVAL: gettext_lazy(
+        "What is held waits for an approver; what is not held has been done."
+    ),
+    State.SUCCEEDED: gettext_lazy("Everything that was to be done is done, and a fresh read has shown it."),
+    State.PARTIAL: gettext_lazy("A part of the plan was not done; the lines below say which and why."),
+    State.REFUSED: gettext_lazy("The plan was refused. Nothing was changed."),
+    State.FAILED: gettext_lazy("It went wrong."),
+    State.INCONCLUSIVE: gettext_lazy(
+        "The organization could not be proven to be read completely. Nothing was changed."
+    ),
+    State.CANCELLED: gettext_lazy("It was cancelled."),
 }
 
 TRIGGERS = {
-    Trigger.MANUAL: "on demand",
-    Trigger.SCHEDULE: "by the schedule",
-    Trigger.DIRECTORY: "after a change in the directory",
-    Trigger.FIRST: "after it was connected",
+    Trigger.MANUAL: gettext_lazy("on demand"),
+    Trigger.SCHEDULE: gettext_lazy("by the schedule"),
+    Trigger.DIRECTORY: gettext_lazy("after a change in the directory"),
+    Trigger.FIRST: gettext_lazy("after it was connected"),
+}
+
+PHASES = {
+    "queued": gettext_lazy("Waited for a worker"),
+    "reading": gettext_lazy("Read"),
+    "planning": gettext_lazy("Match and plan"),
+    "checking": gettext_lazy("Check and store"),
+    "awaiting_approval": gettext_lazy("Waited for approval"),
+    "applying": gettext_lazy("Apply"),
+    "verifying": gettext_lazy("Verify"),
+    "sweeping": gettext_lazy("Sweep"),
+    "corroborating": gettext_lazy("Ask the audit log"),
+    "listing keys": gettext_lazy("List keys"),
 }
 
 MOST_NAMED = 3
 
+May = Callable[[str], bool]
 Tally = Mapping[str, int]
 
 
-def group_of(state: str, kind: str, proposed: bool) -> str:
-    """Under which heading an action is counted: its state, or apart as a report or a proposal."""
-    if proposed:
-        return "proposed"
-    return "reported" if kind == Kind.REPORT else state
-
-
 def tallies(jobs: Sequence[ProvisioningJob]) -> dict[int, Counter[str]]:
-    """How many actions of each group every job has, in one query."""
-    counted: dict[int, Counter[str]] = {job.pk: Counter() for job in jobs}
+    """How many actions of each outcome every job has, in one query."""
+    found: dict[int, Counter[str]] = {job.pk: Counter() for job in jobs}
     rows = Action.objects.filter(job__in=jobs).values_list("job", "state", "kind", "proposed")
     for job, state, kind, proposed, number in rows.annotate(number=Count("pk")).order_by():
-        counted[job][group_of(state, kind, proposed)] += number
-    return counted
+        found[job][group_of(state, kind, proposed)] += number
+    return found
 
 
 def planned(tally: Tally) -> int:
@@ -63,31 +78,113 @@ def planned(tally: Tally) -> int:
     return sum(number for group, number in tally.items() if group not in ("reported", "proposed"))
 
 
-def what_it_shows(job: ProvisioningJob, shown: str, page_number: str | None) -> dict[str, Any]:
-    """`shown`: the group of actions that is asked for, all when it is empty."""
-    tally = tallies([job])[job.pk]
-    page = Paginator(_rows(job, shown), ACTIONS_PER_PAGE).get_page(page_number)
+def what_it_shows(
+    job: ProvisioningJob, may: May, *, shown: str, situation: str, page_number: str | None
+) -> dict[str, Any]:
+    """`shown`: the outcome that is asked for, `situation`: the heading; everything where they are empty."""
+    alike, now = counted(job), timezone.now()
+    asked = {"show": shown, "situation": situation}
+    by_outcome = tally(alike)
+    plan = plan_shown(job, alike, may, shown=shown, situation=situation, page_number=page_number)
     return {
         "job": job,
         "live": job.state in ProvisioningJob.LIVE,
         "whom": "" if job.about_everyone else _whom(job),
         "restorations": list(job.restorations.order_by("pk")),
-        "says": _says(job, tally),
-        "tally": tally,
-        "planned": planned(tally),
-        "groups": _groups(tally),
+        "says": _says(job, by_outcome),
+        "sentences": _sentences(job, alike),
+        "outlook": outlook(job),
+        "tally": by_outcome,
+        "planned": planned(by_outcome),
+        "outcomes": outcomes(by_outcome),
         "shown": shown,
-        "page": page,
-        "lines": [line(row) for row in page],
-        "linkable": _linkable(job, page),
+        "situation": situation,
+        "plan": plan,
+        "held_kinds": kinds(one for one in alike if one.outcome == Action.State.HELD),
+        "phase": PHASES.get(job.phase, job.phase),
+        "exported": urlencode({name: value for name, value in asked.items() if value}),
+        "page": plan.page,
         "timeline": _timeline(job),
+        "spans": [(span, PHASES.get(span.phase, span.phase)) for span in _spans(job, now)],
         "checklists": checklists(job),
         "changes": _changes(job),
         "listings": job.read.get("listings", []),
         "holder": recovering.in_words(job.holder) if job.state == State.RUNNING else "",
         "expired": _expired(job),
         "expires_at": job.plan_expires_at() if job.state == State.AWAITING_APPROVAL else None,
+        "failures": _failures(job, by_outcome, may),
+        **{
+            name: with_next_steps(reason, job, may) if reason else None
+            for name, reason in (("refusal", job.refusal), ("error", job.error))
+        },
     }
+
+
+def outlook(job: ProvisioningJob) -> dict[str, Any] | None:
+    """How many accounts and owners there were, are left by what is not held, and by an approval as well."""
+    made = job.outlook
+    if "accounts" not in made:
+        return None
+    planned, held = made["planned"], made["held"]
+
+    def steps(name: str) -> list[int]:
+        before = made[name]
+        return [before, before + planned[name], before + planned[name] + held[name]]
+
+    def share(lose: int) -> str:
+        percent = 100 * lose / made["accounts"] if made["accounts"] else 0
+        return f"{percent:.0f}" if percent >= 10 or not percent else f"{percent:.1f}"
+
+    return {
+        "accounts": steps("accounts"),
+        "owners": steps("owners"),
+        "lose": planned["lose"] + held["lose"],
+        "share": share(planned["lose"] + held["lose"]),
+        "held": held["lose"],
+        "held_share": share(held["lose"]),
+        "some_held": any(held.values()),
+    }
+
+
+def _sentences(job: ProvisioningJob, alike: Sequence[Alike]) -> list[str]:
+    """The plan in words: of a preview what a sync would do, of a job what became of it."""
+    if job.planned_at is None or job.refusal:
+        return []
+    if job.preview:
+        return summary.sentences(history.counted(job), job.mode)
+    said = [
+        (_("Done: %(deeds)s."), (Action.State.DONE,)),
+        (_("Under way: %(deeds)s."), (Action.State.STARTED,)),
+        (_("Still to do: %(deeds)s."), (Action.State.PLANNED,)),
+        (_("Held for approval: %(deeds)s."), (Action.State.HELD,)),
+        (_("Not done: %(deeds)s."), (*FAILING, Action.State.SKIPPED)),
+    ]
+    deeds = [(sentence, summary.deeds(_in_states(alike, states))) for sentence, states in said]
+    return [sentence % {"deeds": told} for sentence, told in deeds if told]
+
+
+def _in_states(alike: Iterable[Alike], states: Sequence[str]) -> list[Counted]:
+    return [
+        Counted(one.kind, one.situation, one.state, "", one.proposed, one.number)
+        for one in alike
+        if one.outcome in states
+    ]
+
+
+def _failures(job: ProvisioningJob, tally: Tally, may: May) -> list[dict[str, Any]]:
+    """Why lines were not done, each reason once with how many it hit, and what to do about it."""
+    if not any(tally[state] for state in FAILING):
+        return []
+    rows = job.actions.filter(state__in=FAILING).order_by().values_list("error__code")
+    found = [(code, number) for code, number in rows.annotate(number=Count("pk")) if code]
+    return [
+        {
+            "code": code,
+            "said": ngettext("%(number)d line", "%(number)d lines", number) % {"number": number},
+            "next": next_step(code, job, may),
+        }
+        for code, number in sorted(found, key=lambda one: (-one[1], one[0]))
+    ]
 
 
 def _whom(job: ProvisioningJob) -> str:
@@ -95,7 +192,10 @@ def _whom(job: ProvisioningJob) -> str:
     emails = list(job.people.order_by("email").values_list("email", flat=True)[: MOST_NAMED + 1])
     if len(emails) <= MOST_NAMED:
         return ", ".join(emails)
-    return f"{job.people.count()} people, among them {', '.join(emails[:MOST_NAMED])}"
+    return _("%(number)d people, among them %(some)s") % {
+        "number": job.people.count(),
+        "some": ", ".join(emails[:MOST_NAMED]),
+    }
 
 
 def _changes(job: ProvisioningJob) -> dict[str, Any]:
@@ -115,30 +215,10 @@ def _told_at(event: Mapping[str, str] | None) -> datetime | None:
     return datetime.fromisoformat(event["at"]) if event else None
 
 
-def _linkable(job: ProvisioningJob, rows: Iterable[Action]) -> dict[str | None, int]:
-    """Accounts that may be whose line says so, by their ids in the remote, while nobody has decided yet."""
-    found = [row.account_id for row in rows if row.situation == Situation.ACCEPTED_ELSEWHERE]
-    if not found:
-        return {}
-    open_ = Account.objects.filter(integration=job.integration_id, remote_id__in=found, person=None)
-    return dict(open_.values_list("remote_id", "pk"))
-
-
-def _rows(job: ProvisioningJob, shown: str) -> QuerySet[Action]:
-    rows = job.actions.order_by("seq")
-    if shown == "proposed":
-        return rows.filter(proposed=True)
-    if shown == "reported":
-        return rows.filter(proposed=False, kind=Kind.REPORT)
-    if shown in Action.State:
-        return rows.filter(proposed=False, state=shown).exclude(kind=Kind.REPORT)
-    return rows
-
-
-def what_may_be_decided(job: ProvisioningJob, may: Callable[[str], bool]) -> dict[str, Any]:
+def what_may_be_decided(job: ProvisioningJob, may: May) -> dict[str, Any]:
     """What the person who looks may decide about the job, and what they must see for it."""
     waits = job.state == State.AWAITING_APPROVAL
-    holds = _holds(job)
+    holds = _holds(job, may)
     expired = _expired(job)
     abandoned = recovering.is_abandoned(job, now=timezone.now())
     shown = job.preview and job.state == State.SUCCEEDED
@@ -146,6 +226,8 @@ def what_may_be_decided(job: ProvisioningJob, may: Callable[[str], bool]) -> dic
     took = 0 if job.state in ProvisioningJob.LIVE else _accounts_it_took_from(job)
     return {
         "may_approve": waits and not expired and may("provisioning.approve_job"),
+        "may_reject": waits and may("provisioning.approve_job"),
+        "may_run_again": _may_run_again(job) and not (shown or expired) and may("provisioning.run_job"),
         "may_cancel": (waits or job.state in ProvisioningJob.LIVE) and may("provisioning.run_job"),
         "abandoned": abandoned,
         "may_release": abandoned and may("provisioning.run_job"),
@@ -161,11 +243,17 @@ def what_may_be_decided(job: ProvisioningJob, may: Callable[[str], bool]) -> dic
     }
 
 
+def _may_run_again(job: ProvisioningJob) -> bool:
+    """A restore is asked for on the page of the job that took."""
+    over = job.state not in (*ProvisioningJob.LIVE, State.AWAITING_APPROVAL)
+    return over and job.integration.enabled and not job.restores_id
+
+
 def _accounts_it_took_from(job: ProvisioningJob) -> int:
     return job.actions.that_took().order_by().values("account_id").distinct().count()
 
 
-def _holds(job: ProvisioningJob) -> list[dict[str, Any]]:
+def _holds(job: ProvisioningJob, may: May) -> list[dict[str, Any]]:
     """What holds the job: its sentence, how many actions it holds, and who has overridden it."""
     overrides = {override["code"]: override for override in job.overrides}
     numbers: Counter[str] = Counter()
@@ -179,6 +267,7 @@ def _holds(job: ProvisioningJob) -> list[dict[str, Any]]:
             "name": wording.hold(hold["code"]),
             "number": numbers[hold["code"]],
             "override": overrides.get(hold["code"]),
+            "next": next_step(hold["code"], job, may),
         }
         for hold in job.holds
     ]
@@ -193,70 +282,73 @@ def _expired(job: ProvisioningJob) -> bool:
 
 def _says(job: ProvisioningJob, tally: Tally) -> str:
     if _expired(job):
-        return f"Its plan waited too long for an approver. {history.what_was_done(job)}"
+        return _("Its plan waited too long for an approver. %(done)s") % {"done": history.what_was_done(job)}
+    if job.rejected_at:
+        return _("An approver rejected what it held. %(done)s") % {"done": history.what_was_done(job)}
     if job.state == State.CANCELLED:
         return f"{SAYS[State.CANCELLED]} {history.what_was_done(job)}"
     if job.preview and job.state == State.SUCCEEDED:
-        return "This is a preview: nothing was changed."
+        return _("This is a preview: nothing was changed.")
     if job.state == State.SUCCEEDED and not planned(tally):
-        return "There was nothing to do."
+        return _("There was nothing to do.")
     if job.state == State.SUCCEEDED and not tally["done"]:
-        return "Nothing was changed; the actions below say why."
-    return SAYS[State(job.state)]
+        return _("Nothing was changed; the lines below say why.")
+    return str(SAYS[State(job.state)])
 
 
-def _groups(tally: Tally) -> list[dict[str, Any]]:
-    """The headings under which there is something to see, in the order in which staff ask for them."""
+def outcomes(tally: Tally) -> list[dict[str, Any]]:
+    """The outcomes of which there is something to see, in the order in which staff ask for them."""
     names = {str(state): state.label for state in Action.State} | {
-        "reported": "Reported",
-        "proposed": "Only proposed",
+        "reported": _("Reported"),
+        "proposed": _("Only proposed"),
     }
     first = ("held", "failed", "refused", "stale", "started")
     keys = sorted(tally, key=lambda key: (key not in first, list(names).index(key)))
     return [{"key": key, "name": names[key], "number": tally[key]} for key in keys]
 
 
-def line(row: Action) -> dict[str, Any]:
-    group = group_of(row.state, row.kind, row.proposed)
-    return {
-        "row": row,
-        "what": wording.what(row),
-        "situation": wording.situation(row.situation),
-        "why": wording.why(row.situation),
-        "before": wording.picture(row.before),
-        "after": wording.after(row),
-        "holds": [wording.hold(code) for code in row.holds],
-        "caused": wording.caused(row.situation),
-        "caused_by": _told_at(row.caused_by),
-        "group": group,
-        "state": {"reported": "Reported", "proposed": "Proposed"}.get(group, row.get_state_display()),
-    }
+def _spans(job: ProvisioningJob, now: datetime) -> list[Span]:
+    waits = job.state == State.AWAITING_APPROVAL or job.state in ProvisioningJob.LIVE
+    entered = [("queued", job.requested_at)]
+    entered += [(phase, datetime.fromisoformat(at)) for phase, at in job.phases] or _guessed(job)
+    return spans(entered, None if waits else job.finished_at, now)
+
+
+def _guessed(job: ProvisioningJob) -> list[tuple[str, datetime]]:
+    """Of a job that was carried out before phases were kept."""
+    known = [("reading", job.started_at), ("applying", job.applied_at)]
+    return [(phase, at) for phase, at in known if at]
 
 
 def _timeline(job: ProvisioningJob) -> list[dict[str, Any]]:
-    by = f"by {job.requested_by}" if job.requested_by else TRIGGERS[Trigger(job.trigger)]
-    asked = f"{by}: {job.request_reason}" if job.request_reason else by
-    approved = f"by {job.approved_by}: {job.approval_reason}"
-    cancelled = f"{'by ' + str(job.cancelled_by) + ': ' if job.cancelled_by else ''}{job.cancel_reason}"
-    ended = "Cancelled" if job.state == State.CANCELLED else "Finished"
+    """Who decided what about it, and when."""
+    by = (
+        _("by %(who)s") % {"who": job.requested_by}
+        if job.requested_by
+        else str(TRIGGERS[Trigger(job.trigger)])
+    )
     steps = [
-        ("Requested", job.requested_at, asked),
-        ("Approved", job.approved_at, approved),
-        ("Started", job.started_at, ""),
-        ("Planned", job.planned_at, ""),
-        ("Applying", job.applied_at, ""),
-        ("Verified", job.verified_at, ""),
-        (ended, job.finished_at, cancelled if job.state == State.CANCELLED else ""),
+        (_("Requested"), job.requested_at, f"{by}: {job.request_reason}" if job.request_reason else by),
+        (_("Approved"), job.approved_at, _by(job.approved_by, job.approval_reason)),
+        (_("Rejected"), job.rejected_at, _by(job.rejected_by, job.rejection_reason)),
     ]
+    if job.state == State.CANCELLED and not job.rejected_at:
+        steps.append((_("Cancelled"), job.finished_at, _by(job.cancelled_by, job.cancel_reason)))
+    elif job.state not in (*ProvisioningJob.LIVE, State.AWAITING_APPROVAL, State.CANCELLED):
+        steps.append((_("Finished"), job.finished_at, ""))
     steps += [
-        (f"Released from {release['from']}", datetime.fromisoformat(release["at"]), _by(release))
+        (
+            _("Released from %(worker)s") % {"worker": release["from"]},
+            datetime.fromisoformat(release["at"]),
+            _by(release["by"], release["reason"]),
+        )
         for release in job.releases
     ]
     steps += [
         (
-            f"Overridden: {wording.hold(override['code']).lower()}",
+            _("Overridden: %(hold)s") % {"hold": wording.hold(override["code"]).lower()},
             datetime.fromisoformat(override["at"]),
-            _by(override),
+            _by(override["by"], override["reason"]),
         )
         for override in job.overrides
     ]
@@ -264,5 +356,5 @@ def _timeline(job: ProvisioningJob) -> list[dict[str, Any]]:
     return sorted(happened, key=lambda step: step["at"])
 
 
-def _by(decision: Mapping[str, str]) -> str:
-    return f"by {decision['by']}: {decision['reason']}"
+def _by(who: object, why: str) -> str:
+    return _("by %(who)s: %(why)s") % {"who": who, "why": why} if who else why

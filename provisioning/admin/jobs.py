@@ -1,4 +1,4 @@
-"""Jobs: browse, approve, cancel, release, restore."""
+"""Jobs: browse, approve, reject, cancel, release, restore, run again, export."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,24 +9,27 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
+from cakewalk.asking import ask_for_job
 from cakewalk.site import signed_in
 from cakewalk.templatetags.cakewalk import lasted, what
 from cakewalk.theme import (
     BooleanRadioFilter,
     ChangeList,
     ChoicesDropdownFilter,
+    RangeDateTimeFilter,
     RelatedDropdownFilter,
     display,
 )
 from provisioning import recovering, requesting, wording
-from provisioning.admin import job_page
+from provisioning.admin import exporting, job_page, job_plan
 from provisioning.admin.history import RecordAdmin, label
 from provisioning.models import ProvisioningJob
 
@@ -52,11 +55,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         "what",
         "requested",
         "took",
-        "planned",
-        "done",
-        "failed",
-        "held",
-        "reported",
+        "counts",
     )
     list_display_links = ("job",)
     list_filter = (
@@ -65,6 +64,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         ("scope", ChoicesDropdownFilter),
         ("trigger", ChoicesDropdownFilter),
         ("preview", BooleanRadioFilter),
+        ("requested_at", RangeDateTimeFilter),
     )
     list_filter_submit = True
     list_select_related = ("integration", "requested_by")
@@ -79,7 +79,9 @@ class ProvisioningJobAdmin(RecordAdmin):
 
     @display(description="State", ordering="state")
     def state_label(self, job: ProvisioningJob) -> str:
-        return label(job.state, job.get_state_display())
+        return (
+            label("refused", _("Rejected")) if job.rejected_at else label(job.state, job.get_state_display())
+        )
 
     @display(description="What", ordering="preview")
     def what(self, job: ProvisioningJob) -> str:
@@ -94,25 +96,15 @@ class ProvisioningJobAdmin(RecordAdmin):
     def took(self, job: ProvisioningJob) -> str:
         return _unbroken(lasted(job.started_at, job.finished_at) or "-")
 
-    @display(description="Planned")
-    def planned(self, job: Any) -> int:
-        return job_page.planned(job.tally)
-
-    @display(description="Done")
-    def done(self, job: Any) -> int:
-        return int(job.tally["done"])
-
-    @display(description="Failed")
-    def failed(self, job: Any) -> int:
-        return int(job.tally["failed"] + job.tally["refused"] + job.tally["stale"])
-
-    @display(description="Held")
-    def held(self, job: Any) -> int:
-        return int(job.tally["held"])
-
-    @display(description="Reported")
-    def reported(self, job: Any) -> int:
-        return int(job.tally["reported"])
+    @display(description="Plan")
+    def counts(self, job: Any) -> str:
+        """What became of its lines, what needs somebody first."""
+        told = [label(one["key"], f"{one['name']} {one['number']}") for one in job_page.outcomes(job.tally)]
+        if not told:
+            return _("Nothing to do") if job.planned_at else "-"
+        return format_html(
+            '<span class="cw-labels">{}</span>', format_html_join(" ", "{}", ((one,) for one in told))
+        )
 
     # -- one job
 
@@ -126,9 +118,16 @@ class ProvisioningJobAdmin(RecordAdmin):
 
         return [
             button("approve", self.approve),
+            button("reject", self.reject),
             button("cancel", self.cancel),
+            button("again", self.again),
             button("release", self.release),
             button("restore", self.restore),
+            path(
+                "<int:pk>/export/",
+                self.admin_site.admin_view(self.export),
+                name="provisioning_provisioningjob_export",
+            ),
             *super().get_urls(),
         ]
 
@@ -145,10 +144,25 @@ class ProvisioningJobAdmin(RecordAdmin):
             "title": str(job),
             "opts": self.opts,
             "original": job,
-            **job_page.what_it_shows(job, request.GET.get("show", ""), request.GET.get("page")),
+            "permalink": request.build_absolute_uri(reverse("job", args=[job.public_id])),
+            **job_page.what_it_shows(
+                job,
+                request.user.has_perm,
+                shown=request.GET.get("show", ""),
+                situation=request.GET.get("situation", ""),
+                page_number=request.GET.get("page"),
+            ),
             **job_page.what_may_be_decided(job, request.user.has_perm),
         }
         return TemplateResponse(request, "provisioning/job.html", context)
+
+    def export(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The lines of its plan, as the page is filtered."""
+        job = self._allowed(request, pk, "provisioning.view_action")
+        rows = job_plan.of_outcome(job.actions.order_by("seq"), request.GET.get("show", ""))
+        if situation := request.GET.get("situation", ""):
+            rows = job_plan.under_heading(rows, situation)
+        return exporting.actions_table(job, rows)
 
     # -- decisions
 
@@ -176,6 +190,31 @@ class ProvisioningJobAdmin(RecordAdmin):
         messages.warning(
             request, f"Overridden: {done}. {job} still waits, with nothing of it applied, for: {left}."
         )
+
+    def reject(self, request: HttpRequest, pk: int) -> HttpResponse:
+        job = self._allowed(request, pk, "provisioning.approve_job")
+        try:
+            keep_until = forms.DateField(required=False).clean(request.POST.get("keep_until"))
+            done = requesting.reject(
+                job, by=signed_in(request), reason=request.POST.get("reason", ""), keep_until=keep_until
+            )
+        except ValidationError:
+            messages.error(request, _("Not rejected. The last day must be a date, such as 2026-12-31."))
+        except requesting.Refused as refusal:
+            messages.error(request, _("Not rejected. %(why)s") % {"why": refusal})
+        else:
+            messages.success(request, _("%(job)s is rejected. %(done)s") % {"job": job, "done": done})
+        return redirect("admin:provisioning_provisioningjob_change", job.pk)
+
+    def again(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """About the same people, and a preview again if it was one."""
+        job = self._allowed(request, pk, "provisioning.run_job")
+        if job.restores_id:
+            messages.error(request, _("A restore is asked for on the page of the job that took."))
+            return redirect("admin:provisioning_provisioningjob_change", job.pk)
+        people = list(job.people.all())
+        asked = ask_for_job(request, job.integration, preview=job.preview, people=people)
+        return redirect("admin:provisioning_provisioningjob_change", (asked or job).pk)
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.run_job")

@@ -230,6 +230,18 @@ DEEDS = (
     Deed("delete an integration", "admin:integrations_integration_delete", NONE, _confirmed),
     Deed("approve", "admin:provisioning_provisioningjob_approve", APPROVERS, _approval),
     Deed(
+        "reject",
+        "admin:provisioning_provisioningjob_reject",
+        APPROVERS,
+        lambda company, sender: {"reason": "They come back."},
+    ),
+    Deed(
+        "run a job again",
+        "admin:provisioning_provisioningjob_again",
+        OPERATORS,
+        row="job that took",
+    ),
+    Deed(
         "cancel",
         "admin:provisioning_provisioningjob_cancel",
         OPERATORS,

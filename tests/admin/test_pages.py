@@ -36,6 +36,7 @@ EXPORTS = (
     "admin:provisioning_account_export",
     "admin:provisioning_entitlement_export",
     "admin:provisioning_key_export",
+    "admin:provisioning_provisioningjob_export",
 )
 
 
