@@ -100,6 +100,10 @@ NAVIGATION: list[dict[str, Any]] = [
             _page("Roles", "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
         ],
     },
+    {
+        "separator": True,
+        "items": [{"title": _("Help"), "icon": "help", "link": reverse_lazy("docs:index")}],
+    },
 ]
 
 UNFOLD: dict[str, Any] = {
@@ -117,6 +121,7 @@ UNFOLD: dict[str, Any] = {
         _asset("cakewalk/cakewalk.css"),
         _asset("cakewalk/charts.css"),
         _asset("cakewalk/overview.css"),
+        _asset("cakewalk/guide.css"),
     ],
     "SCRIPTS": [_asset("cakewalk/viewer.js"), _asset("cakewalk/cakewalk.js")],
     "ACCOUNT": {

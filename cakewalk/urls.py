@@ -6,6 +6,7 @@ from django.utils.module_loading import import_string
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import RedirectView
 
+from cakewalk.documents.pages import llms_txt
 from cakewalk.preferences import preferences
 
 
@@ -30,5 +31,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("key/", key, name="key"),
     path("jobs/", include("provisioning.admin.urls")),
+    path("docs/", include("cakewalk.documents.urls")),
+    path("llms.txt", llms_txt, name="llms_txt"),
     re_path(r"^scim/v2(?P<path>/.*)?$", scim),
 ]

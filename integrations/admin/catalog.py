@@ -2,8 +2,6 @@
 
 import base64
 import importlib.resources
-import tomllib
-from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -40,12 +38,6 @@ def logo(connector: type[Connector]) -> str:
     """The drawing in the connector's folder, as an address that needs no second request."""
     drawing = importlib.resources.files(_folder(connector)).joinpath("logo.svg").read_bytes()
     return f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode('ascii')}"
-
-
-def guide(connector: type[Connector]) -> dict[str, Any]:
-    """The setup guide in the connector's folder."""
-    text = importlib.resources.files(_folder(connector)).joinpath("guide", "guide.toml").read_text("utf-8")
-    return tomllib.loads(text)
 
 
 def _folder(connector: type[Connector]) -> str:

@@ -18,11 +18,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
+from cakewalk.documents.guide import guide_of
 from cakewalk.models import User
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 from integrations.admin import key_links, telling
-from integrations.admin.catalog import guide, logo
+from integrations.admin.catalog import logo
 from integrations.catalog import connector_class
 from integrations.connecting import (
     Entry,
@@ -139,7 +140,7 @@ def _page(
         else [],
         "card": connector.card,
         "logo": logo(connector),
-        "guide": guide(connector),
+        "guide": guide_of(connector),
         "recognized": [asdict(kind) for kind in connector.recognized],
         "integration": integration,
         "stored": stored,

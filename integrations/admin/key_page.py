@@ -20,9 +20,10 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods
 
+from cakewalk.documents.guide import guide_of
 from cakewalk.tries import count_try, tries_of_late
 from integrations.admin import key_links, telling
-from integrations.admin.catalog import guide, logo
+from integrations.admin.catalog import logo
 from integrations.admin.connect import log_entered, preview_first
 from integrations.catalog import connector_class
 from integrations.connecting import Entry, Outcome, store_tried, test_connection
@@ -119,7 +120,7 @@ def _form(request: HttpRequest, link: KeyLink, token: str, outcome: Outcome | No
     shown: dict[str, Any] = {
         "card": connector.card,
         "logo": logo(connector),
-        "guide": guide(connector),
+        "guide": guide_of(connector),
         "recognized": [asdict(kind) for kind in connector.recognized],
         "link": link,
         "token": token,
