@@ -119,11 +119,12 @@ UNFOLD: dict[str, Any] = {
     "STYLES": [
         _asset("cakewalk/colors.css"),
         _asset("cakewalk/cakewalk.css"),
+        _asset("cakewalk/reach.css"),
         _asset("cakewalk/charts.css"),
         _asset("cakewalk/overview.css"),
         _asset("cakewalk/guide.css"),
     ],
-    "SCRIPTS": [_asset("cakewalk/viewer.js"), _asset("cakewalk/cakewalk.js")],
+    "SCRIPTS": [_asset("cakewalk/viewer.js"), _asset("cakewalk/cakewalk.js"), _asset("cakewalk/reach.js")],
     "ACCOUNT": {
         "navigation": [
             {"title": _("Preferences"), "link": reverse_lazy("preferences")},

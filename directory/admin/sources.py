@@ -73,6 +73,9 @@ class SourceAdmin(ModelAdmin):
         extra = dict(extra_context or {})
         if source is not None and self.has_view_permission(request, source):
             may_change = self.has_change_permission(request, source)
+            people = Person.objects.filter(source=source)
+            source.people_number = people.count()
+            source.active_number = people.active_on(timezone.now()).count()
             extra |= {"title": source.name, "source": source, "may_change": may_change}
             extra |= {
                 "address": request.build_absolute_uri("/scim/v2"),

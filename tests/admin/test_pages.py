@@ -237,6 +237,16 @@ def test_whoever_sees_a_rule_sees_what_it_gives(
     assert "Project 0" in html
 
 
+def test_a_source_says_how_many_people_it_has(company: Company, clients: dict[str, Client]) -> None:
+    of = company.rows["directory_source"]
+    number = Person.objects.filter(source=of).count()
+
+    html = text(clients[AUDITOR], "admin:directory_source_change", company)
+
+    assert f"{number} active</span>" in html
+    assert re.search(rf">{number} (person|people)</a>", html)
+
+
 def test_a_job_shows_its_actions_by_what_became_of_them(company: Company, clients: dict[str, Client]) -> None:
     held = text(clients[AUDITOR], "admin:provisioning_provisioningjob_change", company, "?show=held")
     done = text(clients[AUDITOR], "admin:provisioning_provisioningjob_change", company, "?show=done")

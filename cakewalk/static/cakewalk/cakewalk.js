@@ -73,9 +73,8 @@
     }
   });
 
-  // What the theme leaves unsaid to those who cannot see: where the page begins, and what a list searches.
+  // What the theme leaves unsaid to those who cannot see: what a list searches.
   window.addEventListener("load", () => {
-    document.getElementById("main")?.setAttribute("role", "main");
     // The lists are made by jQuery's "ready", which comes later than this.
     setTimeout(nameLists, 100);
   });
