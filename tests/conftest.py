@@ -8,6 +8,7 @@ import django
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from integrations.connectors.openai.simulator import Organization, Simulator
@@ -86,9 +87,12 @@ def simulator(organization: Organization) -> Iterator[Simulator]:
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     need(machine.missing_browser())
+    ours = connections["default"]
     with pytest.MonkeyPatch.context() as patched, sync_playwright() as playwright:
         # Playwright keeps an event loop in this thread, and Django would refuse its database there.
         patched.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        # In that loop Django would make a new connection, which knows not how the tests' database began.
+        connections["default"] = ours
         browser = playwright.chromium.launch(executable_path=machine.chromium(), args=machine.CHROMIUM_FLAGS)
         yield browser
         browser.close()
