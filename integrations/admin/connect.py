@@ -174,7 +174,9 @@ def _steps(request: HttpRequest, entry: Entry) -> Trying:
         if outcome.integration:
             log_entered(entry, outcome.integration, by=signed_in(request))
             state = "" if outcome.integration.enabled else _("It is not enabled: its key was not tried yet.")
-            messages.success(request, f"{_('%s is saved.') % outcome.integration} {state}".strip())
+            messages.success(
+                request, f"{_('%(name)s is saved.') % {'name': outcome.integration}} {state}".strip()
+            )
         return outcome
     tried = yield from trying(entry)
     if "_test" in request.POST:

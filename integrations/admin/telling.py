@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from django.http import HttpRequest, StreamingHttpResponse
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
 from integrations.connecting import Outcome, Trying
@@ -27,28 +28,33 @@ def tell(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]]) -> Streami
     """`last`: the line with which it ends. When the browser goes away, the next line cannot be written, and
     the steps after it are not taken.
     """
-    answer = StreamingHttpResponse(_lines(steps, last), content_type=LINES)
+    # When the lines are written, the middleware that knows the viewer's language has left already.
+    answer = StreamingHttpResponse(_lines(steps, last, get_language() or "en"), content_type=LINES)
     answer["X-Accel-Buffering"] = "no"  # or else nginx keeps the lines until all are there
     return answer
 
 
-def _lines(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]]) -> Iterator[str]:
+def _lines(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]], language: str) -> Iterator[str]:
     try:
-        outcome = yield from _each(steps)
-        said = last(outcome)
+        outcome = yield from _each(steps, language)
+        with override(language):
+            said = last(outcome)
     except Exception:
         log.exception("A connection test failed.")
-        said = {"title": _("Something went wrong in Cakewalk itself; its log has more."), "problems": {}}
+        with override(language):
+            said = {"title": _("Something went wrong in Cakewalk itself; its log has more."), "problems": {}}
     yield _line(said)
 
 
-def _each(steps: Trying) -> Any:
+def _each(steps: Trying, language: str) -> Any:
     while True:
         try:
             step = next(steps)
         except StopIteration as end:
             return end.value
-        yield _line({"asks": step} if isinstance(step, str) else {"check": row(step)})
+        with override(language):
+            said = {"asks": step} if isinstance(step, str) else {"check": row(step)}
+        yield _line(said)
 
 
 def _line(said: Mapping[str, Any]) -> str:

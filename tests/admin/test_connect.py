@@ -8,10 +8,12 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
+from django.utils.translation import get_language
 from playwright.sync_api import Browser, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from directory.models import Person
+from integrations.admin import telling
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.entering import RECOGNIZED
 from integrations.connectors.openai.simulator import Fault, Kind, Simulator
@@ -66,6 +68,17 @@ def test_each_check_is_named_before_it_is_made_and_answered_right_after(
         "first",
         "Connected.",
     )
+
+
+def test_the_lines_are_in_the_viewer_s_language(
+    clients: dict[str, Client], simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(telling, "_", lambda text: f"{get_language()}: {text}")
+    headers = {**LINES, "accept-language": "de"}
+    lines = told(clients[OPERATOR].post(CONNECT, typed(simulator, "_test"), headers=headers))
+
+    assert lines[1]["check"]["label"] == "de: Allowed"
+    assert lines[-1]["title"] == "de: The key works. Nothing is stored yet."
 
 
 def test_an_answer_is_written_before_the_next_one_is_asked_for(

@@ -52,20 +52,6 @@
     if (event.target.matches(".cw-field input[type=file]")) event.stopPropagation();
   }, true);
 
-  document.addEventListener("input", (event) => {
-    const field = event.target.closest("[data-filters]");
-    if (!field) {
-      return;
-    }
-    const wanted = field.value.trim().toLowerCase();
-    let shown = 0;
-    for (const card of document.querySelectorAll(field.dataset.filters)) {
-      card.hidden = !card.textContent.toLowerCase().includes(wanted);
-      shown += card.hidden ? 0 : 1;
-    }
-    document.querySelector("[data-nothing-found]").hidden = shown > 0;
-  });
-
   // A live job's page is renewed as it goes on, but not under the hands of somebody who decides.
   document.addEventListener("htmx:beforeSwap", (event) => {
     if (event.detail.target.id === "job" && document.querySelector("dialog[open]")) {
