@@ -20,8 +20,15 @@ from provisioning.planning import Left
 
 def known_members(integration: Integration) -> set[str]:
     """Ids of the members that the last complete read saw and nothing has removed since."""
-    present = Account.objects.filter(integration=integration, state=AccountState.ACTIVE, gone_at=None)
-    return set(present.values_list("remote_id", flat=True))
+    return set(_members(integration).values_list("remote_id", flat=True))
+
+
+def number_of_members(integration: Integration) -> int:
+    return _members(integration).count()
+
+
+def _members(integration: Integration) -> QuerySet[Account]:
+    return integration.accounts.filter(state=AccountState.ACTIVE, gone_at=None)
 
 
 def known_invites(integration: Integration) -> dict[str, str]:
@@ -31,8 +38,9 @@ def known_invites(integration: Integration) -> dict[str, str]:
 
 
 def known_owners(integration: Integration, owner_role: str) -> list[str]:
-    present = Account.objects.filter(integration=integration, state=AccountState.ACTIVE, gone_at=None)
-    return list(present.filter(role=owner_role).order_by("pk").values_list("remote_id", flat=True))
+    return list(
+        _members(integration).filter(role=owner_role).order_by("pk").values_list("remote_id", flat=True)
+    )
 
 
 def number_known(integration: Integration) -> int:

@@ -14,7 +14,7 @@ from directory.emails import email_key
 from directory.models import Person, PersonEmail
 from directory.time_zones import today
 from integrations.catalog import connector_class
-from integrations.connectors.base import AccountState, Entitlement
+from integrations.connectors.base import AccountState
 from integrations.models import Credential, Integration
 from provisioning import accounts, drafting, explaining, history, wording
 from provisioning.actions import Situation
@@ -325,7 +325,7 @@ def _planner(
     policy = drafting.policy_of(
         integration,
         rules,
-        resolve(rules, _as_values(entitlements)),
+        resolve(rules, [row.as_value() for row in entitlements if row.gone_at is None]),
         {(row.kind, row.remote_id): row.name for row in entitlements},
         {row.key: row.as_value() for row in stored.marks[integration.pk]},
         connector_class(integration.kind).vocabulary,
@@ -333,14 +333,6 @@ def _planner(
     left = {row.remote_id: left for row in present if (left := accounts.left_of(row))}
     why_not = stored.put_off.get(integration.pk)
     return Planner(policy, left, {person.id: why_not} if why_not else {})
-
-
-def _as_values(rows: Iterable[EntitlementRow]) -> list[Entitlement]:
-    return [
-        Entitlement(row.kind, row.remote_id, row.name, row.unmanageable)
-        for row in rows
-        if row.gone_at is None
-    ]
 
 
 def _facts(integration: Any, stored: _Stored) -> Facts:

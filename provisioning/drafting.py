@@ -15,7 +15,7 @@ from provisioning.actions import Action, Chain, digest, order, plan_line
 from provisioning.group_planning import GroupPlanner, GroupRule
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.models import ProvisioningJob
-from provisioning.planning import Planner
+from provisioning.planning import Left, Planner
 from provisioning.policy import Key, Mark, Name, Policy, Resolved, Rule, resolve
 from provisioning.reading import Reading
 from provisioning.restoring import Loss, Restorer
@@ -112,7 +112,30 @@ def _flat(chains: Sequence[Chain]) -> tuple[Line, ...]:
     return tuple(lines)
 
 
-def planners(
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What planners of one integration stand on, whatever the rules are."""
+
+    integration: Integration
+    reading: Reading
+    marks: Mapping[str, Mark]
+    vocabulary: Vocabulary
+    left: Mapping[str, Left]
+    put_off: Mapping[int, str]
+    not_made: Mapping[Name, str]
+    left_with_groups: Mapping[str, frozenset[str]]
+
+    def planner(self, rules: Sequence[Rule], of_groups: Sequence[GroupRule]) -> Planner:
+        # Resolved apart: a project that only a proposed rule names is not managed yet.
+        resolved = resolve(rules, self.reading.entitlements, self.not_made)
+        policy = policy_of(self.integration, rules, resolved, self.reading.names, self.marks, self.vocabulary)
+        for_groups = GroupPlanner(
+            tuple(of_groups), self.reading.groups, self.vocabulary, self.left_with_groups
+        )
+        return Planner(policy, self.left, self.put_off, for_groups)
+
+
+def ground(
     integration: Integration,
     rules: Sequence[Rule],
     reading: Reading,
@@ -121,32 +144,36 @@ def planners(
     *,
     insist: bool,
     now: datetime,
-) -> tuple[Planner, Planner | None]:
-    """The planner of the active rules, and one that takes the proposed ones as active, if there are any.
-
-    `insist`: somebody asked for this, so that lapsed invites are renewed however often they were.
+    left: Mapping[str, Left] | None = None,
+) -> Ground:
+    """`insist`: somebody asked for this, so that lapsed invites are renewed however often they were. `left`:
+    how we left the accounts, where that is known already.
     """
-    left = accounts.as_left(integration, reading.ids_if_some)
+    if left is None:
+        left = accounts.as_left(integration, reading.ids_if_some)
     lapsed = any(account.state is AccountState.EXPIRED for account in reading.accounts)
-    put_off = history.renewals_put_off(integration, now=now) if lapsed and not insist else {}
     not_made: Mapping[Name, str] = {}
     if resolve(rules, reading.entitlements).missing:
         not_made = history.creations_put_off(integration, reading.names, read_since=reading.began_at, now=now)
+    return Ground(
+        integration,
+        reading,
+        marks,
+        vocabulary,
+        left=left,
+        put_off=history.renewals_put_off(integration, now=now) if lapsed and not insist else {},
+        not_made=not_made,
+        left_with_groups=history.left_with_groups(integration) if reading.groups.rules else {},
+    )
 
-    groups = reading.groups.rules
-    left_with_groups = history.left_with_groups(integration) if groups else {}
 
-    def planner(considered: Sequence[Rule], of_groups: Sequence[GroupRule]) -> Planner:
-        # Resolved apart: a project that only a proposed rule names is not managed yet.
-        resolved = resolve(considered, reading.entitlements, not_made)
-        policy = policy_of(integration, considered, resolved, reading.names, marks, vocabulary)
-        for_groups = GroupPlanner(tuple(of_groups), reading.groups, vocabulary, left_with_groups)
-        return Planner(policy, left, put_off, for_groups)
-
+def planners(on: Ground, rules: Sequence[Rule]) -> tuple[Planner, Planner | None]:
+    """The planner of the active rules, and one that takes the proposed ones as active, if there are any."""
+    groups = on.reading.groups.rules
     active = [rule for rule in rules if not rule.proposed]
     active_groups = [rule for rule in groups if not rule.proposed]
     proposes = len(active) < len(rules) or len(active_groups) < len(groups)
-    return planner(active, active_groups), planner(rules, groups) if proposes else None
+    return on.planner(active, active_groups), on.planner(rules, groups) if proposes else None
 
 
 def policy_of(
@@ -225,7 +252,7 @@ def facts(
         sources_now=directory.active_by_source,
         taken_recently=history.taken_recently(job, now=now),
         first_applying=history.is_first_applying(integration),
-        members_before=len(accounts.known_members(integration)),
+        members_before=accounts.number_of_members(integration),
         members_vanished=len(reading.vanished),
         restores=job.restores_id,
     )

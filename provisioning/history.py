@@ -430,9 +430,13 @@ def was_read(integration: Integration) -> bool:
     return bool(_complete_reads(integration).exists())
 
 
+def last_complete_read(integration: Integration, **among: Any) -> ProvisioningJob | None:
+    return _complete_reads(integration).filter(**among).order_by("-pk").first()
+
+
 def calls_of_last_read(integration: Integration) -> int | None:
     """How many it took to read everything; None before it was read at all."""
-    last = _complete_reads(integration).order_by("-pk").first()
+    last = last_complete_read(integration)
     return last.read.get("calls") if last else None
 
 

@@ -8,7 +8,7 @@ from provisioning.group_planning import GroupReading
 from provisioning.models import Entitlement
 from provisioning.reading import Reading
 
-FIELDS = ("name", "unmanageable", "holders", "group_roles", "last_seen_at", "gone_at")
+FIELDS = ("name", "unmanageable", "within", "holders", "group_roles", "last_seen_at", "gone_at")
 LONGEST_NAME = 255
 
 
@@ -27,6 +27,7 @@ def remember(integration: Integration, reading: Reading, *, now: datetime) -> No
             integration=integration, kind=found.kind, remote_id=found.id, first_seen_at=now
         )
         row.name, row.unmanageable = found.name[:LONGEST_NAME], found.unmanageable
+        row.within = list(found.within) if found.within else None
         row.holders = held[key] if key in reading.held else None
         row.group_roles = group_roles.get(key, row.group_roles if found.name.casefold() in named else None)
         row.last_seen_at, row.gone_at = now, None

@@ -231,7 +231,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     links = accounts.known_links(integration, reading.ids_if_some)
     matches = match(directory.people, reading.accounts, links, reading.acceptances)
     marks = Mark.objects.filter(integration=integration).in_force(today)
-    planner, with_proposed = drafting.planners(
+    ground = drafting.ground(
         integration,
         rules,
         reading,
@@ -240,6 +240,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         insist=not job.about_everyone and job.trigger == ProvisioningJob.Trigger.MANUAL,
         now=timezone.now(),
     )
+    planner, with_proposed = drafting.planners(ground, rules)
     plan = drafting.draft(planner, with_proposed, matches, people)
     if job.restores_id:
         plan = drafting.draft_restore(plan, planner.policy, lost, reading, directory, job=job.restores_id)

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from integrations.connectors.base import Entitlement as Seen
 from integrations.models import Integration
 
 
@@ -15,6 +16,13 @@ class Entitlement(models.Model):
     remote_id = models.CharField(max_length=200)
     name = models.CharField(max_length=255)
     unmanageable = models.TextField(blank=True, help_text=_("Why it is left alone; empty where it is not."))
+    within = models.JSONField(
+        null=True,
+        blank=True,
+        help_text=_(
+            "Kind and id of that which only its holders can hold this in; empty where it stands alone."
+        ),
+    )
     holders = models.PositiveIntegerField(
         null=True, blank=True, help_text=_("Members that hold it. Read only where a rule names it.")
     )
@@ -39,6 +47,10 @@ class Entitlement(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
+
+    def as_value(self) -> Seen:
+        within = (self.within[0], self.within[1]) if self.within else None
+        return Seen(self.kind, self.remote_id, self.name, self.unmanageable, within)
 
     @property
     def treatment(self) -> str:
