@@ -101,6 +101,10 @@ class Change:
     about: tuple[Rule, ...] = ()
     about_groups: tuple[GroupRule, ...] = ()
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(rule.name for rule in self.about) | {rule.name for rule in self.about_groups}
+
 
 def foresee(integration: Integration, change: Change, *, now: datetime) -> Forecast:
     with _uncollected():
@@ -179,7 +183,7 @@ def _compared(
                 unknown=unread,
             )
         ),
-        problems=tuple(_problems(new, {rule.name for rule in (*change.about, *change.about_groups)})),
+        problems=tuple(_problems(new, change.names)),
         holds=tuple(f"{reason.detail}." for reason in verdict.holds),
         refusal=verdict.refusal.detail if verdict.refusal else "",
         not_asked_for=tuple(dict.fromkeys(_not_asked_for(change, recalled))),

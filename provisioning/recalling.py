@@ -35,7 +35,8 @@ from provisioning.reading import Reading
 class Recollection:
     """`read_at`: when the read was done. `kinds`: of which everything was read. `groups_read`: ids of groups
     and places of which it is known which roles groups hold. `elsewhere`: who is thought to have joined with
-    which account, of another address, by its id.
+    which account, of another address, by its id. `group`, `place`: the kinds of groups that hold roles, and
+    of where.
     """
 
     reading: Reading

@@ -32,6 +32,7 @@ class Effect(StrEnum):
     FORGOES = "forgoes"
 
 
+ENDS = (Effect.WITHDRAWN, Effect.REMOVED)
 TAKES = (Effect.LOWERED, Effect.SINKS, Effect.LOSES, Effect.WITHDRAWN, Effect.REMOVED)
 
 
@@ -81,7 +82,10 @@ def compare(
         if earlier is None or _does(earlier) != _does(action):
             for effect, what in _effects(action, earlier, roles, names):
                 told.setdefault((effect, what), {})[who(action)] = decision
+    ended = {one for effect in ENDS for one in told.get((effect, None), ())}
     for action in old.values():
+        if who(action) in ended:
+            continue  # what else would have become of them, nobody asks
         effect = Effect.KEEPS if action.taking else Effect.FORGOES
         told.setdefault((effect, None), {})[who(action)] = Decision.PLANNED
     return sorted(

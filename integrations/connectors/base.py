@@ -344,6 +344,7 @@ class Vocabulary:
     `creatable`: kinds of which the connector can make a new one by its name.
     `groups_hold`: the kind of a group that holds roles itself, and the kind of the places where it does; None
     where groups hold nothing.
+    `meanings`: what a role lets somebody do, by its kind and name; of the organization's roles, the kind is "".
     """
 
     roles: tuple[str, ...]
@@ -354,6 +355,7 @@ class Vocabulary:
     unlisted: frozenset[str] = frozenset()
     creatable: frozenset[str] = frozenset()
     groups_hold: tuple[str, str] | None = None
+    meanings: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def usual_role(self, kind: str) -> str:
         """What a rule means that names no role: the lowest one that an invite can bring."""

@@ -1,28 +1,40 @@
 """Access rules: which directory group gives which role and grants."""
 
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
-from django.db.models import Prefetch, QuerySet
-from django.http import HttpRequest
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count, Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import URLPattern, path
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from cakewalk.theme import (
+    AutocompleteSelectFilter,
     ChoicesDropdownFilter,
-    ModelAdmin,
     RelatedDropdownFilter,
     TabularInline,
     UnfoldAdminSelectWidget,
-    action,
+    UnfoldAdminTextInputWidget,
     display,
 )
+from directory.models import Membership, Person
 from integrations.catalog import connector_class, connector_classes
 from integrations.connectors.base import Vocabulary
-from provisioning import requesting
-from provisioning.admin.history import label
+from integrations.models import Integration
+from provisioning.admin import rule_editor
+from provisioning.admin.forecasting import Version
+from provisioning.admin.rule_pages import RuleAdmin
 from provisioning.models import AccessRule, RuleGrant
+from provisioning.policy import Rule
+from provisioning.policy import RuleGrant as GrantValue
 
 
 def _choices(words: list[str]) -> list[tuple[str, str]]:
@@ -49,7 +61,7 @@ def _grant_roles() -> list[tuple[str, str]]:
 class NamedForm(forms.ModelForm):  # type: ignore[type-arg]
     """Of what has a name that is the only one in its integration, whatever its case."""
 
-    taken = ""
+    taken: Any = ""
 
     def clean(self) -> dict[str, Any]:
         typed = super().clean() or {}
@@ -57,7 +69,7 @@ class NamedForm(forms.ModelForm):  # type: ignore[type-arg]
         if name and integration:
             others = self._meta.model.objects.filter(integration=integration, name__iexact=name)
             if others.exclude(pk=self.instance.pk).exists():
-                self.add_error("name", self.taken.format(integration=integration, name=name))
+                self.add_error("name", self.taken % {"integration": integration, "name": name})
         return typed
 
 
@@ -73,8 +85,14 @@ class LineForm(forms.ModelForm):  # type: ignore[type-arg]
 class RuleForm(NamedForm):
     """The model says which role fits which integration; the choices are those of all connectors."""
 
-    taken = "{integration} already has a rule named {name}."
-    role = forms.ChoiceField(choices=_roles, widget=UnfoldAdminSelectWidget, help_text="Organization role.")
+    taken = gettext_lazy("%(integration)s already has a rule named %(name)s.")
+    role = forms.ChoiceField(
+        choices=_roles,
+        widget=UnfoldAdminSelectWidget({"data-means": "role"}),
+        label=gettext_lazy("Organization role"),
+        help_text=gettext_lazy("Where several rules speak of somebody, the highest role counts."),
+    )
+    state = rule_editor.StateField()
 
     class Meta:
         model = AccessRule
@@ -82,16 +100,19 @@ class RuleForm(NamedForm):
 
 
 class GrantForm(LineForm):
-    kind = forms.ChoiceField(choices=_kinds, widget=UnfoldAdminSelectWidget)
-    role = forms.ChoiceField(choices=_grant_roles, widget=UnfoldAdminSelectWidget)
+    kind = forms.ChoiceField(choices=_kinds, widget=UnfoldAdminSelectWidget, label=gettext_lazy("Kind"))
+    role = forms.ChoiceField(choices=_grant_roles, widget=UnfoldAdminSelectWidget, label=gettext_lazy("Role"))
 
     class Meta:
         model = RuleGrant
         fields = ("kind", "name", "role", "create")
         help_texts = {
-            "name": "As it is called in the remote. A role of a project has the names of both, as in "
-            "Search: Prompt editor."
+            "name": gettext_lazy(
+                "As it is called in the remote. A role of a project has the names of both, as in "
+                "Search: Prompt editor."
+            )
         }
+        widgets = {"name": UnfoldAdminTextInputWidget({"list": "cw-names", "autocomplete": "off"})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """A row that is added in the browser starts as the model does, not with the first choice."""
@@ -126,11 +147,13 @@ class GrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             if not kind or not name or form.cleaned_data.get("DELETE"):
                 continue
             if role and role not in roles.get(kind, ()):
-                form.add_error("role", f"Choose one of: {', '.join(roles.get(kind, ()))}.")
+                form.add_error("role", _("Choose one of: %s.") % ", ".join(roles.get(kind, ())))
             if form.cleaned_data.get("create") and kind in roles and kind not in vocabulary.creatable:
-                form.add_error("create", f"A {kind} cannot be made here.")
+                form.add_error("create", _("A %s cannot be made here.") % kind)
             if (kind, name.lower()) in given:
-                form.add_error("name", f"The rule gives the {kind} {name} twice.")
+                form.add_error(
+                    "name", _("The rule gives the %(kind)s %(name)s twice.") % {"kind": kind, "name": name}
+                )
             given.add((kind, name.lower()))
 
 
@@ -139,72 +162,24 @@ class GrantInline(TabularInline):
     form = GrantForm
     formset = GrantFormSet
     extra = 0
-    verbose_name = "grant"
-    verbose_name_plural = "Grants besides the organization role"
-
-
-class RuleAdmin(ModelAdmin):
-    """What all rules have: a state, set for many at once, and a sync for everything that is changed."""
-
-    actions = ("activate", "propose", "draft")
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        field = super().formfield_for_dbfield(db_field, request, **kwargs)
-        if field and db_field.name == "integration":
-            field.widget.can_add_related = False  # connecting one is no matter of a small window
-        return field
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        requesting.directory_changed()
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        super().delete_model(request, obj)
-        requesting.directory_changed()
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        super().delete_queryset(request, queryset)
-        requesting.directory_changed()
-
-    @display(description="State", ordering="state")
-    def state_label(self, rule: Any) -> str:
-        return label(rule.state, rule.state.capitalize())
-
-    @action(description="Activate: applied from the next sync", permissions=["change"])
-    def activate(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._set_state(request, queryset, AccessRule.State.ACTIVE)
-
-    @action(description="Propose: planned and shown, never applied", permissions=["change"])
-    def propose(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._set_state(request, queryset, AccessRule.State.PROPOSED)
-
-    @action(description="Draft: not looked at", permissions=["change"])
-    def draft(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        self._set_state(request, queryset, AccessRule.State.DRAFT)
-
-    def _set_state(self, request: HttpRequest, queryset: QuerySet[Any], state: str) -> None:
-        changed = list(queryset.exclude(state=state))
-        if not changed:
-            messages.info(request, f"All of them are {state} already.")
-            return
-        with transaction.atomic():
-            self.model.objects.filter(pk__in=[rule.pk for rule in changed]).update(state=state)
-            LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"Now {state}.")
-            requesting.directory_changed()
-        rules = "1 rule is" if len(changed) == 1 else f"{len(changed)} rules are"
-        messages.success(request, f"{rules} now {state}. A sync is due for every enabled integration.")
+    verbose_name = gettext_lazy("grant")
+    verbose_name_plural = gettext_lazy("What it gives besides the organization role")
 
 
 @admin.register(AccessRule)
 class AccessRuleAdmin(RuleAdmin):
     form = RuleForm
-    when_empty = "A rule says which group gets which role and which projects. No rule, no access."
+    when_empty = gettext_lazy(
+        "A rule says which group gets which role and which projects. No rule, no access. Add one as a draft: "
+        "it tells whom it would touch before anything is done."
+    )
     inlines = (GrantInline,)
-    list_display = ("name", "integration", "who", "role", "gives", "state_label")
+    autocomplete_fields = ("group",)
+    list_display = ("name", "integration", "who", "covers", "role", "gives", "problems", "state_label")
     list_filter = (
         ("state", ChoicesDropdownFilter),
         ("integration", RelatedDropdownFilter),
-        ("group", RelatedDropdownFilter),
+        ("group", AutocompleteSelectFilter),
     )
     list_filter_submit = True
     list_select_related = ("integration", "group")
@@ -215,10 +190,74 @@ class AccessRuleAdmin(RuleAdmin):
         rules: QuerySet[AccessRule] = super().get_queryset(request)
         return rules.prefetch_related(Prefetch("grants", RuleGrant.objects.order_by("kind", "name")))
 
-    @display(description="Who", ordering="group__name")
-    def who(self, rule: AccessRule) -> str:
-        return rule.group.name if rule.group else "Every active person"
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        found = super().get_changelist_instance(request)
+        _look_at(found.result_list)
+        return found
 
-    @display(description="Also gives")
+    def get_urls(self) -> list[URLPattern]:
+        names = self.admin_site.admin_view(self.names)
+        return [path("names/", names, name="provisioning_accessrule_names"), *super().get_urls()]
+
+    def names(self, request: HttpRequest) -> HttpResponse:
+        """What may be typed as the name of something to give, as the last complete reads know it."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        asked = request.GET.get("integration", "")
+        integration = Integration.objects.filter(pk=asked).first() if asked.isdecimal() else None
+        if integration is None:
+            return JsonResponse({"names": [], "exact": None, "known": False})
+        kind, typed = request.GET.get("kind", ""), request.GET.get("q", "").strip()[:255]
+        return JsonResponse(rule_editor.names_like(integration, kind, typed))
+
+    def version_of(self, rule: AccessRule) -> Version:
+        return Version(rule.integration, rule.as_value(), rule.state)
+
+    def version_typed(self, rule: AccessRule, lines: Sequence[dict[str, Any]]) -> Version:
+        grants = tuple(GrantValue(one["kind"], one["name"], one["role"], one["create"]) for one in lines)
+        proposed = rule.state == AccessRule.State.PROPOSED
+        return Version(
+            rule.integration, Rule(rule.name, rule.group_id, rule.role, grants, proposed), rule.state
+        )
+
+    @display(description=gettext_lazy("Who"), ordering="group__name")
+    def who(self, rule: AccessRule) -> str:
+        return rule.group.name if rule.group else _("Every active person")
+
+    @display(description=gettext_lazy("People"))
+    def covers(self, rule: Any) -> int:
+        return int(rule.covered)
+
+    @display(description=gettext_lazy("Also gives"))
     def gives(self, rule: AccessRule) -> str:
         return ", ".join(f"{grant.name} ({grant.role})" for grant in rule.grants.all()) or "-"
+
+    @display(description=gettext_lazy("Problems"))
+    def problems(self, rule: Any) -> SafeString | str:
+        if not rule.names_missing:
+            return "-"
+        told = ngettext("Not there: %(names)s", "Not there: %(names)s", len(rule.names_missing))
+        text = told % {"names": ", ".join(rule.names_missing)}
+        return format_html('<span class="cw-label cw-label--warning cw-label--long">{}</span>', text)
+
+
+def _look_at(rules: Iterable[Any]) -> None:
+    """How many active people each rule covers, and what it names that cannot be given."""
+    rules = list(rules)
+    active = Person.objects.active_on(timezone.now())
+    held = Membership.objects.filter(
+        group__in={rule.group_id for rule in rules}, person__in=active.values("pk")
+    )
+    by_group = dict(held.order_by().values_list("group").annotate(number=Count("pk")))
+    everybody = active.count() if any(rule.group_id is None for rule in rules) else 0
+    named: dict[int, list[tuple[str, str]]] = defaultdict(list)
+    for rule in rules:
+        named[rule.integration_id] += [
+            grant.as_value().key for grant in rule.grants.all() if not grant.create
+        ]
+    missing = rule_editor.missing(named)
+    for rule in rules:
+        rule.covered = by_group.get(rule.group_id, 0) if rule.group_id else everybody
+        rule.names_missing = [
+            grant.name for grant in rule.grants.all() if grant.as_value().key in missing[rule.integration_id]
+        ]

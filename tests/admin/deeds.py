@@ -294,21 +294,28 @@ DEEDS = (
         "change a rule",
         "admin:provisioning_accessrule_change",
         OPERATORS,
-        _changed("provisioning_accessrule", role="owner"),
+        _changed("provisioning_accessrule", role="owner", _agreed="yes"),
     ),
     Deed(
         "change what a rule gives",
         "admin:provisioning_accessrule_change",
         OPERATORS,
-        _changed("provisioning_accessrule", **{"grants-0-role": "owner"}),
+        _changed("provisioning_accessrule", **{"grants-0-role": "owner", "_agreed": "yes"}),
         table="provisioning.RuleGrant",
     ),
     Deed(
         "take a grant out of a rule",
         "admin:provisioning_accessrule_change",
         OPERATORS,
-        _changed("provisioning_accessrule", **{"grants-0-DELETE": "on"}),
+        _changed("provisioning_accessrule", **{"grants-0-DELETE": "on", "_agreed": "yes"}),
         table="provisioning.RuleGrant",
+    ),
+    Deed(
+        "ask whom a rule would touch",
+        "admin:provisioning_accessrule_change",
+        OPERATORS,
+        _changed("provisioning_accessrule", role="owner", _foresee="part"),
+        only_shows=True,
     ),
     Deed("delete a rule", "admin:provisioning_accessrule_delete", OPERATORS, _confirmed),
     *(
@@ -316,7 +323,7 @@ DEEDS = (
             f"{action} rules in the list",
             "admin:provisioning_accessrule_changelist",
             OPERATORS,
-            _selected(action, "provisioning_accessrule", "draft rule", post="yes"),
+            _selected(action, "provisioning_accessrule", "draft rule", post="yes", _agreed="yes"),
         )
         for action in ("activate", "propose", "draft", "delete_selected")
     ),
@@ -325,13 +332,13 @@ DEEDS = (
         "change a group rule",
         "admin:provisioning_grouprule_change",
         OPERATORS,
-        _changed("provisioning_grouprule", state="draft"),
+        _changed("provisioning_grouprule", state="draft", _agreed="yes"),
     ),
     Deed(
         "change the role of a group",
         "admin:provisioning_grouprule_change",
         OPERATORS,
-        _changed("provisioning_grouprule", **{"grants-0-role": "owner"}),
+        _changed("provisioning_grouprule", **{"grants-0-role": "owner", "_agreed": "yes"}),
         table="provisioning.GroupGrant",
     ),
     Deed("delete a group rule", "admin:provisioning_grouprule_delete", OPERATORS, _confirmed),
@@ -340,7 +347,7 @@ DEEDS = (
             f"{action} group rules in the list",
             "admin:provisioning_grouprule_changelist",
             OPERATORS,
-            _selected(action, "provisioning_grouprule", "draft group rule", post="yes"),
+            _selected(action, "provisioning_grouprule", "draft group rule", post="yes", _agreed="yes"),
         )
         for action in ("activate", "propose", "draft", "delete_selected")
     ),

@@ -85,6 +85,7 @@ SHOWN_TO = {
     "admin:provisioning_accessrule_changelist": READERS,
     "admin:provisioning_accessrule_delete": OPERATORS,
     "admin:provisioning_accessrule_history": READERS,
+    "admin:provisioning_accessrule_names": READERS,
     "admin:provisioning_account_add": NONE,
     "admin:provisioning_account_change": READERS,
     "admin:provisioning_account_changelist": READERS,

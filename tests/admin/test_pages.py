@@ -344,7 +344,7 @@ def test_what_is_not_enabled_is_not_synced(clients: dict[str, Client]) -> None:
 @pytest.mark.django_db
 def test_the_log_of_a_rule_says_who_activated_it(clients: dict[str, Client]) -> None:
     draft = rule(integration())
-    typed = {"action": "activate", "index": "0", "_selected_action": [draft.pk]}
+    typed = {"action": "activate", "index": "0", "_selected_action": [draft.pk], "_agreed": "yes"}
 
     first = clients[OPERATOR].post(reverse("admin:provisioning_accessrule_changelist"), typed)
     again = clients[OPERATOR].post(reverse("admin:provisioning_accessrule_changelist"), typed)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
+from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_variables
 
 from integrations.connectors.base import (
@@ -82,6 +83,18 @@ class OpenAIConnector(Connector):
         unlisted=frozenset({ROLE, PROJECT_ROLE}),
         creatable=frozenset({PROJECT, GROUP}),
         groups_hold=(GROUP, PROJECT),
+        meanings={
+            ("", "reader"): gettext_noop("Uses the API in the projects that are given. Manages nothing."),
+            ("", "owner"): gettext_noop(
+                "Manages the organization: its members, keys and bills. Holds every project."
+            ),
+            (PROJECT, "viewer"): gettext_noop("Looks at the project, and changes nothing."),
+            (PROJECT, "member"): gettext_noop("Uses the API in the project, with keys of their own."),
+            (PROJECT, "owner"): gettext_noop("Manages the project: its members, keys and limits."),
+            (GROUP, MEMBER): gettext_noop("Is in the group, and has what the group has."),
+            (ROLE, HOLDER): gettext_noop("Has a custom role in the whole organization."),
+            (PROJECT_ROLE, HOLDER): gettext_noop("Has a custom role in one project, which they must be in."),
+        },
     )
 
     @sensitive_variables("secret")
