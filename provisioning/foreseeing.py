@@ -113,8 +113,8 @@ def foresee(integration: Integration, change: Change, *, now: datetime) -> Forec
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """Hundreds of thousands of values are made, and none goes: to look for garbage among them again and again
-    takes a third of all the time. Where others are at it as well, the first to end lets it be looked for again.
+    """Hundreds of thousands of values are made, and none goes: to look for garbage among them again and
+    again takes a third of all the time. Of several that are at it, the first to end lets it be looked for.
     """
     collects = gc.isenabled()
     gc.disable()

@@ -344,7 +344,7 @@ class Vocabulary:
     `creatable`: kinds of which the connector can make a new one by its name.
     `groups_hold`: the kind of a group that holds roles itself, and the kind of the places where it does; None
     where groups hold nothing.
-    `meanings`: what a role lets somebody do, by its kind and name; of the organization's roles, the kind is "".
+    `meanings`: what a role lets somebody do, by its kind and name; the kind of an organization role is "".
     """
 
     roles: tuple[str, ...]

@@ -62,7 +62,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A forecast in words. `only_if`: nothing of it comes about yet, because no rule in question is active."""
+    """A forecast in words. `only_if`: nothing of it comes about yet, as no rule in question is active."""
 
     integration: Integration
     forecast: Forecast

@@ -1,4 +1,4 @@
-"""What the form of a rule offers: states as steps, the roles of the chosen kind, and the names that were read."""
+"""What the form of a rule offers: states as steps, the roles of the chosen kind, and names that were read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -99,8 +99,8 @@ def words() -> dict[str, str]:
 
 
 def names_like(integration: Integration, kind: str, typed: str) -> dict[str, Any]:
-    """What the last complete reads know of this kind, the likeliest first. `exact`: of the name as it is typed;
-    `known`: whether anything of the kind was ever read.
+    """What the last complete reads know of this kind, the likeliest first. `exact`: of the very name that is
+    typed; `known`: whether anything of the kind was ever read.
     """
     there = Entitlement.objects.filter(integration=integration, kind=kind, gone_at=None)
     found = _like(there, typed)

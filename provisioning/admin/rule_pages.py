@@ -1,4 +1,4 @@
-"""What the pages of all rules do: foretell whom a change would touch, ask before it is done, and set states."""
+"""What the pages of all rules do: foretell whom a change touches, ask before it is done, and set states."""
 
 from collections.abc import Sequence
 from copy import copy
