@@ -1,16 +1,22 @@
 """How far a long piece of work has come, for whoever shows it."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Protocol, TypeVar
 
-Progress = Callable[[str, float], None]
-"""Called with what is being done and which share of that is done, from 0 to 1."""
+
+class Progress(Protocol):
+    """Called with what is being done, which share of that is done, from 0 to 1, and of how many, if they are
+    counted.
+    """
+
+    def __call__(self, doing: str, share: float, of: int = 0, /) -> None: ...
+
 
 Item = TypeVar("Item")
 STEP = 1000
 
 
-def silent(doing: str, share: float) -> None:
+def silent(doing: str, share: float, of: int = 0, /) -> None:
     """For nobody."""
 
 
@@ -18,6 +24,6 @@ def counted(items: Sequence[Item], doing: str, tell: Progress, *, step: int = ST
     """The items, with a word every thousand of them."""
     for number, item in enumerate(items):
         if number % step == 0:
-            tell(doing, number / len(items))
+            tell(doing, number / len(items), len(items))
         yield item
-    tell(doing, 1)
+    tell(doing, 1, len(items))

@@ -434,6 +434,15 @@ def last_complete_read(integration: Integration, **among: Any) -> ProvisioningJo
     return _complete_reads(integration).filter(**among).order_by("-pk").first()
 
 
+def items_of_last_read(integration: Integration) -> dict[str, int]:
+    """How many there were in each listing, by its name; of those that are read for many places, in all."""
+    last = last_complete_read(integration)
+    found: Counter[str] = Counter()
+    for listing in last.read.get("listings", []) if last else []:
+        found[listing["name"]] += listing["items"]
+    return dict(found)
+
+
 def calls_of_last_read(integration: Integration) -> int | None:
     """How many it took to read everything; None before it was read at all."""
     last = last_complete_read(integration)

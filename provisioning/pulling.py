@@ -14,11 +14,13 @@ from directory.ldap.asking import Answer, ask
 from directory.ldap.reading import Inconclusive
 from directory.models import LdapServer, Pull, Source
 from directory.people_table import Problem
+from directory.progress import Progress, silent
 from provisioning import requesting
 
 log = logging.getLogger(__name__)
 
 Outcome = Pull.Outcome
+ASKING = "Asking the server"
 
 
 class AtWork(Exception):
@@ -53,29 +55,30 @@ def pull_if_due(server_id: int) -> None:
         _pull(server, allow_drop=False)
 
 
-def pull(server: LdapServer, *, allow_drop: bool = False) -> Pulled:
+def pull(server: LdapServer, *, allow_drop: bool = False, tell: Progress = silent) -> Pulled:
     """At once, in this process. Raises AtWork."""
     if not server.claim(now=timezone.now()):
         raise AtWork(f"{server.source} is being pulled already.")
-    return _pull(server, allow_drop=allow_drop)
+    return _pull(server, allow_drop=allow_drop, tell=tell)
 
 
-def preview(server: LdapServer) -> Pulled:
+def preview(server: LdapServer, *, tell: Progress = silent) -> Pulled:
     """What a pull would do now. Writes nothing."""
     now, options = timezone.now(), _options(server)
+    tell(ASKING, 0)
     try:
         answer = ask(server.pk, now=now)
     except Inconclusive as error:
         return _nothing(server, Outcome.INCONCLUSIVE, str(error))
-    plan = importing.preview_reading(server.url, answer.reading, options, now=now)
+    plan = importing.preview_reading(server.url, answer.reading, options, now=now, tell=tell)
     return Pulled(plan, Outcome.DONE if plan.acceptable else Outcome.REFUSED, _read(answer))
 
 
-def _pull(server: LdapServer, *, allow_drop: bool) -> Pulled:
+def _pull(server: LdapServer, *, allow_drop: bool, tell: Progress = silent) -> Pulled:
     began = timezone.now()
     pulled = _nothing(server, Outcome.FAILED, "It ended before its end.")
     try:
-        pulled = _carried_out(server, replace(_options(server), allow_drop=allow_drop), now=began)
+        pulled = _carried_out(server, replace(_options(server), allow_drop=allow_drop), tell, now=began)
     except Exception as error:
         # A defect of ours. Its text may hold anything, so only its name is kept where people can read it.
         log.exception("The pull of %s failed.", server.source)
@@ -86,11 +89,12 @@ def _pull(server: LdapServer, *, allow_drop: bool) -> Pulled:
     return pulled
 
 
-def _carried_out(server: LdapServer, options: Options, *, now: datetime) -> Pulled:
+def _carried_out(server: LdapServer, options: Options, tell: Progress, *, now: datetime) -> Pulled:
+    tell(ASKING, 0)
     try:
         answer = ask(server.pk, now=now)
         with transaction.atomic():
-            plan = _imported(server, answer, options, now=now)
+            plan = _imported(server, answer, options, tell, now=now)
             requesting.people_changed(plan.people)
     except Inconclusive as error:
         return _nothing(server, Outcome.INCONCLUSIVE, str(error))
@@ -99,11 +103,13 @@ def _carried_out(server: LdapServer, options: Options, *, now: datetime) -> Pull
     return Pulled(plan, Outcome.DONE if plan.applied else Outcome.REFUSED, _read(answer))
 
 
-def _imported(server: LdapServer, answer: Answer, options: Options, *, now: datetime) -> ImportPlan:
-    plan = importing.import_reading(server.url, answer.reading, options, now=now)
+def _imported(
+    server: LdapServer, answer: Answer, options: Options, tell: Progress, *, now: datetime
+) -> ImportPlan:
+    plan = importing.import_reading(server.url, answer.reading, options, now=now, tell=tell)
     if plan.refusal and _is_accepted(server, plan):
         accepted = replace(options, allow_drop=True)
-        plan = importing.import_reading(server.url, answer.reading, accepted, now=now)
+        plan = importing.import_reading(server.url, answer.reading, accepted, now=now, tell=tell)
     return plan
 
 

@@ -117,7 +117,7 @@ def _read(upload: Upload) -> Reading:
 def _teller(upload: Upload) -> Progress:
     told_at = 0.0
 
-    def tell(doing: str, share: float) -> None:
+    def tell(doing: str, share: float, of: int = 0, /) -> None:
         nonlocal told_at
         if time.monotonic() - told_at >= TOLD_EVERY:
             upload.tell(doing, share, now=timezone.now())

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import openpyxl
 import psycopg
+from tqdm import tqdm
 
 from tests import safety_page
 from tests.environment import new_fernet_key
@@ -195,13 +196,16 @@ def main() -> int:
         print(f"On SQLite only: PostgreSQL with Redis {missing}", flush=True)
     lines, all_kept = [HEAD], True
     print(HEAD, flush=True)
-    for name in given.only or MEASUREMENTS:
-        for database in ["SQLite"] if missing else ["SQLite", "PostgreSQL"]:
-            with installation(database) as here:
-                for figure in MEASUREMENTS[name](here):
-                    lines.append(figure.line(database))
-                    all_kept = all_kept and figure.is_kept
-                    print(lines[-1], flush=True)
+    databases = ["SQLite"] if missing else ["SQLite", "PostgreSQL"]
+    measured = [(name, database) for name in given.only or MEASUREMENTS for database in databases]
+    for name, database in (bar := tqdm(measured, leave=False, disable=None)):
+        bar.set_description(f"{name} on {database}")
+        with installation(database) as here:
+            for figure in MEASUREMENTS[name](here):
+                lines.append(figure.line(database))
+                all_kept = all_kept and figure.is_kept
+                bar.clear()
+                print(lines[-1], flush=True)
     if given.write:
         write(lines)
     return 0 if all_kept else 1

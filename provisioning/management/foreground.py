@@ -8,10 +8,12 @@ from typing import Any
 from django.core.management.base import CommandError, OutputWrapper
 from django.utils import timezone
 
+from cakewalk.bar import Bar
 from cakewalk.models import User
 from integrations.models import Integration
 from provisioning import history, reconciliation, recovering
 from provisioning.models import Action, ProvisioningJob
+from provisioning.progress import step_of
 
 USAGE = 2
 HELD_OR_REFUSED = 3
@@ -69,13 +71,20 @@ def user_named(username: str) -> User:
 def run_here(job: ProvisioningJob, err: OutputWrapper) -> None:
     """Carry the job out in this process, or wait for the worker that has it; take over from one that died."""
     job.refresh_from_db()
-    while job.state in ProvisioningJob.LIVE:
-        recovering.take_back(job, now=timezone.now())
-        reconciliation.run(job.pk, say=err.write)
-        job.refresh_from_db()
-        if job.state in ProvisioningJob.LIVE:
-            time.sleep(0.2)
+    expected = history.items_of_last_read(job.integration)
+    with Bar(err, plain=True) as bar:
+
+        def say(said: str) -> None:
+            step = step_of(said, expected)
+            bar.step(step.doing, step.done, step.total, line=said)
+
+        while job.state in ProvisioningJob.LIVE:
+            recovering.take_back(job, now=timezone.now())
+            reconciliation.run(job.pk, say=say)
             job.refresh_from_db()
+            if job.state in ProvisioningJob.LIVE:
+                time.sleep(0.2)
+                job.refresh_from_db()
 
 
 def exit_status(job: ProvisioningJob) -> int:

@@ -8,9 +8,9 @@ from django.core.management.base import CommandError
 from django.db import transaction
 from django.utils import timezone
 
+from cakewalk.bar import Bar
 from directory import importing
 from directory.import_plan import ImportPlan, Options
-from directory.management.bar import Bar
 from directory.management.telling import PlanCommand
 from directory.people_table import COLUMNS, Problem, listed
 from directory.progress import Progress
@@ -37,9 +37,8 @@ class Command(PlanCommand):
 
     def handle(self, *, file: Path, dry_run: bool, json: bool, **given: Any) -> None:
         options = Options(given["source"], given["replace"], given["allow_drop"])
-        bar = Bar(self.stderr)
-        plan = _carried_out(file, options, bar, dry_run=dry_run)
-        bar.clear()
+        with Bar(self.stderr) as bar:
+            plan = _carried_out(file, options, bar.share, dry_run=dry_run)
         if json:
             self.print_json(plan.as_json(dry_run=dry_run))
         self.tell(plan, dry_run=dry_run)

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 
+from cakewalk.bar import Bar
 from directory.management.telling import PlanCommand
 from directory.models import LdapServer, Pull, Source
 from provisioning import pulling
@@ -25,9 +26,12 @@ class Command(PlanCommand):
     def handle(self, *, name: str, dry_run: bool, json: bool, **given: Any) -> None:
         server = _server_of(name)
         try:
-            pulled = (
-                pulling.preview(server) if dry_run else pulling.pull(server, allow_drop=given["allow_drop"])
-            )
+            with Bar(self.stderr) as bar:
+                pulled = (
+                    pulling.preview(server, tell=bar.share)
+                    if dry_run
+                    else pulling.pull(server, allow_drop=given["allow_drop"], tell=bar.share)
+                )
         except pulling.AtWork as error:
             raise CommandError(str(error), returncode=2) from error
         if json:
