@@ -158,7 +158,7 @@ def _compared(
         for rules in (change.before, change.after)
     )
     new = drafting.draft(after, None, matches, None).decided
-    verdict = assess(new, _facts(ground, directory, now=now), drafting.limits(integration))
+    verdict = assess(new, _facts(ground, directory, now=now), drafting.limits(integration, integration.mode))
     people = _affected(directory, matches, before.policy, after.policy)
     old = before.plan([found for found in matches if drafting.concerns(found, people)])
     has = Counter(

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('provisioning', '0023_addresses_begin'),
+        ('provisioning', '0024_overview'),
     ]
 
     operations = [
