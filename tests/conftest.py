@@ -98,16 +98,6 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None) -> None:
-    """What migrations wrote, roles above all, is kept with the connection, for tests that want it put back.
-    Once Playwright's event loop is there, Django makes another connection, which would know nothing of it.
-    """
-    made = connections["default"]
-    if hasattr(made, "_test_serialized_contents"):
-        type(made)._test_serialized_contents = made._test_serialized_contents
-
-
 @pytest.fixture
 def browser_page(chromium: Browser) -> Iterator[Page]:
     """A page in a fresh profile."""
