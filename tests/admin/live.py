@@ -17,14 +17,16 @@ document.addEventListener("securitypolicyviolation", (event) => window.violation
 
 
 @contextmanager
-def signed_in(browser: Browser, url: str, user: User, width: int = 1440, **context: object) -> Iterator[Page]:
+def signed_in(
+    browser: Browser, url: str, user: User | None, width: int = 1440, **context: object
+) -> Iterator[Page]:
     """A page in a fresh profile, which remembers what it tried against its policy."""
-    client = Client()
-    client.force_login(user)
-    session = client.cookies["sessionid"]
     made = browser.new_context(viewport={"width": width, "height": 900}, base_url=url, **context)  # type: ignore[arg-type]
     made.set_default_timeout(10_000)
-    made.add_cookies([{"name": "sessionid", "value": session.value, "url": url}])
+    if user:
+        client = Client()
+        client.force_login(user)
+        made.add_cookies([{"name": "sessionid", "value": client.cookies["sessionid"].value, "url": url}])
     made.add_init_script(LISTENER)
     try:
         yield made.new_page()
