@@ -12,14 +12,26 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from provisioning import history, recovering, summary, wording
+from provisioning.actions import Kind
 from provisioning.admin.checklists import checklists
-from provisioning.admin.job_plan import FAILING, Alike, counted, group_of, kinds, line, plan_shown, tally
+from provisioning.admin.job_plan import FAILING, Alike, group_of, kinds, line, plan_shown, rows_of, tally
 from provisioning.admin.next_steps import next_step, with_next_steps
 from provisioning.models import Action, ProvisioningJob
 from provisioning.summary import Counted
 from provisioning.timeline import Span, spans
 
-TAKINGS_SHOWN = 200
+HELD_SHOWN = 50
+"""In each dialog that decides about them; all are among the lines of the plan."""
+MOST_COUNTED = 1000
+TAKING = (
+    Kind.WITHDRAW_INVITE,
+    Kind.CHANGE_ROLE,
+    Kind.REMOVE,
+    Kind.CHANGE_GRANT,
+    Kind.REVOKE,
+    Kind.REVOKE_KEY,
+)
+"""Kinds of actions that may take something."""
 State, Trigger = ProvisioningJob.State, ProvisioningJob.Trigger
 
 SAYS = {
@@ -79,10 +91,16 @@ def planned(tally: Tally) -> int:
 
 
 def what_it_shows(
-    job: ProvisioningJob, may: May, *, shown: str, situation: str, page_number: str | None
+    job: ProvisioningJob,
+    alike: Sequence[Alike],
+    may: May,
+    *,
+    shown: str,
+    situation: str,
+    page_number: str | None,
 ) -> dict[str, Any]:
     """`shown`: the outcome that is asked for, `situation`: the heading; everything where they are empty."""
-    alike, now = counted(job), timezone.now()
+    now = timezone.now()
     asked = {"show": shown, "situation": situation}
     by_outcome = tally(alike)
     plan = plan_shown(job, alike, may, shown=shown, situation=situation, page_number=page_number)
@@ -215,15 +233,15 @@ def _told_at(event: Mapping[str, str] | None) -> datetime | None:
     return datetime.fromisoformat(event["at"]) if event else None
 
 
-def what_may_be_decided(job: ProvisioningJob, may: May) -> dict[str, Any]:
+def what_may_be_decided(job: ProvisioningJob, alike: Sequence[Alike], may: May) -> dict[str, Any]:
     """What the person who looks may decide about the job, and what they must see for it."""
     waits = job.state == State.AWAITING_APPROVAL
-    holds = _holds(job, may)
+    holds = _holds(job, tally(alike), may)
     expired = _expired(job)
     abandoned = recovering.is_abandoned(job, now=timezone.now())
     shown = job.preview and job.state == State.SUCCEEDED
-    held = job.actions.filter(state=Action.State.HELD).order_by("seq")
-    took = 0 if job.state in ProvisioningJob.LIVE else _accounts_it_took_from(job)
+    held = rows_of(job, Action.State.HELD)
+    took = 0 if job.state in ProvisioningJob.LIVE else _accounts_it_took_from(job, alike)
     return {
         "may_approve": waits and not expired and may("provisioning.approve_job"),
         "may_reject": waits and may("provisioning.approve_job"),
@@ -239,7 +257,7 @@ def what_may_be_decided(job: ProvisioningJob, may: May) -> dict[str, Any]:
         "may_sync": (shown or expired) and job.integration.enabled and may("provisioning.run_job"),
         "holds": holds,
         "to_override": [hold for hold in holds if not hold["override"]] if waits else [],
-        "held_lines": [line(row) for row in held[:TAKINGS_SHOWN]] if waits else [],
+        "held_lines": [line(row) for row in held[:HELD_SHOWN]] if waits else [],
     }
 
 
@@ -249,15 +267,21 @@ def _may_run_again(job: ProvisioningJob) -> bool:
     return over and job.integration.enabled and not job.restores_id
 
 
-def _accounts_it_took_from(job: ProvisioningJob) -> int:
-    return job.actions.that_took().order_by().values("account_id").distinct().count()
+def _accounts_it_took_from(job: ProvisioningJob, alike: Iterable[Alike]) -> int:
+    """So many, or at least so many. Rows are only asked where there may be one."""
+    over = (Action.State.DONE, Action.State.STARTED, Action.State.FAILED)
+    if not any(one.kind in TAKING and one.state in over for one in alike):
+        return 0
+    took = job.actions.that_took().order_by().values("account_id").distinct()
+    return len(took[: MOST_COUNTED + 1])
 
 
-def _holds(job: ProvisioningJob, may: May) -> list[dict[str, Any]]:
+def _holds(job: ProvisioningJob, tally: Tally, may: May) -> list[dict[str, Any]]:
     """What holds the job: its sentence, how many actions it holds, and who has overridden it."""
     overrides = {override["code"]: override for override in job.overrides}
-    numbers: Counter[str] = Counter()
-    if job.state == State.AWAITING_APPROVAL:
+    numbers: Counter[str] = Counter({hold["code"]: tally["held"] for hold in job.holds})
+    if job.state == State.AWAITING_APPROVAL and len(job.holds) > 1:
+        numbers.clear()
         held = job.actions.filter(state=Action.State.HELD).order_by().values_list("holds")
         for codes, number in held.annotate(number=Count("pk")):
             numbers.update(dict.fromkeys(codes, number))

@@ -130,7 +130,7 @@ def plan_shown(
     keys = _order({one.group for one in asked})
     if not situation and keys and sum(one.number for one in asked) > SHOWN_AT_ONCE:
         situation = keys[0]
-    rows, page = _rows(job, shown, situation), None
+    rows, page = rows_of(job, shown, situation), None
     if situation:
         page = _page(rows, [one for one in asked if one.group == situation], page_number)
     lines = _by_group(page or rows, job, may)
@@ -149,9 +149,9 @@ def _page(rows: QuerySet[Action], alike: Iterable[Alike], number: str | None) ->
     return pages.get_page(number)
 
 
-def _rows(job: ProvisioningJob, shown: str, situation: str) -> QuerySet[Action]:
-    """By situation, kind and place in the plan, which is the order of an index."""
-    rows = of_outcome(job.actions.order_by("situation", "kind", "seq"), shown)
+def rows_of(job: ProvisioningJob, shown: str, situation: str = "") -> QuerySet[Action]:
+    """In the order of an index: by situation, kind and state, and only then by the place in the plan."""
+    rows = of_outcome(job.actions.order_by("situation", "kind", "state", "proposed", "seq"), shown)
     return under_heading(rows, situation) if situation else rows
 
 

@@ -139,6 +139,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         job = self.get_object(request, object_id)
         if job is None:
             raise Http404
+        alike = job_plan.counted(job)
         context = {
             **self.admin_site.each_context(request),
             "title": str(job),
@@ -147,12 +148,13 @@ class ProvisioningJobAdmin(RecordAdmin):
             "permalink": request.build_absolute_uri(reverse("job", args=[job.public_id])),
             **job_page.what_it_shows(
                 job,
+                alike,
                 request.user.has_perm,
                 shown=request.GET.get("show", ""),
                 situation=request.GET.get("situation", ""),
                 page_number=request.GET.get("page"),
             ),
-            **job_page.what_may_be_decided(job, request.user.has_perm),
+            **job_page.what_may_be_decided(job, alike, request.user.has_perm),
         }
         return TemplateResponse(request, "provisioning/job.html", context)
 

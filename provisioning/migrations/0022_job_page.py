@@ -46,6 +46,6 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='action',
-            index=models.Index(fields=['job', 'situation', 'kind', 'seq', 'state', 'proposed'], name='action_of_situation'),
+            index=models.Index(fields=['job', 'situation', 'kind', 'state', 'proposed', 'seq'], name='action_of_situation'),
         ),
     ]

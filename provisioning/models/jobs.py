@@ -418,7 +418,7 @@ class Action(models.Model):
             models.Index(Lower("email"), name="action_email_lower"),
             # Counts a plan without reading its rows, and pages through what is of one situation.
             models.Index(
-                fields=["job", "situation", "kind", "seq", "state", "proposed"], name="action_of_situation"
+                fields=["job", "situation", "kind", "state", "proposed", "seq"], name="action_of_situation"
             ),
             models.Index(fields=["job"], condition=Q(holder__isnull=False), name="action_of_group"),
             models.Index(

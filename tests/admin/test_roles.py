@@ -36,8 +36,10 @@ WITHOUT_A_PAGE = {
     "admin:integrations_integration_sync": 405,
     "admin:logout": 405,
     "admin:provisioning_account_link": 405,
+    "admin:provisioning_provisioningjob_again": 405,
     "admin:provisioning_provisioningjob_approve": 405,
     "admin:provisioning_provisioningjob_cancel": 405,
+    "admin:provisioning_provisioningjob_reject": 405,
     "admin:provisioning_provisioningjob_release": 405,
     "admin:provisioning_provisioningjob_restore": 405,
     # To the catalog, and home.
