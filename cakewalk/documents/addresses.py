@@ -24,6 +24,8 @@ def html_of(document: Document, tokens: Sequence[Token]) -> SafeString:
 
     def picture(name: str, alternative: str) -> str:
         place = document.place_of(name)
+        if place not in document.pictures:
+            return escape(alternative)
         if document.is_guide:
             return f'<span class="drawing">{document.pictures[place].decode()}</span>'
         return f'<img src="{escape(page_of(place))}" alt="{escape(alternative)}" loading="lazy">'

@@ -38,6 +38,13 @@ class Renderer(RendererHTML):
         picture: str = env["picture"](str(token.attrs["src"]), _words(token.children or []))
         return picture
 
+    def code_inline(
+        self, tokens: Sequence[Token], index: int, options: Mapping[str, Any], env: MutableMapping[str, Any]
+    ) -> str:
+        """A long address or name may be broken where its parts end, as a cell is narrow."""
+        breakable = re.sub(r"[/_]", r"\g<0><wbr>", escape(tokens[index].content))
+        return f"<code>{breakable}</code>"
+
     def th_open(
         self, tokens: Sequence[Token], index: int, options: Mapping[str, Any], env: MutableMapping[str, Any]
     ) -> str:

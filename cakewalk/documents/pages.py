@@ -73,11 +73,12 @@ def _guide(request: HttpRequest, found: Document) -> HttpResponseBase:
 
 
 def _document(request: HttpRequest, found: Document) -> HttpResponseBase:
-    written = [
+    first, *further = (
         (section, html_of(found, section.heading), html_of(found, section.body)) for section in found.sections
-    ]
+    )
     contents = [section for section in found.sections if section.level == 2]
-    return _page(request, "document", {"document": found, "written": written, "contents": contents})
+    context = {"document": found, "first": first, "further": further, "contents": contents}
+    return _page(request, "document", context)
 
 
 def _asked(request: HttpRequest) -> str:

@@ -59,7 +59,7 @@ class Index:
         self._table = sqlite3.connect(":memory:", check_same_thread=False)
         self._table.execute(
             "CREATE VIRTUAL TABLE passage"
-            " USING fts5(path, text, tokenize='porter unicode61 remove_diacritics 2')"
+            " USING fts5(path, text, tokenize='porter unicode61 remove_diacritics 2 tokenchars _')"
         )
         rows = [(" ".join(passage.path), passage.text) for passage in passages]
         self._table.executemany("INSERT INTO passage (path, text) VALUES (?, ?)", rows)
