@@ -27,7 +27,7 @@ def html_of(document: Document, tokens: Sequence[Token]) -> SafeString:
         if place not in document.pictures:
             return escape(alternative)
         if document.is_guide:
-            return f'<span class="drawing">{document.pictures[place].decode()}</span>'
+            return f'<span class="drawing">{document.pictures[place].read_text("utf-8")}</span>'
         return f'<img src="{escape(page_of(place))}" alt="{escape(alternative)}" loading="lazy">'
 
     return mark_safe(markdown.html(tokens, link, picture))  # noqa: S308 - our own files, with html off

@@ -35,8 +35,8 @@ class Document:
     address: str
     source: str
     sections: Sequence[Section]
-    pictures: Mapping[str, bytes] = field(default_factory=dict)
-    """By address below /docs/."""
+    pictures: Mapping[str, Traversable] = field(default_factory=dict)
+    """Their files, by address below /docs/."""
 
     @property
     def title(self) -> str:
@@ -72,10 +72,8 @@ def documents() -> Mapping[str, Document]:
 
 
 @functools.cache
-def pictures() -> Mapping[str, bytes]:
-    return {
-        place: content for document in documents().values() for place, content in document.pictures.items()
-    }
+def pictures() -> Mapping[str, Traversable]:
+    return {place: file for document in documents().values() for place, file in document.pictures.items()}
 
 
 @functools.cache
@@ -146,12 +144,13 @@ def _docs() -> Iterator[Document]:
 def _read(address: str, path: Traversable, folder: Traversable) -> Document:
     text = path.read_text("utf-8")
     document = Document(address, text, markdown.sections(text))
-    drawn = {
-        place: folder.joinpath(name).read_bytes()
-        for name in _named(document)
-        if name.endswith((".svg", ".png")) and not (place := document.place_of(name)).startswith("..")
-    }
-    return replace(document, pictures=drawn)
+    drawn = {document.place_of(name): folder.joinpath(name) for name in _named(document) if _is_picture(name)}
+    there = {place: file for place, file in drawn.items() if file.is_file() and not place.startswith("..")}
+    return replace(document, pictures=there)
+
+
+def _is_picture(name: str) -> bool:
+    return name.endswith((".svg", ".png"))
 
 
 def _named(document: Document) -> Iterator[str]:

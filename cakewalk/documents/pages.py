@@ -46,7 +46,8 @@ def index(request: HttpRequest) -> HttpResponseBase:
 def document(request: HttpRequest, address: str) -> HttpResponseBase:
     """A page, its source at the same address with `.md`, or a picture. Names come from the library only."""
     if address in library.pictures():
-        return _answer(request, library.pictures()[address], TYPES[address.rpartition(".")[2]])
+        picture = library.pictures()[address].read_bytes()
+        return _answer(request, picture, TYPES[address.rpartition(".")[2]])
     if address.endswith("/") and address.rstrip("/") in library.documents():
         return HttpResponsePermanentRedirect(page_of(address.rstrip("/")))
     found = library.documents().get(address.removesuffix(".md"))
