@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, CharField, Count, Exists, OuterRef, QuerySet, Value
+from django.db.models import BooleanField, CharField, Count, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Lower
 
 from directory.time_zones import today
 from integrations.models import Integration
-from provisioning.models import Mark, ProvisioningJob
+from provisioning.models import Account, Mark, ProvisioningJob
 
 READS_LOOKED_AT = 100
 READS_SHOWN = 3
@@ -29,13 +29,16 @@ def census(integration: Integration) -> Mapping[str, int]:
     return counted
 
 
-def _marked(integration: Integration) -> QuerySet[Mark, tuple[str, str, bool, int]]:
-    """By the kind of mark, in the form of the rest. From the marks, which are few, to the accounts."""
-    bearing = integration.accounts.filter(gone_at=None).alias(lower=Lower("email"))
-    marks = Mark.objects.filter(integration=integration).lasting(today()).order_by()
-    of_somebody = marks.filter(Exists(bearing.filter(lower=OuterRef("key"))))
-    named = of_somebody.annotate(nobody=Value("", CharField()), elsewhere=Value(False, BooleanField()))
-    return named.values_list("kind", "nobody", "elsewhere").annotate(number=Count("pk"))
+def _marked(integration: Integration) -> QuerySet[Account, tuple[str, str, bool, int]]:
+    """By the kind of their mark, in the form of the rest. The marks are looked up once, for all accounts."""
+    marks = Mark.objects.filter(integration=integration).lasting(today())
+    there = integration.accounts.filter(gone_at=None).order_by().alias(lower=Lower("email"))
+    bearing = there.filter(lower__in=marks.values("key")).annotate(
+        mark=Subquery(marks.filter(key=OuterRef("lower")).values("kind")[:1]),
+        nobody=Value("", CharField()),
+        elsewhere=Value(False, BooleanField()),
+    )
+    return bearing.values_list("mark", "nobody", "elsewhere").annotate(number=Count("pk"))
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from provisioning.models import Action
 
 LOOKED_BACK = timedelta(days=90)
 TARGET = timedelta(hours=24)
-MOST = 20_000
-"""So many are looked at, the last ones, so that a page does not wait for years of a large company."""
+MOST = 2_000
+"""So many are looked at, the last ones, so that no page waits for the quarter of a very large company."""
 BOUNDS = (
     timedelta(minutes=1),
     timedelta(minutes=10),

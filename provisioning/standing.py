@@ -20,7 +20,7 @@ from integrations.models import Credential, Integration, IntegrationQuerySet, Ro
 from provisioning import credentials
 from provisioning.actions import Situation
 from provisioning.idleness import is_forgotten, is_idle
-from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
+from provisioning.models import Account, Action, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.safety import Code
 
 State, Mode = ProvisioningJob.State, Integration.Mode
@@ -226,6 +226,8 @@ def _with_landmarks(integrations: IntegrationQuerySet) -> QuerySet[Any]:
     jobs = ProvisioningJob.objects.filter(integration=OuterRef("pk")).order_by("-pk")
     ended = jobs.exclude(state__in=(*ProvisioningJob.LIVE, State.CANCELLED))
     complete = jobs.filter(state__in=READ_TO_THE_END)
+    # A maximum beside the count would read every account, and not only an index.
+    changed = Account.objects.filter(integration=OuterRef("pk"), changed_at__isnull=False)
     return integrations.annotate(
         last_job_id=_newest(jobs),
         live_id=_newest(jobs.live()),
@@ -234,7 +236,7 @@ def _with_landmarks(integrations: IntegrationQuerySet) -> QuerySet[Any]:
         last_complete_id=_newest(complete),
         last_whole_id=_newest(complete.syncs()),
         present_accounts=Count("accounts", filter=Q(accounts__gone_at=None)),
-        last_changed_at=Max("accounts__changed_at"),
+        last_changed_at=Subquery(changed.order_by("-changed_at").values("changed_at")[:1]),
     )
 
 

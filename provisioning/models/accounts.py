@@ -55,7 +55,11 @@ class Account(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["integration", "remote_id"], name="account_once")]
         indexes = [
-            models.Index(fields=["integration", "gone_at"]),
+            models.Index(
+                fields=["integration", "gone_at", "state", "situation", "managed_elsewhere"],
+                name="account_by_situation",
+            ),
+            models.Index(fields=["integration", "changed_at"], name="account_changed_at"),
             models.Index(Lower("email"), name="account_email_lower"),
         ]
 

@@ -184,8 +184,8 @@ class ProvisioningJob(models.Model):
             models.Index(fields=["integration", "-id"]),
             models.Index(fields=["requested_at", "state"], name="job_by_day"),
             models.Index(
-                fields=["integration", "planned_at"],
-                condition=Q(scope="everyone", planned_at__isnull=False),
+                fields=["integration", "scope", "planned_at"],
+                condition=Q(planned_at__isnull=False),
                 name="job_whole_read",
             ),
         ]
@@ -422,9 +422,9 @@ class Action(models.Model):
             ),
             models.Index(fields=["job"], condition=Q(holder__isnull=False), name="action_of_group"),
             models.Index(
-                fields=["known_at", "kind", "confirmed_at", "job"],
-                condition=Q(situation="leaver", state="done"),
-                name="action_of_leaver",
+                fields=["situation", "state", "known_at", "kind", "confirmed_at", "job"],
+                condition=Q(known_at__isnull=False),
+                name="action_known_at",
             ),
         ]
 
