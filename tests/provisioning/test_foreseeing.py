@@ -202,3 +202,15 @@ def assert_touches_what_differs(forecast: Forecast, earlier: dict[str, Any], lat
 
 def subjects(document: dict[str, Any], kind: str) -> set[str]:
     return {one["email"] for one in document["actions"] if one["kind"] == kind}
+
+
+def test_a_machine_s_account_is_known_as_one_from_the_plan_of_the_read(world: World) -> None:
+    world.configure(orphans="remove")
+    world.organization.add_member("bot@example.org").is_service_account = True
+    world.preview()
+
+    forecast = foretold(world, None, Rule("Everybody", None, "reader"))
+
+    assert ("report", "bot@example.org") in {line[:2] for line in lines_of(forecast)}
+    world.rule("Everybody")
+    assert lines_of(forecast) == lines_in(world.preview())
