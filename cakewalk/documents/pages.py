@@ -29,6 +29,7 @@ public = csp(
     }
 )
 """The strictest policy that shows a page with its styles, its pictures and a field to ask in."""
+HTML = "text/html; charset=utf-8"
 MARKDOWN = "text/markdown; charset=utf-8"
 TYPES = {"svg": "image/svg+xml", "png": "image/png"}
 BEST = 6
@@ -99,13 +100,14 @@ def _answers(request: HttpRequest, question: str, about: Document | None) -> Htt
 def _page(request: HttpRequest, name: str, context: Mapping[str, Any]) -> HttpResponseBase:
     """Without the request in it, so that nothing of who reads can get onto the page."""
     html = render_to_string(f"documents/{name}.html", {**context, "shelves": library.shelves()})
-    return _answer(request, html.encode(), "text/html; charset=utf-8")
+    return _answer(request, html.encode(), HTML)
 
 
 def _answer(request: HttpRequest, content: bytes, kind: str) -> HttpResponseBase:
     """Kept for five minutes, and asked for again by what it was made of."""
     etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'
-    response = HttpResponse(
-        content, content_type=kind, headers={"ETag": etag, "Cache-Control": "public, max-age=300"}
-    )
+    response = HttpResponse(content, content_type=kind)
+    response["ETag"], response["Cache-Control"] = etag, "public, max-age=300"
+    if kind != HTML:
+        response["Content-Language"] = "en"  # of a page it is the viewer's
     return get_conditional_response(request, etag=etag, response=response) or response

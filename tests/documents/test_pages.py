@@ -134,6 +134,17 @@ def test_the_source_is_served_as_it_is_written(address: str) -> None:
     assert re.sub(r"\]\([^)]*\)", "]()", answer.content.decode()) == re.sub(r"\]\([^)]*\)", "]()", source)
 
 
+def test_a_page_greets_in_the_readers_language_and_its_text_and_source_are_english() -> None:
+    german = {"Accept-Language": "de"}
+    page, source = Client().get(GUIDE, headers=german), Client().get(f"{GUIDE}.md", headers=german)
+
+    assert (page["Content-Language"], source["Content-Language"]) == ("de", "en")
+    assert page["Vary"] == "Accept-Language"
+    assert '<html lang="de">' in page.content.decode()
+    assert '<article class="text" lang="en">' in page.content.decode()
+    assert source.content == Client().get(f"{GUIDE}.md").content
+
+
 def test_the_drawings_of_a_source_are_pictures_at_whole_addresses() -> None:
     drawn = re.findall(r"!\[[^\]]{30,}\]\((.+)\)", get(f"{GUIDE}.md"))
 
