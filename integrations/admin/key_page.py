@@ -139,7 +139,7 @@ def _form(request: HttpRequest, link: KeyLink, token: str, outcome: Outcome | No
 def _told(outcome: Outcome) -> list[str]:
     """Whoever enters the key cannot mend the name, and is not told of other integrations."""
     if "name" in outcome.problems:
-        return [_("The key works, and could not be stored: ask for a new link.")]
+        return [_("Your key could not be stored through this link: ask for a new link.")]
     return list(outcome.problems.values())
 
 

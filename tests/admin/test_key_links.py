@@ -237,14 +237,25 @@ def test_a_link_revoked_while_its_key_is_tried_stores_nothing(
     assert not Integration.objects.exists()
 
 
+@pytest.mark.parametrize("when", ["before", "while the key is tried"])
 def test_a_name_that_is_taken_meanwhile_uses_nothing_up_and_is_not_told(
-    simulator: Simulator, link: str
+    simulator: Simulator, link: str, monkeypatch: pytest.MonkeyPatch, when: str
 ) -> None:
-    integration("ACME")
+    tried = OpenAIConnector.checks
+
+    def meanwhile(self: OpenAIConnector) -> Any:
+        integration("ACME")
+        return tried(self)
+
+    if when == "before":
+        integration("ACME")
+    else:
+        monkeypatch.setattr(OpenAIConnector, "checks", meanwhile)
     answer = enter(link, simulator.organization.admin_key).content.decode()
-    assert "ask for a new link" in answer
+
+    assert "could not be stored through this link: ask for a new link" in answer
     assert "already an integration" not in answer
-    assert KeyLink.objects.get().used_at is None
+    assert (KeyLink.objects.get().used_at, Integration.objects.get().name) == (None, "ACME")
 
 
 @pytest.mark.parametrize(("hours", "lives"), [("1", 1), ("24", 24), ("168", 168), ("9000", 24), ("", 24)])
