@@ -57,12 +57,15 @@ class Bar:
         if not self._out.isatty():
             return
         shown = self._shown
-        if shown is None or self._doing != doing or done < shown.n:
+        begins = shown is None or self._doing != doing or done < shown.n
+        if shown is None or begins:
             self.clear()
             shown = self._begin(doing, total, form)
         shown.total = max(total, done) if total is not None else None
         shown.bar_format = form
         shown.update(done - shown.n)
+        if begins:
+            shown.refresh()  # what was begun in this very moment is else shown as nothing done
 
     def _begin(self, doing: str, total: float | None, form: str) -> "tqdm[Never]":
         self._doing = doing
