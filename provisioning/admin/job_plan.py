@@ -156,21 +156,23 @@ def rows_of(job: ProvisioningJob, shown: str, situation: str = "") -> QuerySet[A
 
 
 def under_heading(rows: QuerySet[Action], situation: str) -> QuerySet[Action]:
-    return (
-        rows.filter(proposed=True)
-        if situation == PROPOSED
-        else rows.filter(situation=situation, proposed=False)
-    )
+    """None for a heading that there is not."""
+    if situation == PROPOSED:
+        return rows.filter(proposed=True)
+    return rows.filter(situation=situation, proposed=False) if situation in HEADINGS else rows.none()
 
 
 def of_outcome(rows: QuerySet[Action], shown: str) -> QuerySet[Action]:
+    """All where none is asked for, and none where there is no such outcome."""
+    if not shown:
+        return rows
     if shown == PROPOSED:
         return rows.filter(proposed=True)
     if shown == "reported":
         return rows.filter(proposed=False, kind=Kind.REPORT)
     if shown in Action.State:
         return rows.filter(proposed=False, state=shown).exclude(kind=Kind.REPORT)
-    return rows
+    return rows.none()
 
 
 def _order(keys: Iterable[str]) -> list[str]:

@@ -1,7 +1,7 @@
 """Jobs: browse, approve, reject, cancel, release, restore, run again, export."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
@@ -69,6 +69,9 @@ class ProvisioningJobAdmin(RecordAdmin):
     list_filter_submit = True
     list_select_related = ("integration", "requested_by")
     ordering = ("-pk",)
+
+    class Media:
+        css: ClassVar = {"all": ["cakewalk/job.css"]}
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JobList]:
         return JobList

@@ -74,16 +74,28 @@ def test_a_long_plan_shows_its_situations_and_the_lines_of_one_page_by_page(
     assert [(group.key, len(group.lines or [])) for group in held.groups] == [("joiner", 7)]
 
 
-@pytest.mark.parametrize(
-    "query", ["show=nonsense", "situation=nonsense", "page=-1", "page=x", "situation=%00"]
-)
+@pytest.mark.parametrize("query", ["show=nonsense", "situation=nonsense", "situation=%00", "show=%00&page=x"])
 def test_nonsense_in_the_address_shows_nothing_and_breaks_nothing(
     clients: dict[str, Client], query: str
 ) -> None:
     made = job(integration())
-    many(made, 3)
+    many(made, PER_PAGE + 1)
 
-    assert clients["auditor"].get(f"{page(made)}?{query}").status_code == 200
+    answer = clients["auditor"].get(f"{page(made)}?{query}")
+    exported = clients["auditor"].get(f"{button('export', made)}?{query}")
+
+    assert not any(group.lines for group in answer.context["plan"].groups)
+    assert len(exported.content.decode().splitlines()) == 1  # the names of the columns
+
+
+@pytest.mark.parametrize("number", ["-1", "x", "0", "99"])
+def test_a_page_that_there_is_not_is_another(clients: dict[str, Client], number: str) -> None:
+    made = job(integration())
+    many(made, PER_PAGE + 1)
+
+    plan = clients["auditor"].get(f"{page(made)}?page={number}").context["plan"]
+
+    assert plan.groups[0].lines
 
 
 def test_a_line_says_why_in_plain_words(clients: dict[str, Client]) -> None:
