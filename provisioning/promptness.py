@@ -45,6 +45,11 @@ class Promptness:
     def late(self) -> int:
         return self.within[-1]
 
+    @property
+    def are_the_last(self) -> bool:
+        """Whether there were more, which were not looked at."""
+        return self.number + self.unconfirmed >= MOST
+
 
 def promptness(integration: Integration | None = None, *, now: datetime) -> Promptness | None:
     """Of the last 90 days, of one integration or all; None without anybody who is known to have left."""

@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _l
 from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
@@ -36,30 +37,38 @@ from provisioning.models import ProvisioningJob
 from provisioning.standing import Standing, standings
 
 LABELS = {
-    "sync_every_minutes": "Sync every … minutes",
-    "orphans": "Orphaned accounts",
-    "leaver_keys": "Keys of leavers",
-    "removal_limit_count": "Limit of takings, in number",
-    "removal_limit_percent": "Limit of takings, in percent",
-    "over_limit": "Above both limits",
-    "first_removals": "First removals",
-    "vanished_percent": "Limit of vanished accounts, in percent",
-    "plan_valid_hours": "A plan may wait for … hours",
+    "sync_every_minutes": _l("Sync every … minutes"),
+    "orphans": _l("Orphaned accounts"),
+    "leaver_keys": _l("Keys of leavers"),
+    "removal_limit_count": _l("Limit of takings, in number"),
+    "removal_limit_percent": _l("Limit of takings, in percent"),
+    "over_limit": _l("Above both limits"),
+    "first_removals": _l("First removals"),
+    "vanished_percent": _l("Limit of vanished accounts, in percent"),
+    "plan_valid_hours": _l("A plan may wait for … hours"),
 }
 """Where the setting's name, in words, would not do."""
 HELP = {
-    "sync_every_minutes": "A change in the directory starts a sync at once, whatever this says.",
-    "over_limit": "What waits for an approver when more would be taken than the limits above allow.",
-    "first_removals": "The first sync in mode manage may meet surprises; holding lets a person look first.",
-    "orphans": "An orphan is an account that nobody in the directory answers to.",
-    "managed_domains": (
+    "sync_every_minutes": _l("A change in the directory starts a sync at once, whatever this says."),
+    "over_limit": _l("What waits for an approver when more would be taken than the limits above allow."),
+    "first_removals": _l(
+        "The first sync in mode manage may meet surprises; holding lets a person look first."
+    ),
+    "orphans": _l("An orphan is an account that nobody in the directory answers to."),
+    "managed_domains": _l(
         "Separated by commas or spaces. Accounts elsewhere are reported, never changed. Empty: all domains."
     ),
-    "minimum_owners": "An action that would leave fewer owners is refused, and no approval overrides that.",
-    "vanished_percent": "When more accounts are missing since the last complete read, everything is held.",
-    "plan_valid_hours": "A plan that waited longer for an approver is not carried out; a new one is made.",
-    "leaver_keys": "What happens to the API keys that somebody who left has made.",
-    "renew_invites": "Send an expired invite again while its person is entitled to access.",
+    "minimum_owners": _l(
+        "An action that would leave fewer owners is refused, and no approval overrides that."
+    ),
+    "vanished_percent": _l(
+        "When more accounts are missing since the last complete read, everything is held."
+    ),
+    "plan_valid_hours": _l(
+        "A plan that waited longer for an approver is not carried out; a new one is made."
+    ),
+    "leaver_keys": _l("What happens to the API keys that somebody who left has made."),
+    "renew_invites": _l("Send an expired invite again while its person is entitled to access."),
 }
 
 
@@ -67,7 +76,7 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if Integration.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
-            raise ValidationError(f"There is already an integration named {name}.")
+            raise ValidationError(_("There is already an integration named %(name)s.") % {"name": name})
         return name
 
 
@@ -84,7 +93,7 @@ class IntegrationList(ChangeList):
 
 @admin.register(Integration)
 class IntegrationAdmin(ModelAdmin):
-    when_empty = "Pick one in the catalog and paste its key."
+    when_empty = _l("Pick one in the catalog and paste its key.")
     list_display = ("name", "what", "state", "mode_label", "last_job", "next_sync")
     list_filter = (("mode", ChoicesDropdownFilter),)
     search_fields = ("name",)
@@ -96,14 +105,16 @@ class IntegrationAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "base_url", "sync_every_minutes")}),
         (
-            "Scope",
+            _l("Scope"),
             {"fields": ("managed_domains", "orphans", "leaver_keys", "renew_invites")},
         ),
         (
-            "Safety",
+            _l("Safety"),
             {
-                "description": "Judged on the whole plan before the first call, the same in a preview. "
-                "A taking is a removal, a withdrawn invite, a revoked grant or a lower role.",
+                "description": _l(
+                    "Judged on the whole plan before the first call, the same in a preview. "
+                    "A taking is a removal, a withdrawn invite, a revoked grant or a lower role."
+                ),
                 "fields": (
                     "removal_limit_count",
                     "removal_limit_percent",
@@ -152,15 +163,15 @@ class IntegrationAdmin(ModelAdmin):
 
     # -- the list
 
-    @display(description="Connector")
+    @display(description=_l("Connector"))
     def what(self, integration: Integration) -> str:
         return connector_class(integration.kind).card.title
 
-    @display(description="State")
+    @display(description=_l("State"))
     def state(self, integration: Any) -> str:
         standing: Standing = integration.standing
         simulated = (
-            format_html('<span class="cw-label cw-label--simulated">{}</span>', "Simulated")
+            format_html('<span class="cw-label cw-label--simulated">{}</span>', _("Simulated"))
             if integration.simulated
             else ""
         )
@@ -171,15 +182,15 @@ class IntegrationAdmin(ModelAdmin):
             simulated,
         )
 
-    @display(description="Mode", ordering="mode")
+    @display(description=_l("Mode"), ordering="mode")
     def mode_label(self, integration: Integration) -> str:
         return integration.mode.capitalize()
 
-    @display(description="Last job")
+    @display(description=_l("Last job"))
     def last_job(self, integration: Any) -> str:
         job: ProvisioningJob | None = integration.standing.last_job
         if job is None:
-            return "None yet"
+            return _("None yet")
         return format_html(
             '<span><a class="cw-link" href="{}">{}</a>, {}</span>',
             reverse("admin:provisioning_provisioningjob_change", args=[job.pk]),
@@ -187,16 +198,16 @@ class IntegrationAdmin(ModelAdmin):
             job.get_state_display().lower(),
         )
 
-    @display(description="Next sync", ordering="next_sync_at")
+    @display(description=_l("Next sync"), ordering="next_sync_at")
     def next_sync(self, integration: Integration) -> str:
         if integration.enabled and integration.paused:
-            return "Paused"
+            return _("Paused")
         if not integration.enabled or integration.next_sync_at is None:
-            return "Not enabled"
+            return _("Not enabled")
         now = timezone.now()
-        return (
-            f"In {timeuntil(integration.next_sync_at, now)}" if integration.next_sync_at > now else "Due now"
-        )
+        if integration.next_sync_at <= now:
+            return _("Due now")
+        return _("In %(wait)s") % {"wait": timeuntil(integration.next_sync_at, now)}
 
     # -- settings
 
@@ -253,16 +264,19 @@ class IntegrationAdmin(ModelAdmin):
         outcome = save_and_enable(stored, now=timezone.now())
         if outcome.works:
             self.log_change(request, integration, "Enabled.")
-            messages.success(request, f"{integration} is enabled: its key works on the live API.")
+            said = _("%(integration)s is enabled: its key works on the live API.")
+            messages.success(request, said % {"integration": integration})
         for problem in outcome.problems.values():
-            messages.error(request, f"{integration} is not enabled. {problem}")
+            said = _("%(integration)s is not enabled. %(problem)s")
+            messages.error(request, said % {"integration": integration, "problem": problem})
         return self._back(integration)
 
     def disable(self, request: HttpRequest, pk: int) -> HttpResponse:
         integration = self._allowed(request, pk, "integrations.change_integration")
         integration.disable()
         self.log_change(request, integration, "Disabled.")
-        messages.success(request, f"{integration} is disabled. No sync starts until it is enabled again.")
+        said = _("%(integration)s is disabled. No sync starts until it is enabled again.")
+        messages.success(request, said % {"integration": integration})
         return self._back(integration)
 
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -270,7 +284,7 @@ class IntegrationAdmin(ModelAdmin):
         try:
             rotation = rotating.rotate(integration, by=signed_in(request))
         except rotating.Refused as refusal:
-            messages.error(request, f"The key was not rotated: {refusal}")
+            messages.error(request, _("The key was not rotated: %(why)s") % {"why": refusal})
             return self._back(integration)
         said = rotating.in_words(rotation)
         self.log_change(request, integration, f"Asked for another key. {said}")

@@ -97,6 +97,21 @@ def test_leavers_are_told_by_how_long_it_took_and_who_was_late_stands_out() -> N
     assert [bar.tone for bar in drawn.bars] == ["success"] * 4 + ["danger"]
 
 
+def test_of_very_many_leavers_the_last_are_looked_at_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("provisioning.promptness.MOST", 2)
+    done = job(integration())
+    for hours in (1, 2, 3):
+        known_at = NOON - timedelta(hours=hours)
+        action(done, situation="leaver", known_at=known_at, confirmed_at=known_at + timedelta(seconds=hours))
+
+    told = promptness(now=NOON)
+
+    assert told is not None
+    assert (told.number, told.slowest, told.are_the_last) == (2, timedelta(seconds=2), True)
+
+
 def test_a_young_installation_has_no_months_of_nothing() -> None:
     acme = integration()
     read(acme, 3, 12)
