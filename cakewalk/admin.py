@@ -9,6 +9,8 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.models import User
 from cakewalk.theme import (
@@ -39,16 +41,18 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
     readonly_fields = ("last_login", "date_joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
-        ("Who they are", {"fields": ("first_name", "last_name", "email")}),
+        (_("Who they are"), {"fields": ("first_name", "last_name", "email")}),
         (
-            "What they may do",
+            _("What they may do"),
             {
-                "description": "An auditor looks and changes nothing. An operator sets up and runs. "
-                "An approver releases what is held.",
+                "description": _(
+                    "An auditor looks and changes nothing. An operator sets up and runs. "
+                    "An approver releases what is held."
+                ),
                 "fields": ("is_active", "is_staff", "groups", "is_superuser"),
             },
         ),
-        ("Since when", {"fields": ("last_login", "date_joined")}),
+        (_("Since when"), {"fields": ("last_login", "date_joined")}),
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -60,15 +64,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
         return users.prefetch_related("groups")
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
-        told = {"label": "Roles", "help_text": "They may do what any of their roles allows."}
+        told = {"label": _("Roles"), "help_text": _("They may do what any of their roles allows.")}
         return super().formfield_for_manytomany(
             db_field, request, widget=UnfoldAdminCheckboxSelectMultipleWidget(), **told, **kwargs
         )
 
-    @display(description="Roles")
+    @display(description=_("Roles"))
     def roles(self, user: User) -> str:
         if user.is_superuser:
-            return "Superuser"
+            return gettext("Superuser")
         return ", ".join(sorted(group.name for group in user.groups.all())) or "-"
 
 
@@ -82,7 +86,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
     def __init__(self, model: type[Group], admin_site: admin.AdminSite) -> None:
         super().__init__(model, admin_site)
         self.opts = copy.copy(model._meta)
-        self.opts.verbose_name, self.opts.verbose_name_plural = "role", "roles"
+        self.opts.verbose_name, self.opts.verbose_name_plural = _("role"), _("roles")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         roles: QuerySet[Group] = super().get_queryset(request)
@@ -106,7 +110,7 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         field.label_from_instance = _in_our_words
         return field
 
-    @display(description="Users", ordering="users_number")
+    @display(description=_("Users"), ordering="users_number")
     def users_number(self, role: Any) -> int:
         return int(role.users_number)
 

@@ -1,7 +1,13 @@
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class CakewalkConfig(AppConfig):
     name = "cakewalk"
-    verbose_name = "Staff"
+    verbose_name = _("Staff")
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        from cakewalk.words import translate_names  # noqa: PLC0415 - there are no models before
+
+        translate_names()

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.theme import ModelAdmin, action
 
@@ -34,6 +35,6 @@ class ExportedAdmin(WithExport):
     related_to_export: tuple[str, ...] = ()
     as_table: Callable[[QuerySet[Any]], HttpResponse]
 
-    @action(description="Export", url_path="export", permissions=["export"], icon="download")
+    @action(description=_("Export"), url_path="export", permissions=["export"], icon="download")
     def export(self, request: HttpRequest) -> HttpResponse:
         return type(self).as_table(self.shown(request).select_related(*self.related_to_export))

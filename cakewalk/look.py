@@ -17,38 +17,40 @@ def _may(permission: str) -> Callable[[HttpRequest], bool]:
     return lambda request: request.user.has_perm(permission)
 
 
-def _page(title: str, icon: str, url: str, permission: str) -> dict[str, Any]:
+def _page(title: Any, icon: str, url: str, permission: str) -> dict[str, Any]:
     return {"title": title, "icon": icon, "link": reverse_lazy(url), "permission": _may(permission)}
 
 
 NAVIGATION: list[dict[str, Any]] = [
     {
         "items": [
-            {"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")},
-            _page("Catalog", "apps", "integrations:catalog", "integrations.view_integration"),
+            {"title": _("Home"), "icon": "home", "link": reverse_lazy("admin:index")},
+            _page(_("Catalog"), "apps", "integrations:catalog", "integrations.view_integration"),
         ],
     },
     {
-        "title": "Provisioning",
+        "title": _("Provisioning"),
         "separator": True,
         "items": [
             _page(
-                "Integrations",
+                _("Integrations"),
                 "hub",
                 "admin:integrations_integration_changelist",
                 "integrations.view_integration",
             ),
             _page(
-                "Jobs",
+                _("Jobs"),
                 "sync",
                 "admin:provisioning_provisioningjob_changelist",
                 "provisioning.view_provisioningjob",
             ),
-            _page("Actions", "bolt", "admin:provisioning_action_changelist", "provisioning.view_action"),
-            _page("Accounts", "badge", "admin:provisioning_account_changelist", "provisioning.view_account"),
-            _page("Keys", "vpn_key", "admin:provisioning_key_changelist", "provisioning.view_key"),
+            _page(_("Actions"), "bolt", "admin:provisioning_action_changelist", "provisioning.view_action"),
             _page(
-                "Entitlements",
+                _("Accounts"), "badge", "admin:provisioning_account_changelist", "provisioning.view_account"
+            ),
+            _page(_("Keys"), "vpn_key", "admin:provisioning_key_changelist", "provisioning.view_key"),
+            _page(
+                _("Entitlements"),
                 "folder_shared",
                 "admin:provisioning_entitlement_changelist",
                 "provisioning.view_entitlement",
@@ -56,23 +58,23 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
-        "title": "Access",
+        "title": _("Access"),
         "separator": True,
         "items": [
             _page(
-                "Access rules",
+                _("Access rules"),
                 "rule",
                 "admin:provisioning_accessrule_changelist",
                 "provisioning.view_accessrule",
             ),
             _page(
-                "Group rules",
+                _("Group rules"),
                 "group_work",
                 "admin:provisioning_grouprule_changelist",
                 "provisioning.view_grouprule",
             ),
             _page(
-                "Protected and ignored",
+                _("Protected and ignored"),
                 "shield",
                 "admin:provisioning_mark_changelist",
                 "provisioning.view_mark",
@@ -80,24 +82,24 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
-        "title": "Directory",
+        "title": _("Directory"),
         "separator": True,
         "items": [
-            _page("People", "person", "admin:directory_person_changelist", "directory.view_person"),
-            _page("Groups", "groups", "admin:directory_group_changelist", "directory.view_group"),
-            _page("Sources", "input", "admin:directory_source_changelist", "directory.view_source"),
+            _page(_("People"), "person", "admin:directory_person_changelist", "directory.view_person"),
+            _page(_("Groups"), "groups", "admin:directory_group_changelist", "directory.view_group"),
+            _page(_("Sources"), "input", "admin:directory_source_changelist", "directory.view_source"),
             _page(
-                "Conflicts", "call_split", "admin:directory_conflict_changelist", "directory.view_conflict"
+                _("Conflicts"), "call_split", "admin:directory_conflict_changelist", "directory.view_conflict"
             ),
-            _page("LDAP servers", "dns", "admin:directory_ldapserver_changelist", "directory.view_source"),
+            _page(_("LDAP servers"), "dns", "admin:directory_ldapserver_changelist", "directory.view_source"),
         ],
     },
     {
-        "title": "Staff",
+        "title": _("Staff"),
         "separator": True,
         "items": [
-            _page("Users", "manage_accounts", "admin:cakewalk_user_changelist", "cakewalk.view_user"),
-            _page("Roles", "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
+            _page(_("Users"), "manage_accounts", "admin:cakewalk_user_changelist", "cakewalk.view_user"),
+            _page(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
         ],
     },
     {
@@ -109,7 +111,7 @@ NAVIGATION: list[dict[str, Any]] = [
 UNFOLD: dict[str, Any] = {
     "SITE_TITLE": "Cakewalk",
     "SITE_HEADER": "Cakewalk",
-    "SITE_SUBHEADER": "Access, kept in step",
+    "SITE_SUBHEADER": _("Access, kept in step"),
     "SITE_URL": None,
     "SITE_ICON": _asset("cakewalk/logo.svg"),
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _asset("cakewalk/logo.svg")}],

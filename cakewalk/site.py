@@ -119,6 +119,6 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         return groups
     waiting = ProvisioningJob.objects.filter(state=ProvisioningJob.State.AWAITING_APPROVAL).count()
     for item in (item for group in groups for item in group["items"]):
-        if waiting and item["title"] == "Jobs":
+        if waiting and item["icon"] == "sync":
             item.update(badge=str(waiting), badge_variant="warning")
     return groups

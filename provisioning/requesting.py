@@ -46,9 +46,7 @@ class AlreadyRunning(Refused):
 
     def __init__(self, job: ProvisioningJob | None) -> None:
         self.job = job
-        super().__init__(
-            f"{job} is already {job.get_state_display().lower()}." if job else "A job is running."
-        )
+        super().__init__(f"{job} is already {job.state_word}." if job else "A job is running.")
 
 
 def request_job(
@@ -139,7 +137,7 @@ def _may_restore(job: ProvisioningJob, by: User, reason: str, keep_until: date |
     _check_day(keep_until)
     _check_reason(reason, of="A restore")
     if job.state in ProvisioningJob.LIVE:
-        raise Refused(f"{job} is {job.get_state_display().lower()}. Wait for its end, or cancel it first.")
+        raise Refused(f"{job} is {job.state_word}. Wait for its end, or cancel it first.")
 
 
 def wake(task: Task, **ids: int) -> None:
@@ -360,7 +358,7 @@ def _check_day(keep_until: date | None) -> None:
 def _check_waits(job: ProvisioningJob) -> None:
     if job.state != ProvisioningJob.State.AWAITING_APPROVAL:
         since = f" {job.cancel_reason}" if job.state == ProvisioningJob.State.CANCELLED else ""
-        raise Refused(f"{job} is {job.get_state_display().lower()} and awaits no approval.{since}")
+        raise Refused(f"{job} is {job.state_word} and awaits no approval.{since}")
 
 
 def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
@@ -400,7 +398,7 @@ def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True
         raise Refused(f"{by.get_username()} may not release jobs.")
     _check_reason(reason, of="A release")
     if job.state != ProvisioningJob.State.RUNNING:
-        raise Refused(f"{job} is {job.get_state_display().lower()}; no worker holds it.")
+        raise Refused(f"{job} is {job.state_word}; no worker holds it.")
     now = timezone.now()
     worker = recovering.in_words(job.holder)
     if not recovering.is_abandoned(job, now=now):
@@ -450,6 +448,6 @@ def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> str:
             waiting.update(state=Action.State.SKIPPED, error=cancelled, finished_at=now)
     job.refresh_from_db()
     if not taken:
-        ended = f"{job} has already ended: it is {job.get_state_display().lower()}."
+        ended = f"{job} has already ended: it is {job.state_word}."
         raise Refused(f"{ended} {history.what_was_done(job)}")
     return history.what_was_done(job)

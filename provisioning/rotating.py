@@ -105,7 +105,7 @@ def _taken(integration: Integration, by: User | None) -> Rotation:
 def _begin(integration: Integration, by: User | None, holder: str) -> Rotation:
     now = timezone.now()
     if job := integration.jobs.live().first():
-        raise Refused(f"{job} is {job.get_state_display().lower()}. Rotate the key when it has ended.")
+        raise Refused(f"{job} is {job.state_word}. Rotate the key when it has ended.")
     credential = Credential.objects.defer("secret").filter(integration=integration).first()
     if credential is None:
         raise Refused(f"{integration} has no credential yet.")

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timesince import timesince
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from cakewalk.look import NAVIGATION
 from provisioning import wording
@@ -130,7 +131,12 @@ def decision(action: Action) -> str:
     return wording.what(action)
 
 
-DEEDS = {"add": "Add", "history": "History", "delete": "Delete", "import_people": "Import"}
+DEEDS: dict[str, Any] = {
+    "add": gettext_lazy("Add"),
+    "history": gettext_lazy("History"),
+    "delete": gettext_lazy("Delete"),
+    "import_people": gettext_lazy("Import"),
+}
 """The last step of a path, by the end of the address's name. The page of one row is named after the row."""
 
 

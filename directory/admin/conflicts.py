@@ -11,6 +11,8 @@ from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from cakewalk.theme import ModelAdmin, RelatedDropdownFilter, display
@@ -23,7 +25,7 @@ TONES = {Conflict.State.OPEN: "warning", Conflict.State.HANDED_OVER: "success"}
 
 @admin.register(Conflict)
 class ConflictAdmin(ModelAdmin):
-    when_empty = "A source that wants an address of another source's person makes one."
+    when_empty = _("A source that wants an address of another source's person makes one.")
     list_display = ("address", "source", "person", "persons_source", "standing", "times", "last_at")
     list_filter = (("source", RelatedDropdownFilter), "state")
     list_filter_submit = True
@@ -59,11 +61,11 @@ class ConflictAdmin(ModelAdmin):
         """It would be there again when the source asks again."""
         return False
 
-    @display(description="Of source", ordering="person__source")
+    @display(description=_("Of source"), ordering="person__source")
     def persons_source(self, conflict: Conflict) -> str:
         return str(conflict.person.source)
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def standing(self, conflict: Conflict) -> SafeString:
         tone = TONES.get(Conflict.State(conflict.state), "")
         return format_html(
@@ -102,7 +104,12 @@ class ConflictAdmin(ModelAdmin):
             revising.note(known, [conflict.person_id], by=by_hand(request), now=now)
             said = f"Handed {conflict.person} over from {before} to {conflict.source}."
             self.log_change(request, conflict, said)
-        messages.success(request, f"{said} It takes them over when it asks for them again.")
+        told = gettext(
+            "Handed %(person)s over from %(before)s to %(source)s. "
+            "It takes them over when it asks for them again."
+        )
+        whose = {"person": conflict.person, "before": before, "source": conflict.source}
+        messages.success(request, told % whose)
         return redirect("admin:directory_conflict_change", pk)
 
     def dismiss(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -110,7 +117,8 @@ class ConflictAdmin(ModelAdmin):
             conflict = self._conflict(request, pk)
             conflict.dismiss(by=request.user, now=timezone.now())
             self.log_change(request, conflict, "Dismissed.")
-        messages.success(request, f"{conflict.person} stays a person of {conflict.person.source}.")
+        told = gettext("%(person)s stays a person of %(source)s.")
+        messages.success(request, told % {"person": conflict.person, "source": conflict.person.source})
         return redirect("admin:directory_conflict_change", pk)
 
     def _conflict(self, request: HttpRequest, pk: int) -> Conflict:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from django.utils.formats import date_format
+from django.utils.translation import gettext, ngettext
 
 from directory.models import Person
 from directory.people_table import listed
@@ -18,33 +19,36 @@ def forecast(person: Person, accounts: Iterable[Account] | None, *, now: datetim
         return
     today, zone = person.day_at(now), shown_zone(person.time_zone)
     if person.start_date and person.start_date > today:
-        yield (
-            f"Has access from {date_format(person.start_date)}, 00:00 {zone}. A sync is due then, at once: "
+        yield gettext(
+            "Has access from %(day)s, 00:00 %(zone)s. A sync is due then, at once: "
             "every integration in mode extend or manage gives what the access rules say."
-        )
+        ) % {"day": date_format(person.start_date), "zone": zone}
     if person.end_date and person.end_date >= today:
-        yield (
-            f"Has access until {date_format(person.end_date)}, 24:00 {zone}. A sync is due then, at once"
-            f"{_of_the_end(accounts)}"
-        )
+        until = {"day": date_format(person.end_date), "zone": zone}
+        said = gettext("Has access until %(day)s, 24:00 %(zone)s. A sync is due then, at once")
+        yield f"{said % until}{_of_the_end(accounts)}"
 
 
 def _of_the_end(accounts: Iterable[Account] | None) -> str:
     if accounts is None:
-        return ": every integration in mode manage takes their access away."
+        return gettext(": every integration in mode manage takes their access away.")
     held = list(accounts)
     if not held:
-        return "; no account is known to be theirs until now."
+        return gettext("; no account is known to be theirs until now.")
     places = [account.integration for account in held]
     taken = [place for place in places if place.enabled and place.mode == Integration.Mode.MANAGE]
     left = [place for place in places if place not in taken]
     told = []
     if taken:
-        number = f"{len(taken)} integration{'s' * (len(taken) != 1)}"
-        told.append(
-            f"they are removed from {number} in mode manage ({_named(taken)}), within the limits set there"
+        said = ngettext(
+            "they are removed from %(number)d integration in mode manage (%(names)s), "
+            "within the limits set there",
+            "they are removed from %(number)d integrations in mode manage (%(names)s), "
+            "within the limits set there",
+            len(taken),
         )
-    told += [f"they keep their account in {place}, which {_why_kept(place)}" for place in left]
+        told.append(said % {"number": len(taken), "names": _named(taken)})
+    told += [_kept(place) for place in left]
     return f": {'; '.join(told)}."
 
 
@@ -52,5 +56,8 @@ def _named(places: list[Integration]) -> str:
     return listed([place.name for place in places])
 
 
-def _why_kept(place: Integration) -> str:
-    return f"is in mode {place.mode} and takes nothing" if place.enabled else "is disabled"
+def _kept(place: Integration) -> str:
+    if not place.enabled:
+        return gettext("they keep their account in %(place)s, which is disabled") % {"place": place}
+    said = gettext("they keep their account in %(place)s, which is in mode %(mode)s and takes nothing")
+    return said % {"place": place, "mode": place.mode}

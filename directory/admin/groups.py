@@ -9,6 +9,8 @@ from django.db.models import Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.theme import ModelAdmin, display
 from directory import revising
@@ -28,13 +30,13 @@ class GroupForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if Group.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
-            raise ValidationError(f"There is already a group named {name}.")
+            raise ValidationError(gettext("There is already a group named %(name)s.") % {"name": name})
         return name
 
 
 @admin.register(Group)
 class GroupAdmin(ModelAdmin):
-    when_empty = "An import makes the groups that its file names. Access rules hang on groups."
+    when_empty = _("An import makes the groups that its file names. Access rules hang on groups.")
     list_display = ("name", "people_number", "rules_number")
     search_fields = ("name",)
     ordering = ("name",)
@@ -45,11 +47,11 @@ class GroupAdmin(ModelAdmin):
         groups: QuerySet[Group] = super().get_queryset(request)
         return groups.annotate(people_number=_number_of(Membership), rules_number=_number_of(AccessRule))
 
-    @display(description="People", ordering="people_number")
+    @display(description=_("People"), ordering="people_number")
     def people_number(self, group: Any) -> int:
         return int(group.people_number)
 
-    @display(description="Access rules", ordering="rules_number")
+    @display(description=_("Access rules"), ordering="rules_number")
     def rules_number(self, group: Any) -> int:
         return int(group.rules_number)
 
@@ -83,8 +85,11 @@ class GroupAdmin(ModelAdmin):
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The memberships by their number: naming each one would ask for each person."""
         groups, people = list(objs), Membership.objects.filter(group__in=objs).count()
-        named = [f"{group} and who is in it" for group in groups]
-        rules = [f"Access rule: {rule}" for rule in AccessRule.objects.filter(group__in=objs)]
+        named = [gettext("%(group)s and who is in it") % {"group": group} for group in groups]
+        rules = [
+            gettext("Access rule: %(rule)s") % {"rule": rule}
+            for rule in AccessRule.objects.filter(group__in=objs)
+        ]
         return named, {"groups": len(groups), "memberships": people}, set(), rules
 
     def delete_model(self, request: HttpRequest, obj: Group) -> None:

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
@@ -42,14 +44,14 @@ SETTINGS = (
 
 class LdapServerForm(forms.ModelForm):  # type: ignore[type-arg]
     source_name = forms.CharField(
-        max_length=100, label="Name", help_text="Of the source.", widget=UnfoldAdminTextInputWidget()
+        max_length=100, label=_("Name"), help_text=_("Of the source."), widget=UnfoldAdminTextInputWidget()
     )
     new_password = forms.CharField(
         required=False,
         max_length=500,
         strip=False,
-        label="Password",
-        help_text="It is stored encrypted and never shown. Empty: the stored one stays.",
+        label=_("Password"),
+        help_text=_("It is stored encrypted and never shown. Empty: the stored one stays."),
         widget=UnfoldAdminPasswordWidget({"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -69,7 +71,7 @@ class LdapServerForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean_source_name(self) -> str:
         name: str = self.cleaned_data["source_name"]
         if Source.objects.filter(name=name).exists():
-            raise ValidationError(f"There is a source {name!r} already.")
+            raise ValidationError(gettext("There is a source '%(name)s' already.") % {"name": name})
         return name
 
     def clean(self) -> None:
@@ -78,9 +80,10 @@ class LdapServerForm(forms.ModelForm):  # type: ignore[type-arg]
         if not typed.get("bind_dn") or typed.get("new_password"):
             return
         if not self.instance.pk:
-            self.add_error("new_password", "Who signs in needs a password.")
+            self.add_error("new_password", gettext("Who signs in needs a password."))
         elif set(WHERE) & set(self.changed_data):
-            self.add_error("new_password", "Enter the password again: it goes to another place than before.")
+            said = gettext("Enter the password again: it goes to another place than before.")
+            self.add_error("new_password", said)
 
     def save(self, commit: bool = True) -> Any:
         if not self.cleaned_data["bind_dn"]:
@@ -95,7 +98,7 @@ class LdapServerAdmin(ModelAdmin):
     """Its permissions are those of sources."""
 
     form = LdapServerForm
-    when_empty = "Add the LDAP server or Active Directory that knows who works for you."
+    when_empty = _("Add the LDAP server or Active Directory that knows who works for you.")
     list_display = ("source", "url", "flavour", "last_pull", "next_pull_at")
     list_select_related = ("source",)
     search_fields = ("source__name", "url")
@@ -136,7 +139,7 @@ class LdapServerAdmin(ModelAdmin):
         # The password is neither shown nor needed, and without its key it could not be read.
         return servers.defer("password").select_related("source").annotate(last_outcome=Subquery(last))
 
-    @display(description="Last pull", ordering="last_outcome")
+    @display(description=_("Last pull"), ordering="last_outcome")
     def last_pull(self, server: Any) -> SafeString | str:
         if not server.last_outcome:
             return "-"
@@ -178,9 +181,8 @@ class LdapServerAdmin(ModelAdmin):
         with transaction.atomic():
             pulling.request_pull(server)
             self.log_change(request, server, "Asked for a pull.")
-        messages.success(
-            request, f"A pull of {server.source} begins within 15 seconds, as soon as a worker is free."
-        )
+        said = gettext("A pull of %(source)s begins within 15 seconds, as soon as a worker is free.")
+        messages.success(request, said % {"source": server.source})
         return redirect("admin:directory_source_change", server.source_id)
 
 

@@ -21,6 +21,8 @@ from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from cakewalk.exporting import WithExport
@@ -56,7 +58,7 @@ NAMED = 20
 
 
 def _time_zones() -> list[tuple[str, str]]:
-    of_the_installation = f"As the installation ({shown_zone('')})"
+    of_the_installation = gettext("As the installation (%(zone)s)") % {"zone": shown_zone("")}
     return [("", of_the_installation), *((name, name) for name in time_zone_names())]
 
 
@@ -64,21 +66,21 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     aliases = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Other addresses of this person, separated by commas.",
+        help_text=_("Other addresses of this person, separated by commas."),
     )
     member_of = forms.ModelMultipleChoiceField(
         Group.objects.all(),
         required=False,
-        label="Groups",
+        label=_("Groups"),
         widget=AutocompleteSelectMultiple(Person._meta.get_field("groups"), admin.site),
-        help_text="Access rules give access by group.",
+        help_text=_("Access rules give access by group."),
     )
 
     time_zone = forms.ChoiceField(
         choices=_time_zones,
         required=False,
         widget=UnfoldAdminSelectWidget(),
-        help_text="Where the start date begins and the end date ends.",
+        help_text=_("Where the start date begins and the end date ends."),
     )
 
     class Meta:
@@ -107,7 +109,9 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
             try:
                 validate_email(alias)
             except ValidationError as error:
-                raise ValidationError(f"{alias} is not an e-mail address.") from error
+                raise ValidationError(
+                    gettext("%(address)s is not an e-mail address.") % {"address": alias}
+                ) from error
         return aliases
 
     def clean(self) -> None:
@@ -118,20 +122,21 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
             wanted[email_key(email)] = ("email", email)
         for key, (name, address) in wanted.items():
             if len(key) > 254:
-                self.add_error(name, f"{address} is too long.")
+                self.add_error(name, gettext("%(address)s is too long.") % {"address": address})
         held = PersonEmail.objects.filter(key__in=wanted).exclude(person=self.instance.pk)
         for holder in held.select_related("person__source"):
             name, address = wanted[holder.key]
-            who = f"{holder.person.email} of source '{holder.person.source}'"
-            self.add_error(name, f"{address} already belongs to {who}.")
+            held_by = {"holder": holder.person.email, "source": holder.person.source, "address": address}
+            said = gettext("%(address)s already belongs to %(holder)s of source '%(source)s'.") % held_by
+            self.add_error(name, said)
 
 
 class ActiveFilter(DropdownFilter):
-    title = "active"
+    title = _("active")
     parameter_name = "active"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "Active today"), ("no", "Not active today")]
+        return [("yes", gettext("Active today")), ("no", gettext("Not active today"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Person]) -> QuerySet[Person]:
         active = Person.objects.active_on(timezone.now())
@@ -143,7 +148,7 @@ class ActiveFilter(DropdownFilter):
 
 
 class DepartmentFilter(DropdownFilter):
-    title = "department"
+    title = _("department")
     parameter_name = "department"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -157,7 +162,7 @@ class DepartmentFilter(DropdownFilter):
 @admin.register(Person)
 class PersonAdmin(WithExport):
     form = PersonForm
-    when_empty = "Import a CSV or XLSX file, connect a SCIM client, or enter them by hand."
+    when_empty = _("Import a CSV or XLSX file, connect a SCIM client, or enter them by hand.")
     list_display = ("who", "email", "standing", "group_names", "source", "dates")
     list_display_links = ("who",)
     list_filter = (
@@ -171,7 +176,7 @@ class PersonAdmin(WithExport):
     list_per_page = 50
     show_full_result_count = False
     search_fields = ("name", "email", "employee_id")  # and every other address, see below
-    search_help_text = "Name, e-mail, alias or employee id"
+    search_help_text = _("Name, e-mail, alias or employee id")
     ordering = ("email",)
     actions = ("export_selected_csv", "export_selected_xlsx", "deactivate")
     actions_list = ("import_people", "export_csv", "export_xlsx")
@@ -179,8 +184,8 @@ class PersonAdmin(WithExport):
     object_history_template = "directory/person_history.html"
     fieldsets = (
         (None, {"fields": ("email", "name", "aliases", "member_of")}),
-        ("Access", {"fields": ("active", "start_date", "end_date", "time_zone")}),
-        ("Employment", {"fields": ("department", "title", "employee_id")}),
+        (_("Access"), {"fields": ("active", "start_date", "end_date", "time_zone")}),
+        (_("Employment"), {"fields": ("department", "title", "employee_id")}),
     )
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -204,53 +209,53 @@ class PersonAdmin(WithExport):
 
     # -- the list
 
-    @display(description="Name", ordering="name")
+    @display(description=_("Name"), ordering="name")
     def who(self, person: Person) -> str:
         return person.name or person.email
 
-    @display(description="State", ordering="active")
+    @display(description=_("State"), ordering="active")
     def standing(self, person: Person) -> SafeString:
         tone, text = _standing(person, timezone.now())
         return format_html('<span class="cw-label cw-label--{}">{}</span>', tone, text)
 
-    @display(description="Groups")
+    @display(description=_("Groups"))
     def group_names(self, person: Person) -> str:
         return ", ".join(group.name for group in person.groups.all()) or "-"
 
-    @display(description="From / until", ordering="start_date")
+    @display(description=_("From / until"), ordering="start_date")
     def dates(self, person: Person) -> str:
         start, end = person.start_date, person.end_date
         if start and end:
-            return f"{date_format(start)} to {date_format(end)}"
+            return gettext("%(start)s to %(end)s") % {"start": date_format(start), "end": date_format(end)}
         if start:
-            return f"from {date_format(start)}"
-        return f"until {date_format(end)}" if end else "-"
+            return gettext("from %(start)s") % {"start": date_format(start)}
+        return gettext("until %(end)s") % {"end": date_format(end)} if end else "-"
 
     # -- exporting
 
-    @action(description="Export CSV", url_path="export-csv", permissions=["export"], icon="download")
+    @action(description=_("Export CSV"), url_path="export-csv", permissions=["export"], icon="download")
     def export_csv(self, request: HttpRequest) -> StreamingHttpResponse:
         return exported(self.shown(request), CSV)
 
-    @action(description="Export XLSX", url_path="export-xlsx", permissions=["export"], icon="download")
+    @action(description=_("Export XLSX"), url_path="export-xlsx", permissions=["export"], icon="download")
     def export_xlsx(self, request: HttpRequest) -> StreamingHttpResponse:
         return exported(self.shown(request), XLSX)
 
-    @action(description="Export the selected people as CSV", permissions=["export"])
+    @action(description=_("Export the selected people as CSV"), permissions=["export"])
     def export_selected_csv(self, request: HttpRequest, people: QuerySet[Person]) -> StreamingHttpResponse:
         return exported(people, CSV)
 
-    @action(description="Export the selected people as XLSX", permissions=["export"])
+    @action(description=_("Export the selected people as XLSX"), permissions=["export"])
     def export_selected_xlsx(self, request: HttpRequest, people: QuerySet[Person]) -> StreamingHttpResponse:
         return exported(people, XLSX)
 
     # -- the form. For somebody who may only look, these two stand in for the form's own fields.
 
-    @display(description="Aliases")
+    @display(description=_("Aliases"))
     def aliases(self, person: Person) -> str:
         return ", ".join(person.aliases()) or "-"
 
-    @display(description="Groups")
+    @display(description=_("Groups"))
     def member_of(self, person: Person) -> str:
         return self.group_names(person)
 
@@ -292,7 +297,8 @@ class PersonAdmin(WithExport):
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except (EmailTaken, IntegrityError):
             # The form found the address free, and somebody else took it since.
-            messages.error(request, "Nothing was saved: an address was taken by somebody else just now.")
+            said = gettext("Nothing was saved: an address was taken by somebody else just now.")
+            messages.error(request, said)
             return HttpResponseRedirect(request.get_full_path())
 
     def save_model(self, request: HttpRequest, obj: Person, form: Any, change: bool) -> None:
@@ -315,7 +321,7 @@ class PersonAdmin(WithExport):
 
     # -- deactivating
 
-    @action(description="Deactivate the selected people", permissions=["change"])
+    @action(description=_("Deactivate the selected people"), permissions=["change"])
     def deactivate(self, request: HttpRequest, queryset: QuerySet[Person]) -> HttpResponse | None:
         people = queryset.filter(active=True)
         if "confirmed" in request.POST:
@@ -323,11 +329,11 @@ class PersonAdmin(WithExport):
             return None
         number = people.count()
         if not number:
-            messages.info(request, "All of them are inactive already.")
+            messages.info(request, gettext("All of them are inactive already."))
             return None
         context = {
             **self.admin_site.each_context(request),
-            "title": "Deactivate people",
+            "title": _("Deactivate people"),
             "opts": self.opts,
             "number": number,
             "people": people[:NAMED],
@@ -344,7 +350,7 @@ class PersonAdmin(WithExport):
         if person.active:
             self._deactivate(request, Person.objects.filter(pk=pk))
         else:
-            messages.info(request, f"{person} is inactive already.")
+            messages.info(request, gettext("%(person)s is inactive already.") % {"person": person})
         return redirect("admin:directory_person_change", pk)
 
     def _deactivate(self, request: HttpRequest, people: QuerySet[Person]) -> None:
@@ -356,8 +362,12 @@ class PersonAdmin(WithExport):
             revising.note(before, ids, by=by_hand(request), now=now)
             LogEntry.objects.log_actions(int(request.user.pk or 0), gone, CHANGE, "Deactivated.")
             requesting.people_changed(ids)
-        who = gone[0].email if len(gone) == 1 else f"{len(gone)} people"
-        messages.success(request, f"Deactivated {who}. A sync is due for every enabled integration.")
+        said = ngettext(
+            "Deactivated %(email)s. A sync is due for every enabled integration.",
+            "Deactivated %(number)d people. A sync is due for every enabled integration.",
+            len(gone),
+        )
+        messages.success(request, said % {"email": gone[0].email if gone else "", "number": len(gone)})
 
     # -- pages
 
@@ -378,7 +388,7 @@ class PersonAdmin(WithExport):
     def has_import_people_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("directory.import_people")
 
-    @action(description="Import people", url_path="import", permissions=["import_people"], icon="upload")
+    @action(description=_("Import people"), url_path="import", permissions=["import_people"], icon="upload")
     def import_people(self, request: HttpRequest) -> HttpResponse:
         return import_page(self, request)
 
@@ -392,9 +402,9 @@ def _standing(person: Person, now: datetime) -> tuple[str, str]:
     """A label's colour and text."""
     today = person.day_at(now)
     if not person.active:
-        return "", "Inactive"
+        return "", gettext("Inactive")
     if person.start_date and person.start_date > today:
-        return "info", "Not started"
+        return "info", gettext("Not started")
     if person.end_date and person.end_date < today:
-        return "warning", "Ended"
-    return "success", "Active"
+        return "warning", gettext("Ended")
+    return "success", gettext("Active")

@@ -12,6 +12,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.site import signed_in
 from cakewalk.theme import ModelAdmin, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
@@ -24,8 +26,8 @@ from provisioning import uploads
 Part = UploadPage.Part
 State = Upload.State
 TONES = {Part.ERRORS: "danger", Part.ADDED: "success", Part.CHANGED: "info", Part.DEACTIVATED: "danger"}
-NOT_THERE = "This preview is no longer there, and nothing was imported. Upload the file again."
-NO_LONGER = (
+NOT_THERE = _("This preview is no longer there, and nothing was imported. Upload the file again.")
+NO_LONGER = _(
     "Nothing was imported just now: it is being imported already, or this is no longer what was shown."
 )
 
@@ -38,7 +40,9 @@ class UploadForm(forms.Form):
     def clean_file(self) -> Any:
         file = self.cleaned_data["file"]
         if file.size > MAX_FILE_BYTES:
-            raise forms.ValidationError(f"The file is larger than {MAX_FILE_BYTES // 1024 // 1024} MB.")
+            raise forms.ValidationError(
+                gettext("The file is larger than %(number)d MB.") % {"number": MAX_FILE_BYTES // 1024 // 1024}
+            )
         return file
 
 
@@ -93,7 +97,7 @@ def upload_page(people_admin: ModelAdmin, request: HttpRequest, pk: int) -> Http
 def _confirm(request: HttpRequest, upload: Upload) -> None:
     allow_drop = "allow_drop" in request.POST
     if upload.summary.get("refusal") and not allow_drop:
-        messages.error(request, "Nothing was imported. Allow the drop, or upload a repaired file.")
+        messages.error(request, gettext("Nothing was imported. Allow the drop, or upload a repaired file."))
         return
     digest = request.POST.get("digest", "")
     with transaction.atomic():
@@ -107,7 +111,7 @@ def _page(
     people_admin: ModelAdmin, request: HttpRequest, template: str, context: dict[str, Any]
 ) -> HttpResponse:
     site = people_admin.admin_site.each_context(request)
-    shared = {**site, "title": "Import people", "opts": people_admin.opts}
+    shared = {**site, "title": _("Import people"), "opts": people_admin.opts}
     return TemplateResponse(request, template, shared | context)
 
 

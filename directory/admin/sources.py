@@ -11,6 +11,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from cakewalk.theme import ChangeList, ModelAdmin, display
@@ -38,7 +40,9 @@ def _by_source(people: QuerySet[Person]) -> dict[int, int]:
 
 @admin.register(Source)
 class SourceAdmin(ModelAdmin):
-    when_empty = "The first import, the first person entered by hand, or the command scim_source makes one."
+    when_empty = _(
+        "The first import, the first person entered by hand, or the command scim_source makes one."
+    )
     list_display = ("name", "kind", "people_number", "active_number", "token_used_at", "drop_allowed_at")
     search_fields = ("name",)
     ordering = ("name",)
@@ -58,11 +62,11 @@ class SourceAdmin(ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[SourceList]:
         return SourceList
 
-    @display(description="People")
+    @display(description=_("People"))
     def people_number(self, source: Any) -> int:
         return int(source.people_number)
 
-    @display(description="Active today")
+    @display(description=_("Active today"))
     def active_number(self, source: Any) -> int:
         return int(source.active_number)
 
@@ -101,9 +105,8 @@ class SourceAdmin(ModelAdmin):
             source.allow_drop(now=timezone.now())
             self.log_change(request, source, "Accepted the smaller size.")
             requesting.directory_changed()
-        messages.success(
-            request, f"The size of {source} is accepted. A sync is due for every enabled integration."
-        )
+        said = gettext("The size of %(source)s is accepted. A sync is due for every enabled integration.")
+        messages.success(request, said % {"source": source})
         return redirect("admin:directory_source_change", pk)
 
     def rotate_token(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -114,7 +117,7 @@ class SourceAdmin(ModelAdmin):
             self.log_change(request, source, "Rotated the token.")
         context = {
             **self.admin_site.each_context(request),
-            "title": f"The new token of {source}",
+            "title": gettext("The new token of %(source)s") % {"source": source},
             "opts": self.opts,
             "source": source,
             "token": token,
@@ -126,7 +129,8 @@ class SourceAdmin(ModelAdmin):
         source = self._scim_source(request, pk)
         source.revoke_old_token()
         self.log_change(request, source, "Revoked the old token.")
-        messages.success(request, f"The old token of {source} is void. Only the newest one works.")
+        said = gettext("The old token of %(source)s is void. Only the newest one works.")
+        messages.success(request, said % {"source": source})
         return redirect("admin:directory_source_change", pk)
 
     def _scim_source(self, request: HttpRequest, pk: int) -> Source:

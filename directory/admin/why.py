@@ -7,6 +7,8 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.asking import ask_for_job
 from directory.models import Person
@@ -22,9 +24,9 @@ SEEN_BY = (
 """What whoever looks must be allowed to see. All roles are; staff with single permissions may not be."""
 
 SYNC_SAYS = {
-    Integration.Mode.OBSERVE: "In mode observe it reads everything and reports, and changes nothing.",
-    Integration.Mode.EXTEND: "In mode extend it invites, grants and raises, and takes nothing away.",
-    Integration.Mode.MANAGE: "In mode manage it gives and takes what its plan says, within the limits.",
+    Integration.Mode.OBSERVE: _("In mode observe it reads everything and reports, and changes nothing."),
+    Integration.Mode.EXTEND: _("In mode extend it invites, grants and raises, and takes nothing away."),
+    Integration.Mode.MANAGE: _("In mode manage it gives and takes what its plan says, within the limits."),
 }
 
 
@@ -36,18 +38,22 @@ def _gone(person: Person, *, now: datetime) -> str:
     """Why they are entitled to nothing; empty for who is active."""
     today = person.day_at(now)
     if not person.active:
-        return f"They are not active in the directory{_since(person)}."
+        return _inactive(person)
     if person.end_date and person.end_date < today:
-        return f"They left: their last day was {date_format(person.end_date)}."
+        return gettext("They left: their last day was %(day)s.") % {"day": date_format(person.end_date)}
     if person.start_date and person.start_date > today:
-        return f"They have not started: their first day is {date_format(person.start_date)}."
+        said = gettext("They have not started: their first day is %(day)s.")
+        return said % {"day": date_format(person.start_date)}
     return ""
 
 
-def _since(person: Person) -> str:
-    """When that was said, and by whom; empty where it is not recorded."""
+def _inactive(person: Person) -> str:
+    """Since when, and by whose word, where that is recorded."""
     said = person.revisions.filter(fields__has_key="active").order_by("-pk").first()
-    return f" since {date_format(timezone.localtime(said.at))}, by {said.by}" if said else ""
+    if said is None:
+        return gettext("They are not active in the directory.")
+    since = {"day": date_format(timezone.localtime(said.at)), "by": said.by}
+    return gettext("They are not active in the directory since %(day)s, by %(by)s.") % since
 
 
 def preview(request: HttpRequest, pk: int, integration_pk: int) -> HttpResponse:
@@ -63,7 +69,7 @@ def _run(request: HttpRequest, pk: int, integration_pk: int, *, preview: bool) -
         raise PermissionDenied
     person = get_object_or_404(Person, pk=pk)
     integration = get_object_or_404(Integration, pk=integration_pk)
-    said = f"It is about {person} alone."
+    said = gettext("It is about %(person)s alone.") % {"person": person}
     job = ask_for_job(request, integration, preview=preview, people=[person], said=said)
     if job:
         return redirect("admin:provisioning_provisioningjob_change", job.pk)

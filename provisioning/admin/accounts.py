@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path
 from django.utils import timezone
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
@@ -44,7 +45,7 @@ class WhoseForm(forms.Form):
 
 
 class SituationFilter(DropdownFilter):
-    title = "situation"
+    title = _("situation")
     parameter_name = "situation"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
@@ -66,7 +67,7 @@ class SituationFilter(DropdownFilter):
 
 @admin.register(Account)
 class AccountAdmin(ExportedAdmin):
-    when_empty = "A sync or a preview of an integration finds them."
+    when_empty = _("A sync or a preview of an integration finds them.")
     list_display = (
         "who",
         "integration",
@@ -97,15 +98,17 @@ class AccountAdmin(ExportedAdmin):
     as_table = staticmethod(exporting.accounts_table)
     fieldsets = (
         (
-            "Whose it is",
+            _("Whose it is"),
             {
-                "description": "Choose the person where e-mail addresses cannot tell. A link made by hand "
-                "goes before every match by e-mail; empty the field to let e-mail decide again.",
+                "description": _(
+                    "Choose the person where e-mail addresses cannot tell. A link made by hand "
+                    "goes before every match by e-mail; empty the field to let e-mail decide again."
+                ),
                 "fields": ("person", "found_by"),
             },
         ),
         (
-            "As the last complete read saw it",
+            _("As the last complete read saw it"),
             {
                 "fields": (
                     "integration",
@@ -158,14 +161,13 @@ class AccountAdmin(ExportedAdmin):
             raise PermissionDenied
         form = WhoseForm(request.POST)
         if not form.is_valid():
-            messages.error(request, "Not linked. There is no such person or job; look again.")
+            messages.error(request, gettext("Not linked. There is no such person or job; look again."))
             return redirect("admin:provisioning_account_change", pk)
         account.person, account.match = form.cleaned_data["person"], Account.Match.MANUAL
         account.save(update_fields=["person", "match"])
         self.log_change(request, account, "Linked by hand, on the page of a job.")
-        messages.success(
-            request, f"{account} belongs to {account.person}, linked by hand. The next sync goes by that."
-        )
+        said = gettext("%(account)s belongs to %(person)s, linked by hand. The next sync goes by that.")
+        messages.success(request, said % {"account": account, "person": account.person})
         return redirect("admin:provisioning_provisioningjob_change", form.cleaned_data["job"].pk)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -180,50 +182,53 @@ class AccountAdmin(ExportedAdmin):
             return
         obj.match = Account.Match.MANUAL if obj.person_id else Account.Match.NONE
         obj.save(update_fields=["person", "match"])
-        whose = f"belongs to {obj.person}, linked by hand" if obj.person else "is matched by e-mail again"
-        messages.info(request, f"{obj} {whose}. The next sync goes by that.")
+        if obj.person:
+            said = gettext("%(account)s belongs to %(person)s, linked by hand. The next sync goes by that.")
+        else:
+            said = gettext("%(account)s is matched by e-mail again. The next sync goes by that.")
+        messages.info(request, said % {"account": obj, "person": obj.person})
 
-    @display(description="Account", ordering=Lower("email"))
+    @display(description=_("Account"), ordering=Lower("email"))
     def who(self, account: Account) -> str:
         return str(account)
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def state_label(self, account: Account) -> str:
         if account.gone_at:
-            return label("", "Gone")
+            return label("", gettext("Gone"))
         if account.managed_elsewhere:
-            return label("", "Managed elsewhere")
+            return label("", gettext("Managed elsewhere"))
         name = account.get_state_display()
         if account.state == Account.State.INVITED and account.expires_at:
             name = f"{name}, {_time_left(account.expires_at, timezone.now())}"
         return label(account.state, name)
 
-    @display(description="Person", ordering="person__email")
+    @display(description=_("Person"), ordering="person__email")
     def person_or_nobody(self, account: Account) -> str:
         if account.person:
             return str(account.person)
-        return wording.situation(account.situation) if account.situation else "Nobody's"
+        return wording.situation(account.situation) if account.situation else gettext("Nobody's")
 
-    @display(description="Matched", ordering="match")
+    @display(description=_("Matched"), ordering="match")
     def found_by(self, account: Account) -> str:
         return account.get_match_display()
 
-    @display(description="Grants")
+    @display(description=_("Grants"))
     def held_number(self, account: Account) -> str:
         """A remote names its projects by ids of 30 characters, which would fill the list."""
         numbers = Counter(grant["kind"] for grant in account.grants)
         return ", ".join(f"{n} {kind}{pluralize(n)}" for kind, n in sorted(numbers.items())) or "-"
 
-    @display(description="Grants")
+    @display(description=_("Grants"))
     def held(self, account: Account) -> str:
         return wording.grants(account.grants, inventory.names(account.integration)) or "-"
 
-    @display(description="Keys")
+    @display(description=_("Keys"))
     def keys_made(self, account: Account) -> str:
         """Those that are there; the list has the rest."""
         return keys_of(account)
 
-    @display(description="Situation")
+    @display(description=_("Situation"))
     def situation_name(self, account: Account) -> str:
         return wording.situation(account.situation) if account.situation else "-"
 
@@ -232,10 +237,11 @@ def _time_left(expires_at: datetime, now: datetime) -> str:
     """`3 days left`, for an invite that is open; it may have lapsed since it was read."""
     left = expires_at - now
     if left <= timedelta():
-        return "lapsed since"
+        return gettext("lapsed since")
     hours = int(left.total_seconds() // 3600)
-    number, unit = (left.days, "day") if left.days else (hours, "hour")
-    return f"{number} {unit}{pluralize(number)} left"
+    if left.days:
+        return ngettext("%(number)d day left", "%(number)d days left", left.days) % {"number": left.days}
+    return ngettext("%(number)d hour left", "%(number)d hours left", hours) % {"number": hours}
 
 
 class MarkForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -247,21 +253,23 @@ class MarkForm(forms.ModelForm):  # type: ignore[type-arg]
         typed = super().clean() or {}
         email, integration, until = typed.get("email"), typed.get("integration"), typed.get("until")
         if until and until < today():
-            self.add_error("until", "This day is over, so the mark would set nothing apart.")
+            self.add_error("until", gettext("This day is over, so the mark would set nothing apart."))
         if email and integration:
             self.instance.key = email_key(email)
             if len(self.instance.key) > 254:
-                self.add_error("email", f"{email} is too long.")
+                self.add_error("email", gettext("%(address)s is too long.") % {"address": email})
             others = Mark.objects.filter(integration=integration, key=self.instance.key)
             if others.exclude(pk=self.instance.pk).exists():
-                self.add_error("email", ValidationError(f"{email} is already marked in {integration}."))
+                said = gettext("%(address)s is already marked in %(integration)s.")
+                told = said % {"address": email, "integration": integration}
+                self.add_error("email", ValidationError(told))
         return typed
 
 
 @admin.register(Mark)
 class MarkAdmin(ModelAdmin):
     form = MarkForm
-    when_empty = "A mark sets an account apart: protected, so that it is never touched, or ignored."
+    when_empty = _("A mark sets an account apart: protected, so that it is never touched, or ignored.")
     list_display = ("email", "integration", "kind_label", "reason", "until", "made_by", "made_at")
     list_filter = (("kind", ChoicesDropdownFilter), ("integration", RelatedDropdownFilter))
     list_select_related = ("integration", "made_by")
@@ -279,6 +287,6 @@ class MarkAdmin(ModelAdmin):
         obj.made_by = request.user
         super().save_model(request, obj, form, change)
 
-    @display(description="Mark", ordering="kind")
+    @display(description=_("Mark"), ordering="kind")
     def kind_label(self, mark: Mark) -> str:
         return label("held" if mark.kind == Mark.Kind.PROTECTED else "", mark.kind.capitalize())

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.theme import (
     ChoicesDropdownFilter,
@@ -23,7 +24,7 @@ from provisioning.models import Action
 
 
 class KindFilter(DropdownFilter):
-    title = "kind"
+    title = _("kind")
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -34,7 +35,7 @@ class KindFilter(DropdownFilter):
 
 
 class SituationFilter(DropdownFilter):
-    title = "situation"
+    title = _("situation")
     parameter_name = "situation"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -46,7 +47,7 @@ class SituationFilter(DropdownFilter):
 
 @admin.register(Action)
 class ActionAdmin(RecordAdmin):
-    when_empty = "What a job decides for one account is an action."
+    when_empty = _("What a job decides for one account is an action.")
     list_display = ("who", "what", "state_label", "situation_name", "rule_name", "job_link", "when")
     list_filter = (
         KindFilter,
@@ -57,7 +58,7 @@ class ActionAdmin(RecordAdmin):
     list_filter_submit = True
     list_select_related = ("job__integration",)
     search_fields = ("email",)
-    search_help_text = "An e-mail address, or how it begins"
+    search_help_text = _("An e-mail address, or how it begins")
     ordering = ("-pk",)
     # Counting a million rows for every page would cost more than the page itself.
     paginator = InfinitePaginator
@@ -93,50 +94,50 @@ class ActionAdmin(RecordAdmin):
     ) -> tuple[QuerySet[Action], bool]:
         return (address_begins(queryset, search_term) if search_term else queryset), False
 
-    @display(description="Who", ordering="email")
+    @display(description=_("Who"), ordering="email")
     def who(self, action: Action) -> str:
         return action.who or "-"
 
-    @display(description="What", ordering="kind")
+    @display(description=_("What"), ordering="kind")
     def what(self, action: Action) -> str:
         return wording.what(action)
 
-    @display(description="State", ordering="state")
+    @display(description=_("State"), ordering="state")
     def state_label(self, action: Action) -> str:
         line = job_plan.line(action)
         return label(line["group"], line["state"])
 
-    @display(description="Situation", ordering="situation")
+    @display(description=_("Situation"), ordering="situation")
     def situation_name(self, action: Action) -> str:
         return wording.situation(action.situation)
 
-    @display(description="Rule")
+    @display(description=_("Rule"))
     def rule_name(self, action: Action) -> str:
         return action.rule or "-"
 
-    @display(description="Job", ordering="job")
+    @display(description=_("Job"), ordering="job")
     def job_link(self, action: Action) -> str:
         url = reverse("admin:provisioning_provisioningjob_change", args=[action.job_id])
         return format_html(
             '<span><a class="cw-link" href="{}">{}</a> of {}</span>', url, action.job, action.job.integration
         )
 
-    @display(description="Finished", ordering="finished_at")
+    @display(description=_("Finished"), ordering="finished_at")
     def when(self, action: Action) -> Any:
         return action.finished_at or "-"
 
-    @display(description="Before")
+    @display(description=_("Before"))
     def before_text(self, action: Action) -> str:
         return wording.picture(action.before) or "-"
 
-    @display(description="After")
+    @display(description=_("After"))
     def after_text(self, action: Action) -> str:
         return wording.after(action) or "-"
 
-    @display(description="What went wrong")
+    @display(description=_("What went wrong"))
     def problem(self, action: Action) -> str:
         return f"{action.error['detail']} ({action.error['code']})" if action.error else "-"
 
-    @display(description="Held for")
+    @display(description=_("Held for"))
     def held_for(self, action: Action) -> str:
         return ", ".join(wording.hold(code) for code in action.holds) or "-"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext
+
 from provisioning.actions import Kind, Situation
 from provisioning.models import Action, Key, ProvisioningJob
 
@@ -51,7 +53,7 @@ def checklists(job: ProvisioningJob) -> list[Checklist]:
     ]
     unread = (job.swept or {}).get("unread", ())
     robots = [Item(row.detail, "warning") for row in by_account[None] if row.detail not in unread]
-    return [*lists, Checklist("Service accounts without a person", robots)] if robots else lists
+    return [*lists, Checklist(gettext("Service accounts without a person"), robots)] if robots else lists
 
 
 def _gone(job: ProvisioningJob, found: Iterable[Action]) -> Mapping[str, datetime]:
@@ -65,16 +67,18 @@ def _items(
     removal: Action, keys: Sequence[Action], gone: Mapping[str, datetime], swept: Mapping[str, Any] | None
 ) -> Iterable[Item]:
     seen = removal.confirmed_at
-    yield Item("Removed from the organization, with all that the account held", _tone(seen), seen)
+    removed = gettext("Removed from the organization, with all that the account held")
+    yield Item(removed, _tone(seen), seen)
     if swept is None or removal.account_id not in swept["accounts"]:
-        yield Item("Its keys have not been looked for yet; the next sync does", "warning")
+        yield Item(gettext("Its keys have not been looked for yet; the next sync does"), "warning")
         return
     for row in keys:
         yield _key(row, gone.get((row.entitlement or {}).get("id", "")))
     yield from (Item(sentence, "warning") for sentence in swept["unread"])
     if not keys:
         lists = len(swept["listings"])
-        yield Item(f"No key of theirs is on the {lists} lists that were read to their end", "success")
+        said = gettext("No key of theirs is on the %(number)d lists that were read to their end")
+        yield Item(said % {"number": lists}, "success")
 
 
 def _key(row: Action, gone_at: datetime | None) -> Item:
@@ -83,11 +87,12 @@ def _key(row: Action, gone_at: datetime | None) -> Item:
         f"{str(key.get('kind', 'key')).capitalize()} {key.get('name')} for {(row.before or {}).get('place')}"
     )
     if row.confirmed_at:
-        return Item(f"{what}: revoked", "success", row.confirmed_at)
+        return Item(gettext("%(key)s: revoked") % {"key": what}, "success", row.confirmed_at)
     if gone_at:
-        return Item(f"{what}: revoked by others", "success", gone_at)
+        return Item(gettext("%(key)s: revoked by others") % {"key": what}, "success", gone_at)
     if row.kind == Kind.REPORT:
-        return Item(f"{what}: reported, and still to be revoked by hand", "warning")
+        said = gettext("%(key)s: reported, and still to be revoked by hand")
+        return Item(said % {"key": what}, "warning")
     why = (row.error or {}).get("detail", "")
     return Item(f"{what}: {row.get_state_display().lower()}. {why}".strip(), "warning")
 

@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.db.models.functions import Lower
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import RelatedDropdownFilter, display
@@ -14,7 +15,7 @@ from provisioning.models import Entitlement
 
 @admin.register(Entitlement)
 class EntitlementAdmin(ExportedAdmin, RecordAdmin):
-    when_empty = "A job reads projects, groups or roles when a rule names one."
+    when_empty = _("A job reads projects, groups or roles when a rule names one.")
     list_display = (
         "name",
         "kind",
@@ -46,6 +47,6 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
     )
     readonly_fields = ("groups", "treatment")
 
-    @display(description="Roles of groups")
+    @display(description=_("Roles of groups"))
     def groups(self, entitlement: Entitlement) -> str:
         return wording.group_roles(entitlement.group_roles) or "-"

@@ -8,11 +8,12 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
-from django.template.defaultfilters import pluralize
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import DropdownFilter, RelatedDropdownFilter, display
@@ -28,23 +29,23 @@ SHOWN_OF_ONE = 20
 
 class KeyPresenceFilter(PresenceFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("changed", "New or gone at the last read"), *super().lookups(request, model_admin)]
+        return [("changed", gettext("New or gone at the last read")), *super().lookups(request, model_admin)]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.changed() if self.value() == "changed" else super().queryset(request, queryset)
 
 
 class OwnerFilter(DropdownFilter):
-    title = "owner"
+    title = _("owner")
     parameter_name = "owner"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("left", "Has left"),
-            ("unattended", "Service account without a person in its project"),
-            ("known", "A person of the directory"),
-            ("unknown", "A member, and nobody of the directory"),
-            ("machine", "Service account"),
+            ("left", gettext("Has left")),
+            ("unattended", gettext("Service account without a person in its project")),
+            ("known", gettext("A person of the directory")),
+            ("unknown", gettext("A member, and nobody of the directory")),
+            ("machine", gettext("Service account")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -63,14 +64,14 @@ class OwnerFilter(DropdownFilter):
 
 
 class LifeFilter(DropdownFilter):
-    title = "use and expiry"
+    title = _("use and expiry")
     parameter_name = "life"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("unused", f"Not used for {Key.UNUSED_FOR.days} days"),
-            ("expiring", f"Expires within {Key.EXPIRES_WITHIN.days} days"),
-            ("expired", "Expired"),
+            ("unused", gettext("Not used for %(number)d days") % {"number": Key.UNUSED_FOR.days}),
+            ("expiring", gettext("Expires within %(number)d days") % {"number": Key.EXPIRES_WITHIN.days}),
+            ("expired", gettext("Expired")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -87,7 +88,7 @@ class LifeFilter(DropdownFilter):
 
 @admin.register(Key)
 class KeyAdmin(ExportedAdmin, RecordAdmin):
-    when_empty = "A sync finds them at its end, once a day."
+    when_empty = _("A sync finds them at its end, once a day.")
     list_before_template = "provisioning/keys_read.html"
     list_display = (
         "called",
@@ -124,9 +125,9 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
     ordering = (Lower("name"), "pk")
     fieldsets = (
         (None, {"fields": ("called", "kind", "place", "integration", "shown", "remote_id", "standing")}),
-        ("Whose it is", {"fields": ("owner", "person")}),
+        (_("Whose it is"), {"fields": ("owner", "person")}),
         (
-            "As the last complete read saw it",
+            _("As the last complete read saw it"),
             {
                 "fields": (
                     "as_of",
@@ -149,28 +150,30 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
         reads = Integration.objects.exclude(keys_asked_at=None).order_by(Lower("name"))
         return super().changelist_view(request, {**(extra_context or {}), "reads": reads})
 
-    @display(description="Name", ordering=Lower("name"))
+    @display(description=_("Name"), ordering=Lower("name"))
     def called(self, key: Key) -> str:
         return str(key)
 
-    @display(description="Owner", ordering="account__email")
+    @display(description=_("Owner"), ordering="account__email")
     def owner(self, key: Key) -> str:
         if key.account:
             return _link("admin:provisioning_account_change", key.account)
         name = key.owner_name or key.owner_id
-        return f"{name} (service account)" if name and key.of_machine else name or "-"
+        if name and key.of_machine:
+            return gettext("%(name)s (service account)") % {"name": name}
+        return name or "-"
 
-    @display(description="Person", ordering="account__person__email")
+    @display(description=_("Person"), ordering="account__person__email")
     def person(self, key: Key) -> str:
         whose = key.account.person if key.account else None
         return _link("admin:directory_person_change", whose) if whose else "-"
 
-    @display(description="Standing")
+    @display(description=_("Standing"))
     def standing(self, key: Any) -> str:
         found = list(_standing(key, timezone.now()))
         return format_html_join(" ", "{}", ((label(*one),) for one in found)) or "-"
 
-    @display(description="Read as of")
+    @display(description=_("Read as of"))
     def as_of(self, key: Key) -> datetime | None:
         return key.integration.keys_read_at
 
@@ -178,21 +181,22 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
 def _standing(key: Any, now: datetime) -> Iterator[tuple[str, str]]:
     """Labels with what decides their colour."""
     if key.gone_at:
-        yield "", "Gone"
+        yield "", gettext("Gone")
         return
     if key.is_ours:
-        yield "active", "In use here"
+        yield "active", gettext("In use here")
     if key.owner_has_left:
-        yield "failed", "Owner has left"
+        yield "failed", gettext("Owner has left")
     if key.unattended:
-        yield "held", "Nobody attends"
+        yield "held", gettext("Nobody attends")
     if key.expires_at and key.expires_at <= now:
-        yield "", "Expired"
+        yield "", gettext("Expired")
     elif key.expires_at and key.expires_at - now <= Key.EXPIRES_WITHIN:
         days = (key.expires_at - now).days
-        yield "expired", f"Expires in {days} day{pluralize(days)}" if days else "Expires today"
+        said = ngettext("Expires in %(number)d day", "Expires in %(number)d days", days) % {"number": days}
+        yield "expired", said if days else gettext("Expires today")
     if _is_unused(key, now - Key.UNUSED_FOR):
-        yield "", f"Unused for {Key.UNUSED_FOR.days} days"
+        yield "", gettext("Unused for %(number)d days") % {"number": Key.UNUSED_FOR.days}
 
 
 def _is_unused(key: Key, since: datetime) -> bool:
@@ -211,6 +215,7 @@ def keys_of(account: Account) -> str:
     if not present and not keys.exists():
         return "-"
     links = [(_link("admin:provisioning_key_change", key), key.place) for key in present[:SHOWN_OF_ONE]]
-    shown = format_html_join(", ", "{} ({})", links) or "None now"
+    shown = format_html_join(", ", "{} ({})", links) or gettext("None now")
     every = f"{reverse('admin:provisioning_key_changelist')}?account__id__exact={account.pk}&presence=all"
-    return format_html('{}. <a class="cw-link" href="{}">All, with those that are gone</a>', shown, every)
+    all_of_them = gettext("All, with those that are gone")
+    return format_html('{}. <a class="cw-link" href="{}">{}</a>', shown, every, all_of_them)

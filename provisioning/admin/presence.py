@@ -5,6 +5,8 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from cakewalk.theme import DropdownFilter
 
@@ -14,15 +16,15 @@ RECENT = timedelta(days=7)
 class PresenceFilter(DropdownFilter):
     """What is there, unless the rest is asked for."""
 
-    title = "presence"
+    title = _("presence")
     parameter_name = "presence"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("new", f"First seen within {RECENT.days} days"),
-            ("ended", f"Gone within {RECENT.days} days"),
-            ("gone", "Gone"),
-            ("all", "Present and gone"),
+            ("new", gettext("First seen within %(number)d days") % {"number": RECENT.days}),
+            ("ended", gettext("Gone within %(number)d days") % {"number": RECENT.days}),
+            ("gone", gettext("Gone")),
+            ("all", gettext("Present and gone")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:

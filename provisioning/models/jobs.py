@@ -197,6 +197,11 @@ class ProvisioningJob(models.Model):
     def about_everyone(self) -> bool:
         return self.scope == self.Scope.EVERYONE
 
+    @property
+    def state_word(self) -> str:
+        """For sentences of the record, which are English; its label is in the viewer's language."""
+        return self.state.replace("_", " ")
+
     def planned_mode(self) -> str:
         """What the plan is to be made for. A preview may ask what another mode would do."""
         return self.mode or self.integration.mode
