@@ -15,6 +15,7 @@ def scim(request: HttpRequest, path: str | None = None) -> HttpResponse:
     """Imported with the first request, as it takes a third of a command's time and only clients need it."""
     with translation.override("en"):  # protocol, whatever a client says it accepts
         answer: HttpResponse = import_string("directory.scim.view.scim")(request, path)
+    answer.headers["Content-Language"] = "en"
     return answer
 
 

@@ -92,8 +92,7 @@ ACTION_COLUMNS = (
 
 
 def actions_table(job: ProvisioningJob, actions: QuerySet[Action]) -> HttpResponse:
-    with override("en"):  # as all that is kept or read by machines, whoever asks for it
-        return _csv(f"job-{job.pk}", ACTION_COLUMNS, map(_action_cells, actions.iterator(chunk_size=1000)))
+    return _csv(f"job-{job.pk}", ACTION_COLUMNS, map(_action_cells, actions.iterator(chunk_size=1000)))
 
 
 def accounts_table(accounts: QuerySet[Account]) -> HttpResponse:
@@ -113,7 +112,8 @@ def _csv(called: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> 
     name = f"{called}-{today():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
     lines = spreadsheets.csv_lines(chain([columns], rows))
-    return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+    with override("en"):  # as all that is kept or read by machines, whoever asks for it
+        return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
 
 
 def _account_rows(accounts: QuerySet[Account]) -> Iterator[Iterable[str]]:

@@ -9,8 +9,9 @@ from django.urls import reverse
 from cakewalk.models import User
 from provisioning.models import ProvisioningJob
 from tests.admin.browser import as_shown, said
-from tests.admin.builders import integration, job, staff
+from tests.admin.builders import account, integration, job, staff
 from tests.admin.deeds import everything
+from tests.directory.builders import person
 
 NIGHT = datetime(2026, 11, 27, 23, 30, tzinfo=UTC)
 LIST = "admin:provisioning_provisioningjob_changelist"
@@ -88,3 +89,24 @@ def test_what_is_no_language_or_time_zone_is_refused(viewer: User, field: str, t
 
     assert "Select a valid choice" in answer.content.decode()
     assert everything() == before
+
+
+def test_what_machines_read_is_the_same_whoever_asks_for_it(viewer: User) -> None:
+    account(integration("Beta"), match="manual", person=person("ada@example.org"))
+    pages = ("provisioning_account_export", "directory_person_export_csv")
+    asked = {}
+    for language, zone in (("en", "UTC"), ("de", "Asia/Tokyo")):
+        viewer.language, viewer.time_zone = language, zone
+        viewer.save()
+        client = Client()
+        client.force_login(viewer)
+        asked[language] = [client.get(reverse(f"admin:{page}")).getvalue() for page in pages]
+
+    assert asked["de"] == asked["en"]
+    assert b"Linked by hand" in asked["de"][0]
+
+
+def test_what_is_refused_to_a_client_of_scim_is_said_in_english(viewer: User) -> None:
+    answer = Client().get("/scim/v2/Users", headers={"accept-language": "de"})
+
+    assert answer["Content-Language"] == "en"
