@@ -35,6 +35,7 @@ WITHOUT_A_PAGE = {
     "admin:integrations_integration_rotate": 405,
     "admin:integrations_integration_sync": 405,
     "admin:logout": 405,
+    "integrations:revoke_link": 405,
     "admin:provisioning_account_link": 405,
     "admin:provisioning_provisioningjob_again": 405,
     "admin:provisioning_provisioningjob_approve": 405,
