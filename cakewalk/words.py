@@ -135,6 +135,34 @@ WORDS = (
     _("verified at"),
 )
 
+OF_THE_THEME = (
+    _("After you've created a user, you\u2019ll be able to edit more user options."),
+    _("Apply Filters"),
+    _("Choose file to upload"),
+    _("Click to cancel"),
+    _("Date"),
+    _("Date from"),
+    _("Date to"),
+    _("Expand row"),
+    _("False"),
+    _("Filters"),
+    _("From"),
+    _("General"),
+    _("Go back"),
+    _("More actions"),
+    _("Select action"),
+    _("Select action to run"),
+    _("Select all rows"),
+    _("Select record"),
+    _("Submit"),
+    _("This item will be deleted."),
+    _("To"),
+    _("Toggle password visibility"),
+    _("True"),
+    _("Value"),
+)
+"""What the theme says itself, as far as it is seen here: it comes without translations."""
+
 
 def translate_names() -> None:
     """Once, when all models are there. No migration sees it: what is said of a field in the code stays."""
@@ -148,4 +176,4 @@ def translate_names() -> None:
 
 
 def _lazy(name: Any) -> Any:
-    return name if isinstance(name, Promise) else gettext_lazy(name or "")
+    return name if isinstance(name, Promise) else gettext_lazy(name)

@@ -117,12 +117,14 @@ def _written(at: datetime, clock: str) -> str:
 def what(job: ProvisioningJob) -> str:
     """`First sync`, `Preview · on demand`, `Sync of some people · directory change`, `Restore of job 12`."""
     if job.restores_id:
-        return f"Restore of job {job.restores_id}"
-    kind = "preview" if job.preview else "sync"
+        return _("Restore of job %(number)d") % {"number": job.restores_id}
     if job.trigger == ProvisioningJob.Trigger.FIRST:
-        return f"First {kind}"
-    whose = "" if job.about_everyone else " of some people"
-    return f"{kind.capitalize()}{whose} · {job.get_trigger_display().lower()}"
+        return _("First preview") if job.preview else _("First sync")
+    if job.about_everyone:
+        kind = _("Preview") if job.preview else _("Sync")
+    else:
+        kind = _("Preview of some people") if job.preview else _("Sync of some people")
+    return f"{kind} · {job.get_trigger_display().lower()}"
 
 
 @register.filter
