@@ -11,6 +11,7 @@ from django.utils import timezone
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
+from cakewalk.models import User
 from integrations.admin import catalog
 from integrations.connectors.base import Connector
 from integrations.connectors.openai.connector import OpenAIConnector
@@ -133,3 +134,9 @@ def test_the_catalog_is_filtered_as_one_types_and_the_address_can_be_kept(
         assert cards.locator("h2").all_inner_texts() == ["Vendor 46"]
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
         assert (heard, page.evaluate("window.violations")) == ([], [])
+    olga = User.objects.get(username="olga")
+    with signed_in(chromium, live_server.url, olga, java_script_enabled=False) as page:
+        page.goto(kept)
+        page.get_by_role("searchbox").fill("vendor 4")
+        page.get_by_role("button", name="Filter").click()
+        expect(page.locator(".cw-entry:visible")).to_have_count(7)
