@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from django.db.models import F, Max
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from directory.models import Person
 from integrations.connectors.base import CredentialFacts
@@ -70,47 +72,59 @@ def owners(integrations: Iterable[Integration]) -> dict[int, Owner]:
 def problems(credential: Credential, owner: Owner | None, *, now: datetime) -> Iterator[str]:
     """What stops the integration soon, or keeps a leaver's access, unless somebody acts."""
     if credential.expires_at and credential.expires_at <= now:
-        yield f"Its key expired on {_day(credential.expires_at)}. Enter another one with Replace credential."
+        said = _("Its key expired on %(day)s. Enter another one with Replace credential.")
+        yield said % {"day": _day(credential.expires_at)}
     elif credential.expires_at and credential.expires_at - now <= EXPIRES_SOON:
-        yield f"Its key expires on {_day(credential.expires_at)}. Rotate it before that."
+        said = _("Its key expires on %(day)s. Rotate it before that.")
+        yield said % {"day": _day(credential.expires_at)}
     if owner and owner.person and (leaves := _leaves(owner.person, now)):
-        yield (
-            f"Its key belongs to {owner.person}, who {leaves}. While it does, that account is left alone. "
-            "Let another owner make a key, and enter it with Replace credential: a key that is made by "
-            "rotating belongs to the same person."
+        remedy = _(
+            "While it does, that account is left alone. Let another owner make a key, and enter it with "
+            "Replace credential: a key that is made by rotating belongs to the same person."
         )
+        yield f"{leaves} {remedy}"
 
 
 def rotation_problem(rotation: Rotation, *, now: datetime) -> str:
     """Of a rotation that is not finished; nothing while a process is at it."""
     if rotation.held_until and rotation.held_until > now:
         return ""
-    stopped = f"The rotation of its key stopped half-way. {rotation.get_state_display()}."
-    then = "Rotate key goes on with it."
+    stopped = _("The rotation of its key stopped half-way. %(state)s.") % {
+        "state": rotation.get_state_display()
+    }
+    then = _("Rotate key goes on with it.")
     if at := rotation.goes_on_at():
-        then = f"Cakewalk goes on with it by itself, from {_time(at)} on; Rotate key does so at once."
+        then = _("Cakewalk goes on with it by itself, from %(when)s on; Rotate key does so at once.")
+        then %= {"when": _time(at)}
     return " ".join(filter(None, (stopped, rotation.detail, then)))
 
 
 def warnings(credential: Credential, *, now: datetime) -> Iterator[str]:
     """What staff should know of the key, and what nothing stops for."""
     if credential.made_at and now - credential.made_at > OLD:
-        yield f"The key is {(now - credential.made_at).days} days old. Rotate it."
-    if credential.used_elsewhere_at:
-        yield (
-            f"Used elsewhere: the key was used at {_time(credential.used_elsewhere_at)}, when no job was at "
-            "work. If that was no test of the connection, somebody else has the key: rotate it."
+        days = (now - credential.made_at).days
+        said = ngettext(
+            "The key is %(days)d day old. Rotate it.", "The key is %(days)d days old. Rotate it.", days
         )
+        yield said % {"days": days}
+    if credential.used_elsewhere_at:
+        yield _(
+            "Used elsewhere: the key was used at %(when)s, when no job was at work. If that was no test of "
+            "the connection, somebody else has the key: rotate it."
+        ) % {"when": _time(credential.used_elsewhere_at)}
     if credential.unknown:
-        yield f"What is known of the key could not be renewed: {credential.unknown}"
+        said = _("What is known of the key could not be renewed: %(why)s")
+        yield said % {"why": credential.unknown}
 
 
 def _leaves(person: Person, now: datetime) -> str:
+    """That the key's owner goes, as a sentence; empty of one who stays."""
+    said = {"person": person, "day": date_format(person.end_date) if person.end_date else ""}
     if not person.active:
-        return "is inactive in the directory"
+        return _("Its key belongs to %(person)s, who is inactive in the directory.") % said
     if person.end_date and person.end_date < person.day_at(now):
-        return f"left on {date_format(person.end_date)}"
-    return f"leaves on {date_format(person.end_date)}" if person.end_date else ""
+        return _("Its key belongs to %(person)s, who left on %(day)s.") % said
+    return _("Its key belongs to %(person)s, who leaves on %(day)s.") % said if person.end_date else ""
 
 
 def _day(moment: datetime) -> str:

@@ -78,7 +78,7 @@ class Chapter:
     @property
     def trouble(self) -> str:
         """Why the last job was none that went well, which may stop the next one as well; else empty."""
-        return in_trouble(self.ended, "job") if self.ended and self.ended.state in TROUBLE else ""
+        return in_trouble(self.ended) if self.ended and self.ended.state in TROUBLE else ""
 
 
 def chapters(person: Person, *, gone: str, now: datetime) -> list[Chapter]:

@@ -1,4 +1,5 @@
-"""Why a person has what they have in one integration, and what the next job would decide. Pure.
+"""Why a person has what they have in one integration, and what the next job would decide, in words for
+whoever looks. Nothing is asked for here: it is told over values alone.
 
 Through the same functions as a job's plan, so that what is foreseen here is what the job decides, as long as
 the remote is still as the last complete read saw it.
@@ -7,6 +8,10 @@ the remote is still as the last complete read saw it.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from directory.emails import email_key
 from directory.snapshot import Person
@@ -17,11 +22,11 @@ from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked
 from provisioning.policy import Key, Policy, Rule, RuleGrant, Target
 from provisioning.safety import Decision, Facts, Limits, Reason, assess
 
-NAMES: Mapping[Decision, tuple[str, str]] = {
-    Decision.PLANNED: ("Would be done", "info"),
-    Decision.HELD: ("Would wait for approval", "warning"),
-    Decision.REFUSED: ("Would be refused", "danger"),
-    Decision.SKIPPED: ("Would not be done", ""),
+NAMES: Mapping[Decision, tuple[Promise, str]] = {
+    Decision.PLANNED: (gettext_lazy("Would be done"), "info"),
+    Decision.HELD: (gettext_lazy("Would wait for approval"), "warning"),
+    Decision.REFUSED: (gettext_lazy("Would be refused"), "danger"),
+    Decision.SKIPPED: (gettext_lazy("Would not be done"), ""),
 }
 
 
@@ -93,7 +98,7 @@ def _found(person: Person, matches: Sequence[Match], known: Known) -> str:
 
 
 def _nobody(known: Known) -> str:
-    return "No account there answers to them." if known.was_read else "Nothing was read there yet."
+    return _("No account there answers to them.") if known.was_read else _("Nothing was read there yet.")
 
 
 def _of_match(person: Person, match: Match, known: Known) -> str:
@@ -101,23 +106,25 @@ def _of_match(person: Person, match: Match, known: Known) -> str:
         case Linked(_, account):
             return _how(person, account, known)
         case Ambiguous():
-            return "It cannot be told which account is theirs, so that none is touched."
+            return _("It cannot be told which account is theirs, so that none is touched.")
         case AcceptedElsewhere(_, account):
-            return f"None is known to be theirs. Perhaps {account.email or account.id} is."
+            said = _("None is known to be theirs. Perhaps %(account)s is.")
+            return said % {"account": account.email or account.id}
         case Leftover(_, account):
-            return f"A further invite, to {account.email or account.id}, can do nothing."
+            said = _("A further invite, to %(account)s, can do nothing.")
+            return said % {"account": account.email or account.id}
         case _:
             return ""
 
 
 def _how(person: Person, account: Account, known: Known) -> str:
     if account.id in known.by_hand:
-        return "Linked to them by hand."
+        return _("Linked to them by hand.")
     if account.id not in known.matched:
-        return "Found by its address; the next job writes that down."
+        return _("Found by its address; the next job writes that down.")
     if account.email and email_key(account.email) in person.keys:
-        return "Matched by e-mail, and known by its id since."
-    return "Matched by e-mail once, and known by its id since, though its address is none of theirs now."
+        return _("Matched by e-mail, and known by its id since.")
+    return _("Matched by e-mail once, and known by its id since, though its address is none of theirs now.")
 
 
 def _gives(target: Target | None, policy: Policy) -> str:
@@ -125,23 +132,31 @@ def _gives(target: Target | None, policy: Policy) -> str:
         return ""
     words = [target.role]
     words += sorted(f"{_name(key, policy)} ({role})" for key, role in target.grants.items())
-    words += [f"{kind} {name} ({role}), once it is made" for (kind, name), role in target.awaited.items()]
+    words += [_awaited(kind, name, role) for (kind, name), role in target.awaited.items()]
     return ", ".join(words)
+
+
+def _awaited(kind: str, name: str, role: str) -> str:
+    said = _("%(kind)s %(name)s (%(role)s), once it is made")
+    return said % {"kind": wording.held(kind), "name": name, "role": role}
 
 
 def _has(account: Account | None, policy: Policy) -> str:
     if account is None:
         return ""
-    state = "" if account.state is AccountState.ACTIVE else STATES[account.state]
+    state = "" if account.state is AccountState.ACTIVE else str(STATES[account.state])
     held = sorted(f"{_name((grant.kind, grant.id), policy)} ({grant.role})" for grant in account.grants)
     return ", ".join(word for word in (state, account.role or "", *held) if word)
 
 
-STATES = {AccountState.INVITED: "an open invite", AccountState.EXPIRED: "a lapsed invite"}
+STATES = {
+    AccountState.INVITED: gettext_lazy("an open invite"),
+    AccountState.EXPIRED: gettext_lazy("a lapsed invite"),
+}
 
 
 def _name(key: Key, policy: Policy) -> str:
-    return f"{key[0]} {policy.names.get(key, key[1])}"
+    return f"{wording.held(key[0])} {policy.names.get(key, key[1])}"
 
 
 def gives(rule: Rule) -> str:
@@ -150,22 +165,23 @@ def gives(rule: Rule) -> str:
 
 
 def _in_words(grant: RuleGrant) -> str:
-    return f"{grant.kind} {grant.name} ({grant.role})"
+    return f"{wording.held(grant.kind)} {grant.name} ({grant.role})"
 
 
 def differences(target: Target | None, account: Account | None, policy: Policy) -> Iterator[str]:
     """Between what the rules give and what the account has, in short sentences."""
     if target is None:
         if account:
-            yield "They have an account, and no rule gives one."
+            yield _("They have an account, and no rule gives one.")
         return
     if account is None:
-        yield "The rules give an account, and they have none."
+        yield _("The rules give an account, and they have none.")
         return
     if account.state is not AccountState.ACTIVE:
-        yield f"They have {STATES[account.state]}, and no membership yet."
+        yield _("They have %(state)s, and no membership yet.") % {"state": STATES[account.state]}
     if account.role != target.role:
-        yield f"The role is {account.role or 'unknown'}, and the rules give {target.role}."
+        said = _("The role is %(role)s, and the rules give %(wanted)s.")
+        yield said % {"role": account.role or _("unknown"), "wanted": target.role}
     held = {(grant.kind, grant.id): grant.role for grant in account.grants}
     for key in sorted(policy.managed, key=lambda key: _name(key, policy)):
         if not _by_being_owner(key, account, target, policy):
@@ -187,28 +203,31 @@ def _by_being_owner(key: Key, account: Account, target: Target, policy: Policy) 
 def _of_grant(name: str, held: str | None, wanted: str | None) -> Iterator[str]:
     if held == wanted:
         return
+    told = {"name": name, "held": held, "wanted": wanted}
     if held is None:
-        yield f"They lack {name} ({wanted})."
+        yield _("They lack %(name)s (%(wanted)s).") % told
     elif wanted is None:
-        yield f"They have {name} ({held}), which no rule gives."
+        yield _("They have %(name)s (%(held)s), which no rule gives.") % told
     else:
-        yield f"They have {name} as {held}, and the rules give {wanted}."
+        yield _("They have %(name)s as %(held)s, and the rules give %(wanted)s.") % told
 
 
 def _foreseen(
     plan: Sequence[tuple[Action, int | None]], facts: Facts, limits: Limits, known: Known
 ) -> Iterator[Foreseen]:
     verdict = assess(plan, facts, limits)
-    for (action, _), (decision, reasons) in zip(plan, verdict.decisions, strict=True):
+    for (action, _needs), (decision, reasons) in zip(plan, verdict.decisions, strict=True):
         because = _because(decision, reasons)
-        name, tone = NAMES[decision] if action.writes else ("Would be reported", "")
-        yield Foreseen(_what(action), " ".join(filter(None, (_why(action, known), because))), name, tone)
+        name, tone = NAMES[decision] if action.writes else (gettext_lazy("Would be reported"), "")
+        yield Foreseen(_what(action), " ".join(filter(None, (_why(action, known), because))), str(name), tone)
 
 
 def _because(decision: Decision, reasons: Sequence[Reason]) -> str:
     """Numbers of a hold are those of a whole job, which are not known here."""
     if decision is Decision.HELD:
-        return f"Held for: {', '.join(wording.hold(reason.code) for reason in reasons)}."
+        return _("Held for: %(holds)s.") % {
+            "holds": ", ".join(wording.hold(reason.code) for reason in reasons)
+        }
     return " ".join(reason.detail for reason in reasons)
 
 
@@ -228,7 +247,7 @@ def _why(action: Action, known: Known) -> str:
 
 def _why_nothing(target: Target | None, known: Known) -> str:
     if target:
-        return "Nothing to do: the account is as the rules say."
+        return _("Nothing to do: the account is as the rules say.")
     if known.gone:
-        return f"Nothing to do: they have no account. {known.gone}"
-    return "Nothing to do: no rule gives them access, and they have none."
+        return _("Nothing to do: they have no account. %(gone)s") % {"gone": known.gone}
+    return _("Nothing to do: no rule gives them access, and they have none.")

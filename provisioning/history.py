@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Count, Max, Q, QuerySet
+from django.utils.translation import gettext as _
 
 from directory.models import Person, Source
 from integrations.models import Integration
@@ -198,12 +199,12 @@ def counted(job: ProvisioningJob) -> list[Counted]:
 def what_was_done(job: ProvisioningJob) -> str:
     """How far a job came that was stopped, in a sentence."""
     if job.preview:
-        return "It was a preview: nothing was changed."
+        return _("It was a preview: nothing was changed.")
     if job.planned_at is None:
-        return "No plan had been made yet: nothing was changed."
+        return _("No plan had been made yet: nothing was changed.")
     counted = counts(job)
     if not counted["planned"]:
-        return "There was nothing to do."
+        return _("There was nothing to do.")
     skipped = job.actions.filter(state=Action.State.SKIPPED, error__code__in=ENDINGS).count()
     return wording.left_off(
         planned=counted["planned"], done=counted["done"], skipped=skipped, under_way=counted["started"]

@@ -1,6 +1,6 @@
 """How integrations stand: what staff look at first, for all of them in a constant number of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
@@ -25,11 +25,17 @@ from provisioning.safety import Code
 
 State, Mode = ProvisioningJob.State, Integration.Mode
 
-TROUBLE = {
-    State.FAILED: "The last {job} failed.",
-    State.REFUSED: "The last {job} was refused, and nothing was changed.",
-    State.INCONCLUSIVE: "The read of the last {job} could not be proven complete, and nothing was changed.",
-    State.PARTIAL: "The last {job} did only a part of its plan.",
+TROUBLE: Mapping[str, Promise] = {
+    State.FAILED: gettext_lazy("The last job failed."),
+    State.REFUSED: gettext_lazy("The last job was refused, and nothing was changed."),
+    State.INCONCLUSIVE: gettext_lazy(
+        "The read of the last job could not be proven complete, and nothing was changed."
+    ),
+    State.PARTIAL: gettext_lazy("The last job did only a part of its plan."),
+}
+OF_A_SYNC: Mapping[str, Promise] = {
+    State.FAILED: gettext_lazy("The last sync failed."),
+    State.PARTIAL: gettext_lazy("The last sync did only a part of its plan."),
 }
 
 READ_TO_THE_END = (State.SUCCEEDED, State.PARTIAL, State.AWAITING_APPROVAL)
@@ -294,13 +300,13 @@ def _of(settled_at: SettledAt, problems: Iterable[str]) -> Iterable[Trouble]:
 
 def _credential_problems(credential: Any, owner: credentials.Owner | None, now: datetime) -> Iterable[str]:
     if credential is None:
-        yield "It has no credential. Enter one with Replace credential."
+        yield _("It has no credential. Enter one with Replace credential.")
     else:
         yield from credentials.problems(credential, owner, now=now)
     if credential and not _opens(credential.token):
-        yield (
-            "Its credential cannot be decrypted with the present FERNET_KEYS. "
-            "Restore the key that wrote it, or enter the credential again."
+        yield _(
+            "Its credential cannot be decrypted with the present FERNET_KEYS. Restore the key that wrote it, "
+            "or enter the credential again."
         )
 
 
@@ -342,15 +348,15 @@ def _job_troubles(ended: ProvisioningJob | None, sync: ProvisioningJob | None) -
     job that went well after it has proven that the remote answers, and has not carried that plan out.
     """
     if ended and ended.state in TROUBLE:
-        yield Trouble(in_trouble(ended, "job"), SettledAt.JOB, ended)
+        yield Trouble(in_trouble(ended), SettledAt.JOB, ended)
     elif sync and sync.planned_at and sync.state in (State.FAILED, State.PARTIAL):
-        yield Trouble(in_trouble(sync, "sync"), SettledAt.JOB, sync)
+        yield Trouble(in_trouble(sync, OF_A_SYNC), SettledAt.JOB, sync)
 
 
-def in_trouble(job: ProvisioningJob, called: str) -> str:
+def in_trouble(job: ProvisioningJob, told: Mapping[str, Promise] = TROUBLE) -> str:
     """What a job of such a state ran into."""
     said = job.error or job.refusal or {}
-    return f"{TROUBLE[State(job.state)].format(job=called)} {said.get('detail', '')}".strip()
+    return f"{told[job.state]} {said.get('detail', '')}".strip()
 
 
 def _idleness_problems(
@@ -363,11 +369,25 @@ def _idleness_problems(
     ended = whole.finished_at if whole and whole.finished_at else None
     since = max(expected, ended) if ended else expected
     if is_idle(since=since, interval=integration.interval, took=_took(whole), now=now):
-        last = f"The last one ended at {_at(ended)}." if ended else "There has been none yet."
-        often = integration.sync_every_minutes
-        every = f"every {often} minutes" if often > 1 else "every minute"
-        yield f"No sync has read everything for more than twice its interval ({every}). {last}"
+        yield f"{_overdue(integration.sync_every_minutes)} {_last_one(ended)}"
     yield from _clock_problems(integration, live, now)
+
+
+def _overdue(minutes: int) -> str:
+    said = ngettext(
+        "No sync has read everything for more than twice its interval (every minute).",
+        "No sync has read everything for more than twice its interval (every %(number)d minutes).",
+        minutes,
+    )
+    return said % {"number": minutes}
+
+
+def _last_one(ended: datetime | None) -> str:
+    return (
+        _("The last one ended at %(when)s.") % {"when": _at(ended)}
+        if ended
+        else _("There has been none yet.")
+    )
 
 
 def _took(job: ProvisioningJob | None) -> timedelta:
@@ -381,23 +401,27 @@ def _clock_problems(integration: Integration, live: ProvisioningJob | None, now:
     if live is None:
         due = None if integration.paused else integration.next_sync_at
         if due and is_forgotten(due, now=now):
-            yield f"A sync was due at {_at(due)} and has not begun. Is the clock (Celery beat) running?"
+            said = _("A sync was due at %(when)s and has not begun. Is the clock (Celery beat) running?")
+            yield said % {"when": _at(due)}
     elif live.state == State.QUEUED:
         asked = live.approved_at or live.requested_at
         if is_forgotten(asked, now=now):
-            yield f"{live} has waited for a worker since {_at(asked)}. Is a worker running?"
+            said = _("%(job)s has waited for a worker since %(when)s. Is a worker running?")
+            yield said % {"job": live, "when": _at(asked)}
     elif live.lease_expires_at and is_forgotten(live.lease_expires_at, now=now):
-        yield (
-            f"The worker of {live} has been silent since before {_at(live.lease_expires_at)}, and nobody has "
-            "taken the job over. Are the clock (Celery beat) and a worker running?"
-        )
+        yield _(
+            "The worker of %(job)s has been silent since before %(when)s, and nobody has taken the job over. "
+            "Are the clock (Celery beat) and a worker running?"
+        ) % {"job": live, "when": _at(live.lease_expires_at)}
 
 
 def _rule_sentences(rule_problems: int) -> Iterable[str]:
-    if rule_problems == 1:
-        yield "An access rule names something that cannot be managed."
-    elif rule_problems:
-        yield f"{rule_problems} times an access rule names something that cannot be managed."
+    if rule_problems:
+        yield ngettext(
+            "An access rule names something that cannot be managed.",
+            "%(number)d times an access rule names something that cannot be managed.",
+            rule_problems,
+        ) % {"number": rule_problems}
 
 
 def _at(moment: datetime) -> str:

@@ -1,94 +1,107 @@
-"""Actions and jobs in words for people: what, why, from what to what. Pure."""
+"""Actions and jobs in words for people: what, why, from what to what. In the language of whoever looks; what
+is kept, exported or printed is asked for in English.
+"""
 
 from collections.abc import Mapping
 from typing import Any, Protocol
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from provisioning.actions import Kind, Situation
 from provisioning.differences import Change
 from provisioning.safety import Code
 
-SITUATIONS: Mapping[str, str] = {
-    Situation.JOINER: "Joiner",
-    Situation.MOVER: "Mover",
-    Situation.DRIFT: "Drift",
-    Situation.LEAVER: "Leaver",
-    Situation.INVITE_CHANGED: "Invite changed",
-    Situation.INVITE_EXPIRED: "Invite expired",
-    Situation.ORPHAN: "Orphan",
-    Situation.AMBIGUOUS: "Ambiguous",
-    Situation.ACCEPTED_ELSEWHERE: "Accepted elsewhere",
-    Situation.PROTECTED: "Protected",
-    Situation.IGNORED: "Ignored",
-    Situation.MANAGED_ELSEWHERE: "Managed elsewhere",
-    Situation.SERVICE_ACCOUNT: "Service account",
-    Situation.OUTSIDE_DOMAINS: "Outside the domains",
-    Situation.NO_ADDRESS: "No address",
-    Situation.RULE_PROBLEM: "Rule problem",
-    Situation.MISSING: "Missing",
-    Situation.RESTORED: "Restored",
-    Situation.LEFT_BEHIND: "Left behind",
+SITUATIONS: Mapping[str, Promise] = {
+    Situation.JOINER: gettext_lazy("Joiner"),
+    Situation.MOVER: gettext_lazy("Mover"),
+    Situation.DRIFT: gettext_lazy("Drift"),
+    Situation.LEAVER: gettext_lazy("Leaver"),
+    Situation.INVITE_CHANGED: gettext_lazy("Invite changed"),
+    Situation.INVITE_EXPIRED: gettext_lazy("Invite expired"),
+    Situation.ORPHAN: gettext_lazy("Orphan"),
+    Situation.AMBIGUOUS: gettext_lazy("Ambiguous"),
+    Situation.ACCEPTED_ELSEWHERE: gettext_lazy("Accepted elsewhere"),
+    Situation.PROTECTED: gettext_lazy("Protected"),
+    Situation.IGNORED: gettext_lazy("Ignored"),
+    Situation.MANAGED_ELSEWHERE: gettext_lazy("Managed elsewhere"),
+    Situation.SERVICE_ACCOUNT: gettext_lazy("Service account"),
+    Situation.OUTSIDE_DOMAINS: gettext_lazy("Outside the domains"),
+    Situation.NO_ADDRESS: gettext_lazy("No address"),
+    Situation.RULE_PROBLEM: gettext_lazy("Rule problem"),
+    Situation.MISSING: gettext_lazy("Missing"),
+    Situation.RESTORED: gettext_lazy("Restored"),
+    Situation.LEFT_BEHIND: gettext_lazy("Left behind"),
 }
 
-KINDS: Mapping[str, str] = {
-    Kind.INVITE: "Invite",
-    Kind.WITHDRAW_INVITE: "Withdraw invite",
-    Kind.CHANGE_ROLE: "Change role",
-    Kind.REMOVE: "Remove",
-    Kind.GRANT: "Grant",
-    Kind.CHANGE_GRANT: "Change grant",
-    Kind.REVOKE: "Revoke",
-    Kind.REVOKE_KEY: "Revoke key",
-    Kind.CREATE: "Create",
-    Kind.REPORT: "Report",
+KINDS: Mapping[str, Promise] = {
+    Kind.INVITE: gettext_lazy("Invite"),
+    Kind.WITHDRAW_INVITE: gettext_lazy("Withdraw invite"),
+    Kind.CHANGE_ROLE: gettext_lazy("Change role"),
+    Kind.REMOVE: gettext_lazy("Remove"),
+    Kind.GRANT: gettext_lazy("Grant"),
+    Kind.CHANGE_GRANT: gettext_lazy("Change grant"),
+    Kind.REVOKE: gettext_lazy("Revoke"),
+    Kind.REVOKE_KEY: gettext_lazy("Revoke key"),
+    Kind.CREATE: gettext_lazy("Create"),
+    Kind.REPORT: gettext_lazy("Report"),
 }
 
-WHAT: Mapping[str, str] = {
-    Kind.WITHDRAW_INVITE: "Withdraw the invite",
-    Kind.REMOVE: "Remove from the organization",
-    Kind.REPORT: "Nothing is done",
+WHAT: Mapping[str, Promise] = {
+    Kind.WITHDRAW_INVITE: gettext_lazy("Withdraw the invite"),
+    Kind.REMOVE: gettext_lazy("Remove from the organization"),
+    Kind.REPORT: gettext_lazy("Nothing is done"),
 }
 """What an action does, where its kind says it all."""
 
-WHY: Mapping[str, str] = {
-    Situation.JOINER: "has access by the rules, and no account yet",
-    Situation.MOVER: "the directory or the rules changed",
-    Situation.DRIFT: "the account is not as Cakewalk left it, or was never in step",
-    Situation.LEAVER: "is no longer entitled to access",
-    Situation.INVITE_CHANGED: "the open invite no longer says what the rules give",
-    Situation.INVITE_EXPIRED: "the invite lapsed before it was accepted",
-    Situation.ACCEPTED_ELSEWHERE: "an invite was accepted, and nobody joined under its address",
-    Situation.RULE_PROBLEM: "a rule names something that cannot be managed",
-    Situation.MISSING: "a rule names it, and it is not there",
-    Situation.LEFT_BEHIND: "found after a removal",
+WHY: Mapping[str, Promise] = {
+    Situation.JOINER: gettext_lazy("has access by the rules, and no account yet"),
+    Situation.MOVER: gettext_lazy("the directory or the rules changed"),
+    Situation.DRIFT: gettext_lazy("the account is not as Cakewalk left it, or was never in step"),
+    Situation.LEAVER: gettext_lazy("is no longer entitled to access"),
+    Situation.INVITE_CHANGED: gettext_lazy("the open invite no longer says what the rules give"),
+    Situation.INVITE_EXPIRED: gettext_lazy("the invite lapsed before it was accepted"),
+    Situation.ACCEPTED_ELSEWHERE: gettext_lazy("an invite was accepted, and nobody joined under its address"),
+    Situation.RULE_PROBLEM: gettext_lazy("a rule names something that cannot be managed"),
+    Situation.MISSING: gettext_lazy("a rule names it, and it is not there"),
+    Situation.LEFT_BEHIND: gettext_lazy("found after a removal"),
 }
 
 
-CAUSED: Mapping[str, str] = {Situation.JOINER: "Removed by", Situation.ORPHAN: "Added by"}
+CAUSED: Mapping[str, Promise] = {
+    Situation.JOINER: gettext_lazy("Removed by"),
+    Situation.ORPHAN: gettext_lazy("Added by"),
+}
 
-HOLDS: Mapping[str, str] = {
-    Code.FIRST_REMOVALS: "First removals",
-    Code.REMOVAL_LIMIT: "Limit of takings",
-    Code.ACCOUNTS_VANISHED: "Vanished accounts",
-    Code.RESTORE: "Restore",
+HOLDS: Mapping[str, Promise] = {
+    Code.FIRST_REMOVALS: gettext_lazy("First removals"),
+    Code.REMOVAL_LIMIT: gettext_lazy("Limit of takings"),
+    Code.ACCOUNTS_VANISHED: gettext_lazy("Vanished accounts"),
+    Code.RESTORE: gettext_lazy("Restore"),
 }
 
 
-CHANGES: Mapping[str, str] = {
-    Change.APPEARED: "Appeared",
-    Change.ACCEPTED: "Invite accepted",
-    Change.LAPSED: "Invite lapsed",
-    Change.VANISHED: "Vanished",
-    Change.ROLE: "Role",
-    Change.GRANTS: "Grants",
-    Change.ADDRESS: "Address",
+CHANGES: Mapping[str, Promise] = {
+    Change.APPEARED: gettext_lazy("Appeared"),
+    Change.ACCEPTED: gettext_lazy("Invite accepted"),
+    Change.LAPSED: gettext_lazy("Invite lapsed"),
+    Change.VANISHED: gettext_lazy("Vanished"),
+    Change.ROLE: gettext_lazy("Role"),
+    Change.GRANTS: gettext_lazy("Grants"),
+    Change.ADDRESS: gettext_lazy("Address"),
 }
 
 NOT_RESTORED = (
-    "The keys of who was removed stay dead; they must make new ones.",
-    "Who was removed, or whose invite was withdrawn, is invited again, and has nothing until that invite is "
-    "accepted.",
-    "What an invite cannot carry, groups for example, comes back when the same job is restored once more "
-    "after that.",
+    gettext_lazy("The keys of who was removed stay dead; they must make new ones."),
+    gettext_lazy(
+        "Who was removed, or whose invite was withdrawn, is invited again, and has nothing until that invite "
+        "is accepted."
+    ),
+    gettext_lazy(
+        "What an invite cannot carry, groups for example, comes back when the same job is restored once more "
+        "after that."
+    ),
 )
 """What a restore cannot bring back, or not at once."""
 
@@ -107,73 +120,108 @@ class Told(Protocol):
 
 
 def situation(code: str) -> str:
-    return SITUATIONS.get(code) or code.replace("_", " ").capitalize()
+    return _called(SITUATIONS, code)
 
 
 def kind(code: str) -> str:
-    return KINDS.get(code) or code.replace("_", " ").capitalize()
+    return _called(KINDS, code)
 
 
 def hold(code: str) -> str:
-    return HOLDS.get(code) or code.replace("_", " ").capitalize()
+    return _called(HOLDS, code)
+
+
+def _called(names: Mapping[str, Promise], code: str) -> str:
+    """By its code, where it is one of a later version, or of an earlier one."""
+    return str(names.get(code) or code.replace("_", " ").capitalize())
 
 
 def why(code: str) -> str:
     """The situation as the rest of a sentence; empty where its name says it all."""
-    return WHY.get(code, "")
+    return str(WHY.get(code, ""))
 
 
 def caused(code: str) -> str:
     """How a sentence begins that names who made an action necessary."""
-    return CAUSED.get(code, "Changed by")
+    return str(CAUSED.get(code) or _("Changed by"))
 
 
 def what(action: Told) -> str:
     """One decision as a short sentence without its subject."""
     before, after = action.before or {}, action.after or {}
+    said = {"role": action.role, "named": _named(action.entitlement)}
     match action.kind:
         case Kind.INVITE:
-            return f"Invite as {action.role}"
+            return _("Invite as %(role)s") % said
         case Kind.CHANGE_ROLE:
-            return f"Change the role from {before.get('role') or 'none'} to {action.role}"
+            said |= {"before": before.get("role") or _("none")}
+            return _("Change the role from %(before)s to %(role)s") % said
         case Kind.GRANT if action.holder:
-            return f"Give {_named(action.entitlement)}"
+            return _("Give %(named)s") % said
         case Kind.GRANT:
-            return f"Give {_named(action.entitlement)} as {action.role}"
+            return _("Give %(named)s as %(role)s") % said
         case Kind.CHANGE_GRANT:
-            return f"Change {_named(action.entitlement)} from {before.get('role')} to {after.get('role')}"
+            said |= {"before": before.get("role"), "after": after.get("role")}
+            return _("Change %(named)s from %(before)s to %(after)s") % said
         case Kind.REVOKE:
-            return f"Take away {_named(action.entitlement)}"
+            return _("Take away %(named)s") % said
         case Kind.REVOKE_KEY:
-            return f"Revoke {_named(action.entitlement)}"
+            return _("Revoke %(named)s") % said
         case Kind.CREATE:
-            return f"Create {_named(action.entitlement)}"
-    return WHAT.get(action.kind) or kind(action.kind)
+            return _("Create %(named)s") % said
+    return str(WHAT.get(action.kind) or kind(action.kind))
 
 
 def _named(entitlement: Mapping[str, str] | None) -> str:
     if not entitlement:
-        return "a grant"
-    return f"the {entitlement.get('kind', 'grant')} {entitlement.get('name') or entitlement.get('id')}"
+        return _("a grant")
+    name = entitlement.get("name") or entitlement.get("id")
+    return _("the %(kind)s %(name)s") % {"kind": held(entitlement.get("kind", "grant")), "name": name}
+
+
+def held(kind: str) -> str:
+    """How something is called that can be held: connectors mark what theirs are called."""
+    return _(kind) if kind else ""
 
 
 def left_off(*, planned: int, done: int, skipped: int, under_way: int) -> str:
     """How far a stopped job came: `3 of 12 actions were done before and stay done; 9 are skipped.`"""
-    parts = ["Nothing was done before"]
-    if done:
-        verbs = "was done before and stays" if done == 1 else "were done before and stay"
-        parts = [f"{done} of {_actions(planned)} {verbs} done"]
+    numbers = {"done": done, "planned": planned, "skipped": skipped, "under_way": under_way}
+    parts = [_done_before(done, planned) if done else _("Nothing was done before")]
     if skipped:
-        subject = str(skipped) if done else _actions(skipped)
-        parts.append(f"{subject} {'is' if skipped == 1 else 'are'} skipped")
+        # Of what, is said once.
+        parts.append(_so_many_skipped(skipped) if done else _actions_skipped(skipped))
     if under_way:
-        verbs = "is under way: its outcome is" if under_way == 1 else "are under way: their outcome is"
-        parts.append(f"{under_way} {verbs} written down when the reply comes, or found by the next sync")
-    return f"{'; '.join(parts)}."
+        parts.append(_under_way(under_way))
+    return f"{'; '.join(part % numbers for part in parts)}."
 
 
-def _actions(number: int) -> str:
-    return f"{number} action{'' if number == 1 else 's'}"
+def _done_before(done: int, planned: int) -> str:
+    if planned == 1:
+        return _("%(done)s of %(planned)s action was done before and stays done")
+    return ngettext(
+        "%(done)s of %(planned)s actions was done before and stays done",
+        "%(done)s of %(planned)s actions were done before and stay done",
+        done,
+    )
+
+
+def _so_many_skipped(number: int) -> str:
+    return ngettext("%(skipped)s is skipped", "%(skipped)s are skipped", number)
+
+
+def _actions_skipped(number: int) -> str:
+    return ngettext("%(skipped)s action is skipped", "%(skipped)s actions are skipped", number)
+
+
+def _under_way(number: int) -> str:
+    return ngettext(
+        "%(under_way)s is under way: its outcome is written down when the reply comes, or found by the "
+        "next sync",
+        "%(under_way)s are under way: their outcome is written down when the reply comes, or found by the "
+        "next sync",
+        number,
+    )
 
 
 def picture(state: Mapping[str, Any] | None) -> str:

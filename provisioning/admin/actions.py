@@ -28,7 +28,7 @@ class KindFilter(DropdownFilter):
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(code), name) for code, name in wording.KINDS.items()]
+        return [(str(code), str(name)) for code, name in wording.KINDS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Action]) -> QuerySet[Action]:
         return queryset.filter(kind=self.value()) if self.value() else queryset
@@ -39,7 +39,7 @@ class SituationFilter(DropdownFilter):
     parameter_name = "situation"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(str(code), name) for code, name in wording.SITUATIONS.items()]
+        return [(str(code), str(name)) for code, name in wording.SITUATIONS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Action]) -> QuerySet[Action]:
         return queryset.filter(situation=self.value()) if self.value() else queryset

@@ -129,7 +129,7 @@ def test_syncs_that_are_not_read_to_the_end_are_idleness(acme: World, clock: tim
     acme.sync()
     without_the_clock(acme)
     assert fault in acme.simulator.fired
-    assert f"{IDLE} The last one ended at 3 Jun 2026, 12:00." in problems(acme)
+    assert f"{IDLE} The last one ended at 3 Jun 2026, 12:00 UTC." in problems(acme)
 
 
 def test_a_sync_that_waits_for_an_approver_has_read_everything(
@@ -174,14 +174,16 @@ def test_a_sync_that_was_due_and_has_not_begun_says_that_the_clock_may_stand_sti
     assert problems(acme) == []
     at(clock, 36)
     assert problems(acme) == [
-        "A sync was due at 3 Jun 2026, 12:30 and has not begun. Is the clock (Celery beat) running?"
+        "A sync was due at 3 Jun 2026, 12:30 UTC and has not begun. Is the clock (Celery beat) running?"
     ]
 
 
 def test_a_job_that_no_worker_takes_says_so(acme: World, clock: time_machine.Traveller) -> None:
     job = requesting.request_job(acme.integration, deliver=False)
     at(clock, 6)
-    assert problems(acme) == [f"{job} has waited for a worker since 3 Jun 2026, 12:00. Is a worker running?"]
+    assert problems(acme) == [
+        f"{job} has waited for a worker since 3 Jun 2026, 12:00 UTC. Is a worker running?"
+    ]
 
 
 def test_a_job_whose_worker_fell_silent_and_that_nobody_took_over_says_so(

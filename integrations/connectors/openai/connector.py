@@ -50,6 +50,8 @@ from integrations.connectors.openai import (
 from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.parsing import GROUP, HOLDER, MEMBER, PROJECT, PROJECT_ROLE, ROLE, Holder
 
+CALLED = (gettext_noop("project"), gettext_noop("group"), gettext_noop("role"), gettext_noop("project role"))
+"""What can be held here, marked for translation; and the kinds of keys."""
 EVENT_PAGES = 10
 """A thousand events. In which order OpenAI lists them is not known; what is not among them is not seen."""
 

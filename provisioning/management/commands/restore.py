@@ -41,6 +41,6 @@ class Command(BaseCommand):
         except requesting.Refused as error:
             raise wrong_usage(str(error)) from error
         for sentence in wording.NOT_RESTORED:
-            self.stderr.write(sentence)
+            self.stderr.write(str(sentence))
         run_here(restore, self.stderr)
         end_with(restore, self.stdout, as_json=options["json"])
