@@ -136,7 +136,7 @@ WORDS = (
 )
 
 OF_THE_THEME = (
-    _("After you've created a user, you\u2019ll be able to edit more user options."),
+    _("After you've created a user, you’ll be able to edit more user options."),  # noqa: RUF001 - as it writes
     _("Apply Filters"),
     _("Choose file to upload"),
     _("Click to cancel"),
