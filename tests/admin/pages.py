@@ -35,7 +35,15 @@ def page_names() -> list[str]:
     return sorted({name for _, name in patterns() if name})
 
 
-OF_OTHER_KINDS = {"admin:autocomplete", "admin:jsi18n", "admin:logout", "admin:search", "admin:view_on_site"}
+OF_OTHER_KINDS = {
+    "admin:autocomplete",
+    "admin:jsi18n",
+    "admin:logout",
+    "admin:provisioning_accessrule_names",
+    "admin:search",
+    "admin:view_on_site",
+}
+"""JSON, scripts, parts of pages, and ways to somewhere else."""
 
 
 def html_pages() -> list[str]:

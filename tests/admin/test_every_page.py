@@ -62,7 +62,8 @@ def test_every_page_keeps_to_its_policy_and_shuts_nobody_out(page: Page, company
     wrong: dict[str, list[str]] = {}
     heard = complaints(page)
     for name in names():
-        page.goto(address(name, company))
+        answer = page.goto(address(name, company))
+        assert "html" in answer.headers["content-type"], f"{name} is no page: add it to OF_OTHER_KINDS"
         wrong[name] = wrong_with(page) + page.evaluate("window.violations") + heard
         heard.clear()
 
