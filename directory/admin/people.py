@@ -362,12 +362,7 @@ class PersonAdmin(WithExport):
             revising.note(before, ids, by=by_hand(request), now=now)
             LogEntry.objects.log_actions(int(request.user.pk or 0), gone, CHANGE, "Deactivated.")
             requesting.people_changed(ids)
-        said = ngettext(
-            "Deactivated %(email)s. A sync is due for every enabled integration.",
-            "Deactivated %(number)d people. A sync is due for every enabled integration.",
-            len(gone),
-        )
-        messages.success(request, said % {"email": gone[0].email if gone else "", "number": len(gone)})
+        messages.success(request, _deactivated(gone))
 
     # -- pages
 
@@ -396,6 +391,18 @@ class PersonAdmin(WithExport):
         if not self.has_import_people_permission(request):
             raise PermissionDenied
         return upload_page(self, request, pk)
+
+
+def _deactivated(gone: list[Person]) -> str:
+    if len(gone) == 1:
+        said = gettext("Deactivated %(email)s. A sync is due for every enabled integration.")
+        return said % {"email": gone[0].email}
+    said = ngettext(
+        "Deactivated %(number)d person. A sync is due for every enabled integration.",
+        "Deactivated %(number)d people. A sync is due for every enabled integration.",
+        len(gone),
+    )
+    return said % {"number": len(gone)}
 
 
 def _standing(person: Person, now: datetime) -> tuple[str, str]:
