@@ -27,6 +27,7 @@ async (rules) => {
 
 def look(page: Page, *rules: str) -> tuple[set[str], list[str]]:
     """The rules that the page passes, of all or of these, and a line for each place that breaks one."""
+    page.wait_for_function("!document.querySelector('[aria-busy=true]')")  # what is paler while it is fetched
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found = page.evaluate(RUN, list(rules))
