@@ -10,6 +10,7 @@ from typing import TypeVar
 import psycopg
 import pytest
 import redis
+from playwright.sync_api import Browser, BrowserContext
 from psycopg import sql
 
 from integrations.connectors.openai.simulator import Organization, Simulator
@@ -24,6 +25,14 @@ def newsroom() -> Iterator[Simulator]:
     """An organization that the test, and not the installation, serves and can look into."""
     with Simulator(Organization(owner="editor@example.org")) as simulator:
         yield simulator
+
+
+@pytest.fixture
+def context(chromium: Browser) -> Iterator[BrowserContext]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(15_000)
+    yield context
+    context.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,14 +1,14 @@
 """The main job as its users do it, in a real browser: from signing in to watching somebody leave."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 
 from integrations.connectors.openai.simulator import Simulator
 from tests.stack.installation import Installation, eventually
+from tests.stack.staff import Staff
 
 pytestmark = pytest.mark.browser
 
@@ -28,38 +28,13 @@ def installation(request: pytest.FixtureRequest) -> Installation:
     return found
 
 
-@pytest.fixture
-def context(chromium: Browser) -> Iterator[BrowserContext]:
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(15_000)
-    yield context
-    context.close()
-
-
-class Staff:
-    """Somebody at the admin's pages, and the chapters of what they do there."""
+class Founder(Staff):
+    """Who sets it up, and the chapters of that."""
 
     def __init__(self, page: Page, installation: Installation, newsroom: Simulator) -> None:
-        self.page = page
-        self.installation = installation
+        super().__init__(page, installation)
         self.newsroom = newsroom
         self.organization = newsroom.organization
-        self.problems: list[str] = []
-        page.on("pageerror", lambda error: self.problems.append(str(error)))
-
-    def open(self, path: str) -> None:
-        self.page.goto(f"{self.installation.url}/admin/{path}")
-
-    def sign_in(self) -> None:
-        self.open("")
-        self.page.get_by_label("Username").fill("admin")
-        self.page.get_by_label("Password").fill(self.installation.password)
-        self.page.get_by_role("button", name="Log in").click()
-        expect(self.page).to_have_title("Home | Cakewalk")
-
-    def follow(self, *links: str) -> None:
-        for name in links:
-            self.page.get_by_role("link", name=name).first.click()
 
     def enter(self, key: str) -> None:
         self.page.get_by_label("Name", exact=True).fill("Newsroom")
@@ -106,10 +81,6 @@ class Staff:
         self.follow("Newsroom")
         self.page.get_by_role("button", name=button).first.click()
         self.page.get_by_role("dialog").get_by_role("button", name=button).click()
-
-    def expect_ended(self, state: str) -> None:
-        """The job's page follows the job by itself."""
-        expect(self.page.locator("#job .cw-label").first).to_have_text(state, timeout=30_000)
 
     def members(self) -> set[str | None]:
         return {user.email for user in self.organization.users.values()}
@@ -174,11 +145,6 @@ class Staff:
         why = "Set inactive in the directory on"
         self.expect_action(LEAVER, "Remove from the organization", why, "seen after")
 
-    def expect_action(self, email: str, *words: str) -> None:
-        row = self.page.get_by_role("row").filter(has_text=email)
-        for text in words:
-            expect(row).to_contain_text(text)
-
 
 def test_from_an_admin_key_to_a_leaver_who_is_gone(
     installation: Installation, newsroom: Simulator, context: BrowserContext, tmp_path: Path
@@ -186,8 +152,8 @@ def test_from_an_admin_key_to_a_leaver_who_is_gone(
     newsroom.organization.add_project("Search")
     file = tmp_path / "people.csv"
     file.write_text(PEOPLE)
-    staff = Staff(context.new_page(), installation, newsroom)
-    staff.sign_in()
+    staff = Founder(context.new_page(), installation, newsroom)
+    staff.sign_in("admin", installation.password)
     staff.connect()
     staff.import_people(file)
     staff.write_rule("Editors own it", "editors", "owner")

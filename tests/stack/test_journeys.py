@@ -1,0 +1,92 @@
+"""What three people do with `make run` and its sample, each in a browser of their own."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from tests.stack.installation import Installation
+from tests.stack.staff import Staff
+
+pytestmark = pytest.mark.browser
+
+PASSWORD = "a long enough passphrase"
+HIRE = """
+from cakewalk.models import User
+from django.contrib.auth.models import Group
+
+for role in Group.objects.filter(name__in=["Operator", "Approver", "Auditor"]):
+    user = User(username=f"the {role.name.lower()}", is_staff=True)
+    user.set_password("%s")
+    user.save()
+    user.groups.add(role)
+"""
+LEAVER, EMAIL = "Grace Hopper", "grace.hopper@example.org"
+
+
+@pytest.fixture(scope="module")
+def installation(single_process: Installation) -> Installation:
+    single_process.run("shell", "--verbosity=0", "--command", HIRE % PASSWORD)
+    return single_process
+
+
+@pytest.fixture
+def hired(request: pytest.FixtureRequest, chromium: Browser, installation: Installation) -> Iterator[Staff]:
+    """Signed in, in the role that the test names."""
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    context.set_default_timeout(15_000)
+    staff = Staff(context.new_page(), installation)
+    staff.sign_in(f"the {request.param}", PASSWORD)
+    yield staff
+    context.close()
+    assert staff.problems == []
+
+
+def as_(role: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("hired", [role], indirect=True)
+
+
+@as_("approver")
+def test_an_approver_is_led_to_what_waits_and_approves_it_with_a_reason(hired: Staff) -> None:
+    page = hired.page
+    hired.follow("Review")
+    expect(page.get_by_text("→ 16 if approved")).to_be_visible()
+    hired.click(page.get_by_role("button", name="Approve", exact=True))
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_text("18 → 16")).to_be_visible()
+    dialog.get_by_label("Reason").fill("Checked with their managers.")
+    hired.click(dialog.get_by_role("button", name="Approve 4 actions"))
+    hired.expect_ended("Succeeded")
+    hired.expect_action("laila.rahman@example.org", "Withdraw the invite", "Done")
+    expect(page.get_by_text("by the approver: Checked with their managers.").last).to_be_visible()
+    assert hired.clicks == 3
+
+
+@as_("operator")
+def test_an_operator_deactivates_somebody_who_is_out_a_moment_later(hired: Staff) -> None:
+    page = hired.page
+    hired.follow("People", LEAVER)
+    hired.click(page.get_by_role("button", name="Deactivate").first)
+    hired.click(page.get_by_role("dialog").get_by_role("button", name="Deactivate"))
+    expect(page.get_by_text(f"Deactivated {EMAIL}")).to_be_visible()
+    hired.installation.settled()
+    page.reload()
+    expect(page.get_by_text("Remove from the organization")).to_be_visible()
+    assert hired.clicks == 4
+
+
+@as_("auditor")
+def test_an_auditor_shows_a_leaver_within_a_minute_and_three_clicks(hired: Staff) -> None:
+    """Since when it was known, what was done by which job, and when a read has shown it."""
+    page, began = hired.page, time.monotonic()
+    hired.follow("People")
+    page.get_by_role("searchbox").fill("grace")
+    page.keyboard.press("Enter")
+    hired.follow(LEAVER)
+    expect(page.get_by_text("Remove from the organization")).to_be_visible()
+    hired.click(page.get_by_role("link", name="Job 3"))
+    hired.expect_action(EMAIL, "Set inactive", "the operator", "Known", "seen after")
+    assert hired.clicks == 3
+    assert time.monotonic() - began < 60
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
