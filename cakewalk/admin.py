@@ -22,6 +22,7 @@ from cakewalk.theme import (
     UserCreationForm,
     display,
 )
+from cakewalk.words import called
 
 admin.site.unregister(Group)
 
@@ -115,9 +116,22 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         return int(role.users_number)
 
 
+VERBS = {
+    "add": _("Add %(verbose_name)s"),
+    "change": _("Change %(verbose_name)s"),
+    "delete": _("Delete %(verbose_name)s"),
+    "view": _("View %(verbose_name)s"),
+}
+
+
 def _in_our_words(permission: Permission) -> str:
-    name = permission.name.removeprefix("Can ").replace("provisioning ", "").capitalize()
-    return name.replace("group", "role") if permission.content_type.app_label == "auth" else name
+    """Its name is stored, in English: `Can add provisioning job`."""
+    name = permission.name.removeprefix("Can ")
+    verb, _space, model = name.partition(" ")
+    if verb not in VERBS:
+        return called(f"{name[:1].upper()}{name[1:]}")
+    model = "role" if permission.content_type.app_label == "auth" else model.removeprefix("provisioning ")
+    return str(VERBS[verb]) % {"verbose_name": called(model)}
 
 
 class RoleList(ChangeList):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.apps import apps
 from django.utils.functional import Promise
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as _
 
 OURS = ("cakewalk", "directory", "integrations", "provisioning")
@@ -31,6 +31,7 @@ WORDS = (
     _("conflict"),
     _("conflicts"),
     _("corroborated"),
+    _("date watch"),
     _("department"),
     _("detail"),
     _("digest"),
@@ -42,6 +43,7 @@ WORDS = (
     _("entitlements"),
     _("error"),
     _("expires at"),
+    _("family budget"),
     _("finished at"),
     _("first removals"),
     _("first seen at"),
@@ -50,6 +52,7 @@ WORDS = (
     _("group"),
     _("group filter"),
     _("group grant"),
+    _("group grants"),
     _("group rule"),
     _("group rules"),
     _("groups"),
@@ -59,6 +62,7 @@ WORDS = (
     _("holds"),
     _("integration"),
     _("integrations"),
+    _("job"),
     _("key"),
     _("keys"),
     _("kind"),
@@ -86,6 +90,7 @@ WORDS = (
     _("people"),
     _("people filter"),
     _("person"),
+    _("person change"),
     _("phase"),
     _("phases"),
     _("place"),
@@ -113,9 +118,12 @@ WORDS = (
     _("requested at"),
     _("requested by"),
     _("restores"),
+    _("revision"),
     _("role"),
+    _("rotation"),
     _("rule"),
     _("rule grant"),
+    _("rule grants"),
     _("scope"),
     _("settled by"),
     _("shown"),
@@ -131,9 +139,25 @@ WORDS = (
     _("token issued at"),
     _("trigger"),
     _("until"),
+    _("user"),
     _("vanished percent"),
     _("verified at"),
 )
+
+CODES = (
+    _("observe"),
+    _("extend"),
+    _("manage"),
+    _("draft"),
+    _("proposed"),
+    _("matched"),
+    _("protected"),
+    _("ignored"),
+    _("Approve held actions"),
+    _("Import people from a file"),
+    _("Start syncs and previews"),
+)
+"""Modes and states, where their codes stand in a sentence; and what roles may do besides."""
 
 OF_THE_THEME = (
     _("After you've created a user, you’ll be able to edit more user options."),  # noqa: RUF001 - as it writes
@@ -164,13 +188,21 @@ OF_THE_THEME = (
 """What the theme says itself, as far as it is seen here: it comes without translations."""
 
 
+def called(code: str) -> str:
+    """How a code, or what a connector says of itself, is called in the reader's language."""
+    return gettext(code) if code else ""
+
+
 def translate_names() -> None:
     """Once, when all models are there. No migration sees it: what is said of a field in the code stays."""
     for label in OURS:
         for model in apps.get_app_config(label).get_models():
             options = model._meta
             options.verbose_name = _lazy(options.verbose_name)
-            options.verbose_name_plural = _lazy(options.verbose_name_plural)
+            # A plural that Django has made by an s is no text of anybody's yet.
+            is_given = "verbose_name_plural" in options.original_attrs
+            plural = options.verbose_name_plural
+            options.verbose_name_plural = _lazy(plural if is_given else str(plural))
             for field in options.fields + options.many_to_many:
                 field.verbose_name = _lazy(field.verbose_name)
 

@@ -11,7 +11,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from provisioning import wording
+from cakewalk.words import called
 from provisioning.reasons import Why
 
 Reason = Mapping[str, Any]
@@ -46,7 +46,7 @@ def _clause(reason: Reason, mark: Mark) -> str:
         "by": safe(reason.get("by", "")),
         "was": mark(reason.get("was") or _("nothing")) if not isinstance(reason.get("was"), list) else "",
         "now": mark(reason.get("now") or _("nothing")) if not isinstance(reason.get("now"), list) else "",
-        "what": f"{safe(wording.held(reason.get('kind', '')))} {mark(reason.get('name', ''))}",
+        "what": f"{safe(called(reason.get('kind', '')))} {mark(reason.get('name', ''))}",
         "role": mark(reason.get("role") or ""),
         "rules": ", ".join(mark(name) for name in reason.get("rules", ())),
     }

@@ -13,6 +13,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cakewalk.words import called
 from directory.emails import email_key
 from directory.snapshot import Person
 from integrations.connectors.base import Account, AccountState
@@ -138,7 +139,7 @@ def _gives(target: Target | None, policy: Policy) -> str:
 
 def _awaited(kind: str, name: str, role: str) -> str:
     said = _("%(kind)s %(name)s (%(role)s), once it is made")
-    return said % {"kind": wording.held(kind), "name": name, "role": role}
+    return said % {"kind": called(kind), "name": name, "role": role}
 
 
 def _has(account: Account | None, policy: Policy) -> str:
@@ -156,7 +157,7 @@ STATES = {
 
 
 def _name(key: Key, policy: Policy) -> str:
-    return f"{wording.held(key[0])} {policy.names.get(key, key[1])}"
+    return f"{called(key[0])} {policy.names.get(key, key[1])}"
 
 
 def gives(rule: Rule) -> str:
@@ -165,7 +166,7 @@ def gives(rule: Rule) -> str:
 
 
 def _in_words(grant: RuleGrant) -> str:
-    return f"{wording.held(grant.kind)} {grant.name} ({grant.role})"
+    return f"{called(grant.kind)} {grant.name} ({grant.role})"
 
 
 def differences(target: Target | None, account: Account | None, policy: Policy) -> Iterator[str]:

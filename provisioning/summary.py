@@ -9,6 +9,7 @@ from typing import NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cakewalk.words import called
 from provisioning.actions import Kind, Situation
 from provisioning.safety import Code
 
@@ -89,7 +90,7 @@ def _held(held: Collection[Counted]) -> Iterable[str]:
 
 
 def _beyond_the_mode(beyond: Collection[Counted], mode: str) -> Iterable[str]:
-    said = {"deeds": deeds(beyond), "mode": mode}
+    said = {"deeds": deeds(beyond), "mode": called(mode)}
     if not said["deeds"]:
         return
     if mode == "observe":

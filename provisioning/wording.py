@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from django.utils.functional import Promise
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from cakewalk.words import called
 from provisioning.actions import Kind, Situation
 from provisioning.differences import Change
 from provisioning.safety import Code
@@ -133,7 +135,7 @@ def hold(code: str) -> str:
 
 def _called(names: Mapping[str, Promise], code: str) -> str:
     """By its code, where it is one of a later version, or of an earlier one."""
-    return str(names.get(code) or code.replace("_", " ").capitalize())
+    return str(names.get(code) or capfirst(called(code.replace("_", " "))))
 
 
 def why(code: str) -> str:
@@ -176,12 +178,7 @@ def _named(entitlement: Mapping[str, str] | None) -> str:
     if not entitlement:
         return _("a grant")
     name = entitlement.get("name") or entitlement.get("id")
-    return _("the %(kind)s %(name)s") % {"kind": held(entitlement.get("kind", "grant")), "name": name}
-
-
-def held(kind: str) -> str:
-    """How something is called that can be held: connectors mark what theirs are called."""
-    return _(kind) if kind else ""
+    return _("the %(kind)s %(name)s") % {"kind": called(entitlement.get("kind", "grant")), "name": name}
 
 
 def left_off(*, planned: int, done: int, skipped: int, under_way: int) -> str:

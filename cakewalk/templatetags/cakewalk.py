@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from cakewalk.look import NAVIGATION
+from cakewalk.words import called
 from provisioning import wording
 from provisioning.models import Action, ProvisioningJob
 
@@ -46,6 +47,9 @@ TONES = {
 @register.filter
 def tone(state: str) -> str:
     return TONES.get(state, "")
+
+
+register.filter("called", called)
 
 
 @register.filter

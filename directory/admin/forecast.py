@@ -6,6 +6,7 @@ from datetime import datetime
 from django.utils.formats import date_format
 from django.utils.translation import gettext, ngettext
 
+from cakewalk.words import called
 from directory.models import Person
 from directory.people_table import listed
 from directory.time_zones import shown_zone
@@ -60,4 +61,4 @@ def _kept(place: Integration) -> str:
     if not place.enabled:
         return gettext("they keep their account in %(place)s, which is disabled") % {"place": place}
     said = gettext("they keep their account in %(place)s, which is in mode %(mode)s and takes nothing")
-    return said % {"place": place, "mode": place.mode}
+    return said % {"place": place, "mode": called(place.mode)}

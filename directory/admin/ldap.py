@@ -35,10 +35,10 @@ PULLS_SHOWN = 10
 WHERE = ("url", "start_tls", "ca_certificates", "bind_dn")
 """Who changes one of these could let the stored password be sent to a server of their own."""
 SETTINGS = (
-    ("Server", ("flavour", "url", "start_tls", "ca_certificates", "bind_dn", "new_password")),
-    ("People", ("base_dn", "people_filter", "attributes")),
-    ("Groups", ("read_groups", "group_base_dn", "group_filter", "nested_groups")),
-    ("When", ("pull_every_minutes",)),
+    (_("Server"), ("flavour", "url", "start_tls", "ca_certificates", "bind_dn", "new_password")),
+    (_("People"), ("base_dn", "people_filter", "attributes")),
+    (_("Groups"), ("read_groups", "group_base_dn", "group_filter", "nested_groups")),
+    (_("When"), ("pull_every_minutes",)),
 )
 
 

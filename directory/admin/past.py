@@ -6,8 +6,10 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 
 from cakewalk.site import signed_in
+from cakewalk.words import called
 from directory.models import Person, Revision
 
 PER_PAGE = 50
@@ -24,7 +26,7 @@ def lines_of(revisions: Iterable[Revision]) -> list[dict[str, Any]]:
             "by": revision.by,
             "fields": [
                 {
-                    "name": column.replace("_", " "),
+                    "name": called(column.replace("_", " ")),
                     "before": shown(old),
                     "after": shown(new),
                     "is_new": old is None,
@@ -44,9 +46,9 @@ def history_page(person: Person, number: str | None) -> dict[str, Any]:
 def shown(value: Any) -> str:
     match value:
         case None | "" | () | []:
-            return "nothing"
+            return _("nothing")
         case bool():
-            return "yes" if value else "no"
+            return _("yes") if value else _("no")
         case tuple() | list():
             return ", ".join(value)
         case date():

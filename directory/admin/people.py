@@ -64,6 +64,7 @@ def _time_zones() -> list[tuple[str, str]]:
 
 class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     aliases = forms.CharField(
+        label=_("Aliases"),
         required=False,
         widget=UnfoldAdminTextInputWidget(),
         help_text=_("Other addresses of this person, separated by commas."),
@@ -77,6 +78,7 @@ class PersonForm(forms.ModelForm):  # type: ignore[type-arg]
     )
 
     time_zone = forms.ChoiceField(
+        label=_("Time zone"),
         choices=_time_zones,
         required=False,
         widget=UnfoldAdminSelectWidget(),

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cakewalk.site import signed_in
 from cakewalk.theme import ModelAdmin, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+from cakewalk.words import called
 from directory.admin.past import shown
 from directory.models import Source, Upload, UploadPage
 from directory.people_table import COLUMNS
@@ -140,7 +141,7 @@ def _line(line: dict[str, Any]) -> dict[str, Any]:
         "email": line["was"] or line["email"],
         "rows": ", ".join(map(str, line["rows"])),
         "fields": [
-            {"name": column.replace("_", " "), "before": shown(old), "after": shown(new)}
+            {"name": called(column.replace("_", " ")), "before": shown(old), "after": shown(new)}
             for column, (old, new) in line["fields"].items()
             if line["was"] or column != "email"
         ],

@@ -14,6 +14,7 @@ from django.template.response import TemplateResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.words import called
 from integrations.catalog import connector_classes
 from integrations.connectors.base import Connector
 from integrations.models import Integration
@@ -75,7 +76,8 @@ def _card(
     card = connector.card
     states = states_of(connected)
     names = [standing.integration.name for standing in connected]
-    words = " ".join((card.title, card.category, card.badge, card.kind, card.summary, *names)).casefold()
+    said = (card.category, card.badge, card.summary)
+    words = " ".join((card.title, card.kind, *said, *map(called, said), *names)).casefold()
     urgent_first = sorted(connected, key=lambda standing: not standing.problems)
     return {
         "card": card,

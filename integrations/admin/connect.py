@@ -22,6 +22,7 @@ from cakewalk.documents.guide import guide_of
 from cakewalk.models import User
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
+from cakewalk.words import called
 from integrations.admin import key_links, telling
 from integrations.admin.catalog import logo
 from integrations.catalog import connector_class
@@ -64,7 +65,7 @@ class ConnectForm(forms.Form):
         }
         super().__init__(data, initial=initial)
         self.connector, self.integration = connector, integration
-        self.fields["secret"].label = card.secret_label
+        self.fields["secret"].label = called(card.secret_label)
         self.fields["secret"].widget.attrs["placeholder"] = card.secret_placeholder
         for name, field in self.fields.items():
             field.widget.attrs["aria-describedby"] = f"{name}-problem"

@@ -26,6 +26,7 @@ from cakewalk.theme import (
     UnfoldAdminTextareaWidget,
     display,
 )
+from cakewalk.words import called
 from integrations import in_words
 from integrations.admin import mode as modes
 from integrations.admin.overview import what_it_shows
@@ -184,7 +185,7 @@ class IntegrationAdmin(ModelAdmin):
 
     @display(description=_l("Mode"), ordering="mode")
     def mode_label(self, integration: Integration) -> str:
-        return integration.mode.capitalize()
+        return called(integration.mode).capitalize()
 
     @display(description=_l("Last job"))
     def last_job(self, integration: Any) -> str:
@@ -299,7 +300,8 @@ class IntegrationAdmin(ModelAdmin):
             return self._switch(request, integration, mode)
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Mode %(mode)s for %(integration)s") % {"mode": mode, "integration": integration},
+            "title": _("Mode %(mode)s for %(integration)s")
+            % {"mode": called(mode), "integration": integration},
             "original": integration,
             "considered": modes.consider(integration, mode, now=timezone.now()),
             "means": in_words.mode(mode),
@@ -310,16 +312,16 @@ class IntegrationAdmin(ModelAdmin):
     def _switch(self, request: HttpRequest, integration: Integration, mode: str) -> HttpResponse:
         if integration.mode == mode:
             said = _("%(integration)s is in mode %(mode)s already.")
-            messages.info(request, said % {"integration": integration, "mode": mode})
+            messages.info(request, said % {"integration": integration, "mode": called(mode)})
             return self._back(integration)
         if request.POST.get("from") != integration.mode:
             said = _("Nothing was switched: %(integration)s is in mode %(mode)s by now. Look again.")
-            messages.warning(request, said % {"integration": integration, "mode": integration.mode})
+            messages.warning(request, said % {"integration": integration, "mode": called(integration.mode)})
             return redirect("admin:integrations_integration_mode", integration.pk, mode)
         self.log_change(request, integration, modes.switch(integration, mode, now=timezone.now()))
         said = _("%(integration)s is in mode %(mode)s now. %(means)s")
         means = in_words.mode(mode)
-        messages.success(request, said % {"integration": integration, "mode": mode, "means": means})
+        messages.success(request, said % {"integration": integration, "mode": called(mode), "means": means})
         return self._back(integration)
 
     def mode_preview(self, request: HttpRequest, pk: int, mode: str) -> HttpResponse:

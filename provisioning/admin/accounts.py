@@ -11,7 +11,6 @@ from django.db.models import Exists, OuterRef
 from django.db.models.functions import Lower
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
-from django.template.defaultfilters import pluralize
 from django.urls import URLPattern, path
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
@@ -26,6 +25,7 @@ from cakewalk.theme import (
     RelatedDropdownFilter,
     display,
 )
+from cakewalk.words import called
 from directory.emails import email_key
 from directory.models import Person
 from directory.time_zones import today
@@ -217,7 +217,7 @@ class AccountAdmin(ExportedAdmin):
     def held_number(self, account: Account) -> str:
         """A remote names its projects by ids of 30 characters, which would fill the list."""
         numbers = Counter(grant["kind"] for grant in account.grants)
-        return ", ".join(f"{n} {kind}{pluralize(n)}" for kind, n in sorted(numbers.items())) or "-"
+        return ", ".join(f"{n} {_kinds(kind, n)}" for kind, n in sorted(numbers.items())) or "-"
 
     @display(description=_("Grants"))
     def held(self, account: Account) -> str:
@@ -231,6 +231,10 @@ class AccountAdmin(ExportedAdmin):
     @display(description=_("Situation"))
     def situation_name(self, account: Account) -> str:
         return wording.situation(account.situation) if account.situation else "-"
+
+
+def _kinds(kind: str, number: int) -> str:
+    return called(kind if number == 1 else f"{kind}s")
 
 
 def _time_left(expires_at: datetime, now: datetime) -> str:
@@ -289,4 +293,4 @@ class MarkAdmin(ModelAdmin):
 
     @display(description=_("Mark"), ordering="kind")
     def kind_label(self, mark: Mark) -> str:
-        return label("held" if mark.kind == Mark.Kind.PROTECTED else "", mark.kind.capitalize())
+        return label("held" if mark.kind == Mark.Kind.PROTECTED else "", called(mark.kind).capitalize())

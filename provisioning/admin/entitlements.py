@@ -22,7 +22,7 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
         "integration",
         "holders",
         "groups",
-        "treatment",
+        "treated",
         "first_seen_at",
         "last_seen_at",
     )
@@ -40,12 +40,16 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
         "remote_id",
         "holders",
         "groups",
-        "treatment",
+        "treated",
         "first_seen_at",
         "last_seen_at",
         "gone_at",
     )
-    readonly_fields = ("groups", "treatment")
+    readonly_fields = ("groups", "treated")
+
+    @display(description=_("Treatment"))
+    def treated(self, entitlement: Entitlement) -> str:
+        return entitlement.treatment
 
     @display(description=_("Roles of groups"))
     def groups(self, entitlement: Entitlement) -> str:

@@ -9,8 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cakewalk.words import called
 from integrations.models import Integration
-from provisioning import wording
 from provisioning.foreseeing import Change, Forecast, RuleSet, foresee
 from provisioning.group_planning import GroupRule
 from provisioning.models import AccessRule
@@ -152,7 +152,7 @@ UNDONE = (Effect.KEEPS, Effect.FORGOES)
 def _line(touched: Touched, *, by_name: bool) -> Line:
     kind, name = touched.what or ("", "")
     number = touched.number
-    text = SENTENCES[touched.effect](number) % {"number": number, "kind": wording.held(kind), "name": name}
+    text = SENTENCES[touched.effect](number) % {"number": number, "kind": called(kind), "name": name}
     # What is made is named by the sentence.
     who = touched.who[:SHOWN] if by_name and touched.effect is not Effect.MADE else ()
     icon = "remove" if touched.takes else "undo" if touched.effect in UNDONE else "add"

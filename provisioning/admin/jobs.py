@@ -15,6 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
@@ -76,30 +77,33 @@ class ProvisioningJobAdmin(RecordAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[JobList]:
         return JobList
 
-    @display(description="Job", ordering="pk")
+    @display(description=gettext_lazy("Job"), ordering="pk")
     def job(self, job: ProvisioningJob) -> str:
         return str(job)
 
-    @display(description="State", ordering="state")
+    @display(description=gettext_lazy("State"), ordering="state")
     def state_label(self, job: ProvisioningJob) -> str:
         return (
             label("refused", _("Rejected")) if job.rejected_at else label(job.state, job.get_state_display())
         )
 
-    @display(description="What", ordering="preview")
+    @display(description=gettext_lazy("What"), ordering="preview")
     def what(self, job: ProvisioningJob) -> str:
         return _unbroken(what(job))
 
-    @display(description="Requested", ordering="requested_at")
+    @display(description=gettext_lazy("Requested"), ordering="requested_at")
     def requested(self, job: ProvisioningJob) -> str:
         at = _unbroken(date_format(localtime(job.requested_at), "DATETIME_FORMAT"))
-        return format_html("<span>{} by {}</span>", at, job.requested_by) if job.requested_by else at
+        if not job.requested_by:
+            return at
+        said = _("%(age)s by %(by)s") % {"age": "{}", "by": "{}"}
+        return format_html(f"<span>{said}</span>", at, job.requested_by)
 
-    @display(description="Took")
+    @display(description=gettext_lazy("Took"))
     def took(self, job: ProvisioningJob) -> str:
         return _unbroken(lasted(job.started_at, job.finished_at) or "-")
 
-    @display(description="Plan")
+    @display(description=gettext_lazy("Plan"))
     def counts(self, job: Any) -> str:
         """What became of its lines, what needs somebody first."""
         told = [label(one["key"], f"{one['name']} {one['number']}") for one in job_page.outcomes(job.tally)]

@@ -6,9 +6,11 @@ from typing import Any
 from django import forms
 from django.db.models import QuerySet
 from django.db.models.functions import Lower
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from cakewalk.words import called
 from integrations.catalog import connector_class
 from integrations.connectors.base import Vocabulary
 from integrations.models import Integration
@@ -82,7 +84,7 @@ def meanings(found: list[Vocabulary]) -> list[dict[str, Any]]:
     told: dict[str, dict[str, str]] = {}
     for vocabulary in found:
         for kind, roles in {"": vocabulary.roles, **vocabulary.entitlement_roles}.items():
-            heading = kind.capitalize() if kind else _("Organization")
+            heading = capfirst(called(kind)) if kind else _("Organization")
             told.setdefault(heading, {}).update({role: meaning(vocabulary, kind, role) for role in roles})
     return [{"heading": heading, "roles": list(roles.items())} for heading, roles in told.items()]
 

@@ -25,6 +25,7 @@ from cakewalk.theme import (
     UnfoldAdminTextInputWidget,
     display,
 )
+from cakewalk.words import called
 from directory.models import Membership, Person
 from integrations.catalog import connector_class, connector_classes
 from integrations.connectors.base import Vocabulary
@@ -50,7 +51,8 @@ def _roles() -> list[tuple[str, str]]:
 
 
 def _kinds() -> list[tuple[str, str]]:
-    return _choices([kind for vocabulary in _vocabularies() for kind in vocabulary.entitlement_roles])
+    kinds = _choices([kind for vocabulary in _vocabularies() for kind in vocabulary.entitlement_roles])
+    return [(kind, called(kind)) for kind, _name in kinds]
 
 
 def _grant_roles() -> list[tuple[str, str]]:
@@ -149,10 +151,11 @@ class GrantFormSet(forms.BaseInlineFormSet):  # type: ignore[type-arg]
             if role and role not in roles.get(kind, ()):
                 form.add_error("role", _("Choose one of: %s.") % ", ".join(roles.get(kind, ())))
             if form.cleaned_data.get("create") and kind in roles and kind not in vocabulary.creatable:
-                form.add_error("create", _("A %s cannot be made here.") % kind)
+                form.add_error("create", _("A %s cannot be made here.") % called(kind))
             if (kind, name.lower()) in given:
                 form.add_error(
-                    "name", _("The rule gives the %(kind)s %(name)s twice.") % {"kind": kind, "name": name}
+                    "name",
+                    _("The rule gives the %(kind)s %(name)s twice.") % {"kind": called(kind), "name": name},
                 )
             given.add((kind, name.lower()))
 

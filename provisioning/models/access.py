@@ -8,9 +8,11 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from cakewalk.models import User
+from cakewalk.words import called
 from directory.emails import email_key
 from directory.models import Group
 from integrations.catalog import connector_class
@@ -99,7 +101,8 @@ class RuleGrant(models.Model):
         constraints = [models.UniqueConstraint("rule", "kind", Lower("name"), name="rule_grant_once")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name} as {self.role}"
+        said = gettext("%(kind)s %(name)s as %(role)s")
+        return said % {"kind": called(self.kind), "name": self.name, "role": self.role}
 
     def as_value(self) -> policy.RuleGrant:
         return policy.RuleGrant(self.kind, self.name, self.role, self.create)
@@ -110,7 +113,7 @@ class RuleGrant(models.Model):
         vocabulary = connector_class(self.rule.integration.kind).vocabulary
         kinds = vocabulary.entitlement_roles
         if self.create and self.kind not in vocabulary.creatable:
-            raise ValidationError({"create": _("A %s cannot be made here.") % self.kind})
+            raise ValidationError({"create": _("A %s cannot be made here.") % called(self.kind)})
         if self.kind not in kinds:
             raise ValidationError({"kind": _("Choose one of: %s.") % ", ".join(kinds)})
         if self.role not in kinds[self.kind]:

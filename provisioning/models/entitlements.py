@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.connectors.base import Entitlement as Seen
@@ -56,8 +57,8 @@ class Entitlement(models.Model):
     def treatment(self) -> str:
         """What jobs do with it, in words."""
         if self.gone_at:
-            return "Gone"
+            return gettext("Gone")
         if self.unmanageable:
-            return f"Left alone: {self.unmanageable}"
+            return gettext("Left alone: %(why)s") % {"why": self.unmanageable}
         named = self.holders is not None or self.group_roles is not None
-        return "Kept in step" if named else "Named by no rule"
+        return gettext("Kept in step") if named else gettext("Named by no rule")

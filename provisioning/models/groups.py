@@ -3,6 +3,7 @@
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.db.models.functions import Lower
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.catalog import connector_class
@@ -74,4 +75,4 @@ class GroupGrant(models.Model):
         constraints = [models.UniqueConstraint("rule", Lower("name"), name="group_grant_once")]
 
     def __str__(self) -> str:
-        return f"{self.name} as {self.role}"
+        return gettext("%(name)s as %(role)s") % {"name": self.name, "role": self.role}

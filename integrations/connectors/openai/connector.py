@@ -50,8 +50,20 @@ from integrations.connectors.openai import (
 from integrations.connectors.openai.client import OpenAIClient
 from integrations.connectors.openai.parsing import GROUP, HOLDER, MEMBER, PROJECT, PROJECT_ROLE, ROLE, Holder
 
-CALLED = (gettext_noop("project"), gettext_noop("group"), gettext_noop("role"), gettext_noop("project role"))
-"""What can be held here, marked for translation; and the kinds of keys."""
+CALLED = (
+    gettext_noop("project"),
+    gettext_noop("projects"),
+    gettext_noop("group"),
+    gettext_noop("groups"),
+    gettext_noop("role"),
+    gettext_noop("roles"),
+    gettext_noop("project role"),
+    gettext_noop("project roles"),
+    gettext_noop("project key"),
+    gettext_noop("service account"),
+    gettext_noop("admin key"),
+)
+"""What can be held here, by one or several, and what else is met: marked for translation."""
 EVENT_PAGES = 10
 """A thousand events. In which order OpenAI lists them is not known; what is not among them is not seen."""
 
@@ -60,14 +72,16 @@ class OpenAIConnector(Connector):
     card = Card(
         kind="openai",
         title="OpenAI Platform",
-        category="AI",
-        badge="Auto Provisioning",
-        authentication="API key",
-        required_permissions="Admin",
-        required_metadata="None",
-        secret_label="API key",  # noqa: S106 - the name of a field
+        category=gettext_noop("AI"),
+        badge=gettext_noop("Auto Provisioning"),
+        authentication=gettext_noop("API key"),
+        required_permissions=gettext_noop("Admin"),
+        required_metadata=gettext_noop("None"),
+        secret_label=gettext_noop("API key"),
         secret_placeholder="sk-admin-…",  # noqa: S106 - the shape of a key
-        summary="Invites people to your OpenAI organization, gives them projects, and removes who leaves.",
+        summary=gettext_noop(
+            "Invites people to your OpenAI organization, gives them projects, and removes who leaves."
+        ),
         default_base_url=entering.OPENAI_URL,
     )
     recognized = entering.RECOGNIZED
