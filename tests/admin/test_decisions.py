@@ -565,7 +565,7 @@ def test_the_page_says_what_a_restore_cannot_bring_back_before_it_is_asked_for(
     dialog = html[html.index('id="restore-dialog"') :]
 
     assert "A new job plans it for 2 accounts" in dialog
-    assert [sentence for sentence in NOT_RESTORED if escape(sentence) not in dialog] == []
+    assert [sentence for sentence in NOT_RESTORED if escape(str(sentence)) not in dialog] == []
     assert button("restore", took) not in forms(clients["approver"].get(page(took)))
 
 

@@ -48,13 +48,15 @@ def test_what_a_job_holds_is_released_by_keyboard_alone(browser_page: Page, live
     page.keyboard.press("Enter")
     page.get_by_role("heading", name="Home").wait_for()
 
+    page.wait_for_function("document.querySelector('[x-cloak]') === null")  # the theme's script has begun
     press_tab_until(page, "ada ada@example.org")
     page.keyboard.press("Enter")
+    page.get_by_role("link", name="Preferences").wait_for()
     press_tab_until(page, "Preferences", at_most=4)
     page.keyboard.press("Escape")
     assert page.evaluate(FOCUSED)["name"] == "ada ada@example.org"
 
-    press_tab_until(page, "Review")
+    press_tab_until(page, f"Review: Job {held.pk} of Acme awaits approval")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/provisioningjob/{held.pk}/change/")
 

@@ -74,8 +74,8 @@ def test_an_owner_who_leaves_is_a_problem_that_rotating_does_not_solve(owner, sa
         (
             {"used_elsewhere_at": NOW},
             [
-                "Used elsewhere: the key was used at 15 Jun 2026, 12:00, when no job was at work. If that "
-                "was no test of the connection, somebody else has the key: rotate it."
+                "Used elsewhere: the key was used at 15 Jun 2026, 12:00 UTC, when no job was at work. If "
+                "that was no test of the connection, somebody else has the key: rotate it."
             ],
         ),
         ({"unknown": "No."}, ["What is known of the key could not be renewed: No."]),
