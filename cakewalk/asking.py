@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
 
 from cakewalk.site import signed_in
 from directory.models import Person
@@ -23,15 +24,17 @@ def ask_for_job(
     said: str = "",
 ) -> ProvisioningJob | None:
     """Queue a job and say so; the job that is already live, where there is one."""
-    what = "preview" if preview else "sync"
+    undone = _("No preview was queued: %(why)s") if preview else _("No sync was queued: %(why)s")
     try:
         job = requesting.request_job(integration, preview=preview, people=people, by=signed_in(request))
     except requesting.AlreadyRunning as running:
-        messages.warning(request, f"No {what} was queued: {running}")
+        messages.warning(request, undone % {"why": running})
         return running.job
     except requesting.Refused as refusal:
-        messages.error(request, f"No {what} was queued: {refusal}")
+        messages.error(request, undone % {"why": refusal})
         return None
     link = reverse("admin:provisioning_provisioningjob_change", args=[job.pk])
-    messages.success(request, format_html('<a href="{}">{}</a>, a {}, is queued. {}', link, job, what, said))
+    queued = _("%(job)s, a preview, is queued.") if preview else _("%(job)s, a sync, is queued.")
+    shown = format_html('<a href="{}">{}</a>', link, job)
+    messages.success(request, format_html("{} {}", format_html(queued % {"job": "{}"}, shown), said))
     return job

@@ -10,9 +10,11 @@ from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from cakewalk.encryption import DecryptionError
+from cakewalk.words import called
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport, Checks, ended
 from integrations.models import CredentialMissing, Integration
@@ -97,26 +99,30 @@ def _problems(entry: Entry) -> dict[str, str]:
 
 def _name_problem(entry: Entry) -> str | None:
     if not entry.name:
-        return "Give the integration a name."
+        return _("Give the integration a name.")
     others = Integration.objects.filter(name__iexact=entry.name)
     if entry.integration:
         others = others.exclude(pk=entry.integration.pk)
-    return f"There is already an integration named {entry.name}." if others.exists() else None
+    return _taken(entry) if others.exists() else None
+
+
+def _taken(entry: Entry) -> str:
+    return _("There is already an integration named %(name)s.") % {"name": entry.name}
 
 
 def _stored_secret_problem(entry: Entry) -> str | None:
-    label = connector_class(entry.kind).card.secret_label
+    label = called(connector_class(entry.kind).card.secret_label)
     if entry.integration is None:
-        return f"Paste the {label}."
+        return _("Paste the %(label)s.") % {"label": label}
     if entry.base_url != entry.integration.base_url:
         # Or else whoever may change the address could have the stored secret sent to a host of theirs.
-        return (
-            f"The API address has changed, so paste the {label} again: a stored one is never sent elsewhere."
-        )
+        return _(
+            "The API address has changed, so paste the %(label)s again: a stored one is never sent elsewhere."
+        ) % {"label": label}
     try:
         entry.integration.revealed_secret()
     except CredentialMissing:
-        return f"Paste the {label}."
+        return _("Paste the %(label)s.") % {"label": label}
     except DecryptionError as error:
         return str(error)
     return None
@@ -169,7 +175,7 @@ def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcom
             elif entry.secret and integration.enabled:
                 integration.disable()
     except IntegrityError:
-        return Outcome({"name": f"There is already an integration named {entry.name}."}, report)
+        return Outcome({"name": _taken(entry)}, report)
     return Outcome({}, report, integration)
 
 

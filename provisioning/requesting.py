@@ -9,9 +9,11 @@ from typing import Any
 from celery import Task
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
 from cakewalk.models import User
+from cakewalk.words import called
 from directory.models import Person
 from directory.time_zones import today
 from integrations.catalog import connector_class
@@ -46,7 +48,8 @@ class AlreadyRunning(Refused):
 
     def __init__(self, job: ProvisioningJob | None) -> None:
         self.job = job
-        super().__init__(f"{job} is already {job.state_word}." if job else "A job is running.")
+        said = _("%(job)s is already %(state)s.") if job else _("A job is running.")
+        super().__init__(said % {"job": job, "state": called(job.state_word) if job else ""})
 
 
 def request_job(
@@ -65,7 +68,7 @@ def request_job(
     Raises NotEnabled or AlreadyRunning.
     """
     if not integration.enabled:
-        raise NotEnabled(f"{integration.name} is not enabled. Save & Enable it first.")
+        raise NotEnabled(_not_enabled(integration))
     scope, now = ProvisioningJob.Scope.PEOPLE if people else ProvisioningJob.Scope.EVERYONE, timezone.now()
     with transaction.atomic():
         job = _queue(
@@ -119,25 +122,36 @@ def request_restore(
     taken = job.actions.that_took()
     emails = {action.email for action in taken if action.email}
     if not emails and not taken.of_groups().exists():
-        raise Refused(f"{job} took nothing from anybody, so there is nothing to give back.")
+        raise Refused(
+            _("%(job)s took nothing from anybody, so there is nothing to give back.") % {"job": job}
+        )
     why = reason.strip()
     with transaction.atomic():
         restore = request_job(job.integration, by=by, restores=job, reason=why, deliver=deliver)
         if keep_until:
-            said = f"Restored from {job}: {why}"[:LONGEST_REASON]
+            said = f"Restored from Job {job.pk}: {why}"[:LONGEST_REASON]
             Mark.objects.ignore(job.integration, emails, reason=said, until=keep_until, by=by)
     return restore
 
 
 def _may_restore(job: ProvisioningJob, by: User, reason: str, keep_until: date | None) -> None:
     if not by.is_active or not by.has_perm("provisioning.run_job"):
-        raise Refused(f"{by.get_username()} may not restore.")
+        raise Refused(_("%(user)s may not restore.") % {"user": by.get_username()})
     if keep_until and not by.has_perm("provisioning.add_mark"):
-        raise Refused(f"{by.get_username()} may not keep accounts out of syncs.")
+        raise Refused(_("%(user)s may not keep accounts out of syncs.") % {"user": by.get_username()})
     _check_day(keep_until)
-    _check_reason(reason, of="A restore")
+    _check_reason(reason, needed=_("A restore needs a reason."))
     if job.state in ProvisioningJob.LIVE:
-        raise Refused(f"{job} is {job.state_word}. Wait for its end, or cancel it first.")
+        raise Refused(_("%(job)s is %(state)s. Wait for its end, or cancel it first.") % _told(job))
+
+
+def _told(job: ProvisioningJob) -> dict[str, Any]:
+    return {"job": job, "state": called(job.state_word)}
+
+
+def _not_enabled(integration: Integration) -> str:
+    said = _("%(integration)s is not enabled. Save & Enable it first.")
+    return said % {"integration": integration.name}
 
 
 def wake(task: Task, **ids: int) -> None:
@@ -257,7 +271,7 @@ def approve(
     """
     _may_approve(job, by, reason)
     if history.digest_of(job) != job.digest or (digest is not None and digest != job.digest):
-        raise Refused(f"The plan of {job} is not the one that was shown; make a new one.")
+        raise Refused(_("The plan of %(job)s is not the one that was shown; make a new one.") % {"job": job})
     try:
         with transaction.atomic():
             _override(job, by, reason.strip(), only, now=timezone.now())
@@ -274,7 +288,7 @@ def _override(
     """Add to what others have overridden meanwhile; the last one releases the plan."""
     current = ProvisioningJob.objects.select_for_update().get(pk=job.pk)
     if current.state != ProvisioningJob.State.AWAITING_APPROVAL:
-        raise Refused(f"{job} no longer awaits approval.")
+        raise Refused(_("%(job)s no longer awaits approval.") % {"job": job})
     codes = [hold["code"] for hold in current.remaining_holds()]
     if only is not None:
         codes = _chosen(current, only)
@@ -297,14 +311,16 @@ def _override(
 def _chosen(job: ProvisioningJob, only: Collection[str]) -> list[str]:
     known = [hold["code"] for hold in job.holds]
     if not only:
-        raise Refused(f"Choose what is to be overridden: {', '.join(known)}.")
+        raise Refused(_("Choose what is to be overridden: %(codes)s.") % {"codes": ", ".join(known)})
     for code in only:
         if code not in known:
-            raise Refused(f"{code!r} does not hold {job}. What does: {', '.join(known)}.")
+            said = _("'%(code)s' does not hold %(job)s. What does: %(codes)s.")
+            raise Refused(said % {"code": code, "job": job, "codes": ", ".join(known)})
     before = {override["code"]: override for override in job.overrides}
     for code in only:
         if override := before.get(code):
-            raise Refused(f"{override['by']} has overridden {code} already.")
+            said = _("%(user)s has overridden %(code)s already.")
+            raise Refused(said % {"user": override["by"], "code": code})
     return [code for code in known if code in only]
 
 
@@ -330,8 +346,8 @@ def reject(job: ProvisioningJob, *, by: User, reason: str, keep_until: date | No
     """
     _check_waits(job)
     if not by.is_active or not by.has_perm("provisioning.approve_job"):
-        raise Refused(f"{by.get_username()} may not reject.")
-    _check_reason(reason, of="A rejection")
+        raise Refused(_("%(user)s may not reject.") % {"user": by.get_username()})
+    _check_reason(reason, needed=_("A rejection needs a reason."))
     _check_day(keep_until)
     why = reason.strip()
     said = f"Rejected by {by.get_username()}: {why}"
@@ -342,9 +358,9 @@ def reject(job: ProvisioningJob, *, by: User, reason: str, keep_until: date | No
         decided = {"rejected_by": by, "rejected_at": now, "rejection_reason": why}
         not_done = {"code": "not_approved", "detail": said}
         if not job.ask_no_more(not_done, said=said[:LONGEST_REASON], now=now, **decided):
-            raise Refused(f"{job} no longer awaits approval.")
+            raise Refused(_("%(job)s no longer awaits approval.") % {"job": job})
         if keep_until:
-            noted = f"Rejected in {job}: {why}"[:LONGEST_REASON]
+            noted = f"Rejected in Job {job.pk}: {why}"[:LONGEST_REASON]
             Mark.objects.ignore(job.integration, accounts_held, reason=noted, until=keep_until, by=by)
     job.refresh_from_db()
     return history.what_was_done(job)
@@ -352,33 +368,35 @@ def reject(job: ProvisioningJob, *, by: User, reason: str, keep_until: date | No
 
 def _check_day(keep_until: date | None) -> None:
     if keep_until and keep_until < today():
-        raise Refused(f"{keep_until} is over. Name a day that is still to come.")
+        raise Refused(_("%(day)s is over. Name a day that is still to come.") % {"day": keep_until})
 
 
 def _check_waits(job: ProvisioningJob) -> None:
     if job.state != ProvisioningJob.State.AWAITING_APPROVAL:
         since = f" {job.cancel_reason}" if job.state == ProvisioningJob.State.CANCELLED else ""
-        raise Refused(f"{job} is {job.state_word} and awaits no approval.{since}")
+        raise Refused(_("%(job)s is %(state)s and awaits no approval.") % _told(job) + since)
 
 
 def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
     _check_waits(job)
     if job.has_expired(now=timezone.now()):
-        raise Refused(f"{job.expiry()['detail']} Sync now makes a new one.")
+        raise Refused(f"{job.expiry()['detail']} {_('Sync now makes a new one.')}")
     if not job.integration.enabled:
-        raise NotEnabled(f"{job.integration.name} is not enabled. Save & Enable it first.")
+        raise NotEnabled(_not_enabled(job.integration))
     if not by.is_active or not by.has_perm("provisioning.approve_job"):
-        raise Refused(f"{by.get_username()} may not approve.")
-    _check_reason(reason, of="An approval")
+        raise Refused(_("%(user)s may not approve.") % {"user": by.get_username()})
+    _check_reason(reason, needed=_("An approval needs a reason."))
     if by.pk == job.requested_by_id and _other_approvers(by):
-        raise Refused(f"{by.get_username()} asked for {job}; another approver must approve it.")
+        said = _("%(user)s asked for %(job)s; another approver must approve it.")
+        raise Refused(said % {"user": by.get_username(), "job": job})
 
 
-def _check_reason(reason: str, *, of: str) -> None:
+def _check_reason(reason: str, *, needed: str) -> None:
     if not reason.strip():
-        raise Refused(f"{of} needs a reason.")
+        raise Refused(needed)
     if len(reason) > LONGEST_REASON or "\0" in reason:
-        raise Refused(f"A reason is a text of at most {LONGEST_REASON} characters.")
+        said = _("A reason is a text of at most %(number)d characters.")
+        raise Refused(said % {"number": LONGEST_REASON})
 
 
 def _other_approvers(by: User) -> bool:
@@ -395,16 +413,19 @@ def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True
     finds that the job is no longer its own.
     """
     if not by.is_active or not by.has_perm("provisioning.run_job"):
-        raise Refused(f"{by.get_username()} may not release jobs.")
-    _check_reason(reason, of="A release")
+        raise Refused(_("%(user)s may not release jobs.") % {"user": by.get_username()})
+    _check_reason(reason, needed=_("A release needs a reason."))
     if job.state != ProvisioningJob.State.RUNNING:
-        raise Refused(f"{job} is {job.state_word}; no worker holds it.")
+        raise Refused(_("%(job)s is %(state)s; no worker holds it.") % _told(job))
     now = timezone.now()
     worker = recovering.in_words(job.holder)
     if not recovering.is_abandoned(job, now=now):
         raise Refused(
-            f"{job} is at work: {worker} holds it until {_moment(job.lease_expires_at)}, and renews that "
-            "while it lives. Only a job whose worker is silent or dead is released; it can be cancelled."
+            _(
+                "%(job)s is at work: %(worker)s holds it until %(until)s, and renews that while it lives. "
+                "Only a job whose worker is silent or dead is released; it can be cancelled."
+            )
+            % {"job": job, "worker": worker, "until": _moment(job.lease_expires_at)}
         )
     released = {
         "from": worker,
@@ -413,14 +434,14 @@ def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True
         "reason": reason.strip(),
     }
     if not job.requeue(releases=[*job.releases, released]):
-        raise Refused(f"{job} is no longer held as it was shown; look again.")
+        raise Refused(_("%(job)s is no longer held as it was shown; look again.") % {"job": job})
     job.refresh_from_db()
     if deliver:
         wake(tasks.task_of(job), job_id=job.pk)
 
 
 def _moment(at: datetime | None) -> str:
-    return f"{timezone.localtime(at):%H:%M:%S %Z}" if at else "an unknown time"
+    return f"{timezone.localtime(at):%H:%M:%S %Z}" if at else _("an unknown time")
 
 
 def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> str:
@@ -429,8 +450,8 @@ def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> str:
     A worker that has the job notices before its next call. Raises Refused.
     """
     if by and not (by.is_active and by.has_perm("provisioning.run_job")):
-        raise Refused(f"{by.get_username()} may not cancel jobs.")
-    _check_reason(reason, of="A cancellation")
+        raise Refused(_("%(user)s may not cancel jobs.") % {"user": by.get_username()})
+    _check_reason(reason, needed=_("A cancellation needs a reason."))
     open_states = (*ProvisioningJob.LIVE, ProvisioningJob.State.AWAITING_APPROVAL)
     now = timezone.now()
     with transaction.atomic():
@@ -448,6 +469,6 @@ def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> str:
             waiting.update(state=Action.State.SKIPPED, error=cancelled, finished_at=now)
     job.refresh_from_db()
     if not taken:
-        ended = f"{job} has already ended: it is {job.state_word}."
+        ended = _("%(job)s has already ended: it is %(state)s.") % _told(job)
         raise Refused(f"{ended} {history.what_was_done(job)}")
     return history.what_was_done(job)

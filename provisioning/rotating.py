@@ -13,10 +13,12 @@ from datetime import datetime, timedelta
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from cakewalk.encryption import DecryptionError, Secret
 from cakewalk.models import User
+from cakewalk.words import called
 from directory.time_zones import today
 from integrations.catalog import connector_class
 from integrations.connectors.base import (
@@ -57,7 +59,7 @@ def rotate(integration: Integration, *, by: User | None) -> Rotation:
     try:
         _go_as_far_as_possible(rotation)
     except RotationLost as lost:
-        raise Refused("Another process goes on with the rotation.") from lost
+        raise Refused(_("Another process goes on with the rotation.")) from lost
     return rotation
 
 
@@ -82,10 +84,13 @@ def in_words(rotation: Rotation) -> str:
     """What came of it, in sentences."""
     integration = rotation.integration
     if rotation.state == State.DONE:
-        return f"{integration} works with the key {rotation.new_hint}; {rotation.old_hint} is revoked."
+        said = _("%(integration)s works with the key %(new)s; %(old)s is revoked.")
+        return said % {"integration": integration, "new": rotation.new_hint, "old": rotation.old_hint}
     if rotation.state == State.GIVEN_UP:
-        return f"The key of {integration} was not rotated. {rotation.detail}"
-    return f"The rotation stopped half-way. {rotation.get_state_display()}. {rotation.detail}"
+        said = _("The key of %(integration)s was not rotated. %(why)s")
+        return said % {"integration": integration, "why": rotation.detail}
+    said = _("The rotation stopped half-way. %(state)s. %(why)s")
+    return said % {"state": rotation.get_state_display(), "why": rotation.detail}
 
 
 def _taken(integration: Integration, by: User | None) -> Rotation:
@@ -96,8 +101,11 @@ def _taken(integration: Integration, by: User | None) -> Rotation:
     if not unfinished.take(holder, now=now):
         until = timezone.localtime(unfinished.held_until or now + Rotation.HOLD)
         raise Refused(
-            "The key is being rotated at this moment. Should that process be gone, another can go on after "
-            f"{date_format(until, 'H:i:s')}."
+            _(
+                "The key is being rotated at this moment. Should that process be gone, another can go on "
+                "after %(time)s."
+            )
+            % {"time": date_format(until, "H:i:s")}
         )
     return unfinished
 
@@ -105,10 +113,11 @@ def _taken(integration: Integration, by: User | None) -> Rotation:
 def _begin(integration: Integration, by: User | None, holder: str) -> Rotation:
     now = timezone.now()
     if job := integration.jobs.live().first():
-        raise Refused(f"{job} is {job.state_word}. Rotate the key when it has ended.")
+        said = _("%(job)s is %(state)s. Rotate the key when it has ended.")
+        raise Refused(said % {"job": job, "state": called(job.state_word)})
     credential = Credential.objects.defer("secret").filter(integration=integration).first()
     if credential is None:
-        raise Refused(f"{integration} has no credential yet.")
+        raise Refused(_("%(integration)s has no credential yet.") % {"integration": integration})
     try:
         with transaction.atomic():
             return Rotation.objects.create(
@@ -122,7 +131,7 @@ def _begin(integration: Integration, by: User | None, holder: str) -> Rotation:
                 held_until=now + Rotation.HOLD,
             )
     except IntegrityError as error:
-        raise Refused("The key is being rotated at this moment.") from error
+        raise Refused(_("The key is being rotated at this moment.")) from error
 
 
 def _carry_on(rotation: Rotation) -> None:

@@ -225,7 +225,8 @@ def picture(state: Mapping[str, Any] | None) -> str:
     """A `before` or `after` on one line: `invited, reader, Search (member)`."""
     if not state:
         return ""
-    words = [str(state[name]) for name in ("state", "role", "key", "place") if state.get(name)]
+    words = [called(str(state["state"]))] if state.get("state") else []
+    words += [str(state[name]) for name in ("role", "key", "place") if state.get(name)]
     for held in (value for name, value in state.items() if isinstance(value, list) and name != "state"):
         words += [f"{grant['name']} ({grant['role']})" for grant in held]
     return ", ".join(words)

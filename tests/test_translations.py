@@ -54,6 +54,10 @@ def test_no_translation_is_a_guess() -> None:
     assert [english for english, _, fuzzy in entries() if fuzzy] == []
 
 
+def test_nothing_is_left_in_english() -> None:
+    assert [english for english, german, _ in entries()[1:] if not all(german)] == []
+
+
 def test_every_value_is_told_in_the_translation_too() -> None:
     """A singular may leave out its number."""
     lost = []

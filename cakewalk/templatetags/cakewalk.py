@@ -9,9 +9,9 @@ from django.db.models import Model
 from django.utils import formats, timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timesince import timesince
+from django.utils.timesince import timesince, timeuntil
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, npgettext_lazy
 
 from cakewalk.look import NAVIGATION
 from cakewalk.words import called
@@ -44,6 +44,17 @@ TONES = {
 """The colour of each state's label; the rest are plain."""
 
 
+SPANS: Any = {
+    "year": npgettext_lazy("after in and ago", "%(num)d year", "%(num)d years", "num"),
+    "month": npgettext_lazy("after in and ago", "%(num)d month", "%(num)d months", "num"),
+    "week": npgettext_lazy("after in and ago", "%(num)d week", "%(num)d weeks", "num"),
+    "day": npgettext_lazy("after in and ago", "%(num)d day", "%(num)d days", "num"),
+    "hour": npgettext_lazy("after in and ago", "%(num)d hour", "%(num)d hours", "num"),
+    "minute": npgettext_lazy("after in and ago", "%(num)d minute", "%(num)d minutes", "num"),
+}
+"""Languages with cases need others there than Django's own words for how long something takes."""
+
+
 @register.filter
 def tone(state: str) -> str:
     return TONES.get(state, "")
@@ -68,9 +79,9 @@ def lasted(start: datetime | None, end: datetime | None) -> str:
 def duration(span: timedelta) -> str:
     seconds = span.total_seconds()
     if seconds < 0.05:
-        return "< 0.1 s"
+        return f"< {formats.number_format(0.1, 1)} s"
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return f"{formats.number_format(seconds, 1)} s"
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:
@@ -84,7 +95,13 @@ def ago(then: datetime) -> str:
     now = timezone.now()
     if now - then < timedelta(minutes=1):
         return _("just now")
-    return _("%(time)s ago") % {"time": timesince(then, now)}
+    return _("%(time)s ago") % {"time": timesince(then, now, time_strings=SPANS)}
+
+
+@register.filter
+def wait(at: datetime) -> str:
+    """`2 hours, 5 minutes`, as it stands after `in`."""
+    return timeuntil(at, time_strings=SPANS)
 
 
 @register.filter

@@ -12,13 +12,14 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.timesince import timeuntil
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _l
+from django.utils.translation import override
 from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
 from cakewalk.site import signed_in
+from cakewalk.templatetags.cakewalk import wait
 from cakewalk.theme import (
     ChangeList,
     ChoicesDropdownFilter,
@@ -208,7 +209,7 @@ class IntegrationAdmin(ModelAdmin):
         now = timezone.now()
         if integration.next_sync_at <= now:
             return _("Due now")
-        return _("In %(wait)s") % {"wait": timeuntil(integration.next_sync_at, now)}
+        return _("In %(wait)s") % {"wait": wait(integration.next_sync_at)}
 
     # -- settings
 
@@ -288,7 +289,8 @@ class IntegrationAdmin(ModelAdmin):
             messages.error(request, _("The key was not rotated: %(why)s") % {"why": refusal})
             return self._back(integration)
         said = rotating.in_words(rotation)
-        self.log_change(request, integration, f"Asked for another key. {said}")
+        with override("en"):  # as all that is kept
+            self.log_change(request, integration, f"Asked for another key. {rotating.in_words(rotation)}")
         done = rotation.state == Rotation.State.DONE
         messages.add_message(request, messages.SUCCESS if done else messages.ERROR, said)
         return self._back(integration)

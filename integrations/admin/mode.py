@@ -95,5 +95,5 @@ def switch(integration: Integration, mode: str, *, now: datetime) -> str:
     if not seen.raises:
         return said
     if seen.preview and seen.is_shown:
-        return f"{said} {seen.preview} had shown what it would do."
+        return f"{said} Job {seen.preview.pk} had shown what it would do."
     return f"{said} No preview had shown what it would do."

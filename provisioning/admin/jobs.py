@@ -182,7 +182,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         try:
             requesting.approve(job, by=signed_in(request), reason=reason, digest=digest, only=chosen)
         except requesting.Refused as refusal:
-            messages.error(request, f"Not approved. {refusal}")
+            messages.error(request, _("Not approved. %(why)s") % {"why": refusal})
         else:
             self._tell_approved(request, job, chosen)
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
@@ -190,15 +190,15 @@ class ProvisioningJobAdmin(RecordAdmin):
     def _tell_approved(self, request: HttpRequest, job: ProvisioningJob, chosen: Sequence[str]) -> None:
         remaining = job.remaining_holds()
         if not remaining:
-            messages.success(request, f"{job} is approved and queued; a worker carries it out.")
+            said = _("%(job)s is approved and queued; a worker carries it out.")
+            messages.success(request, said % {"job": job})
             return
         done, left = (
             ", ".join(wording.hold(code).lower() for code in codes)
             for codes in (chosen, [hold["code"] for hold in remaining])
         )
-        messages.warning(
-            request, f"Overridden: {done}. {job} still waits, with nothing of it applied, for: {left}."
-        )
+        said = _("Overridden: %(done)s. %(job)s still waits, with nothing of it applied, for: %(left)s.")
+        messages.warning(request, said % {"done": done, "job": job, "left": left})
 
     def reject(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.approve_job")
@@ -230,9 +230,9 @@ class ProvisioningJobAdmin(RecordAdmin):
         try:
             done = requesting.cancel(job, by=signed_in(request), reason=request.POST.get("reason", ""))
         except requesting.Refused as refusal:
-            messages.error(request, f"Not cancelled. {refusal}")
+            messages.error(request, _("Not cancelled. %(why)s") % {"why": refusal})
         else:
-            messages.success(request, f"{job} is cancelled. {done}")
+            messages.success(request, _("%(job)s is cancelled. %(done)s") % {"job": job, "done": done})
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
 
     def release(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -241,9 +241,10 @@ class ProvisioningJobAdmin(RecordAdmin):
         try:
             requesting.release(job, by=signed_in(request), reason=request.POST.get("reason", ""))
         except requesting.Refused as refusal:
-            messages.error(request, f"Not released. {refusal}")
+            messages.error(request, _("Not released. %(why)s") % {"why": refusal})
         else:
-            messages.success(request, f"{job} is taken from {worker} and queued again.")
+            said = _("%(job)s is taken from %(worker)s and queued again.")
+            messages.success(request, said % {"job": job, "worker": worker})
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
 
     def restore(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -255,13 +256,12 @@ class ProvisioningJobAdmin(RecordAdmin):
                 job, by=signed_in(request), reason=request.POST.get("reason", ""), keep_until=keep_until
             )
         except ValidationError:
-            messages.error(request, "Not restored. The last day must be a date, such as 2026-12-31.")
+            messages.error(request, _("Not restored. The last day must be a date, such as 2026-12-31."))
         except requesting.Refused as refusal:
-            messages.error(request, f"Not restored. {refusal}")
+            messages.error(request, _("Not restored. %(why)s") % {"why": refusal})
         else:
-            messages.success(
-                request, f"{shown} plans what gives back what {job} took. An approver must approve it."
-            )
+            said = _("%(shown)s plans what gives back what %(job)s took. An approver must approve it.")
+            messages.success(request, said % {"shown": shown, "job": job})
         return redirect("admin:provisioning_provisioningjob_change", shown.pk)
 
     def _allowed(self, request: HttpRequest, pk: int, permission: str) -> ProvisioningJob:

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Lower
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from directory.models import Person
@@ -191,7 +192,7 @@ class ProvisioningJob(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Job {self.pk}"
+        return gettext("Job %(number)s") % {"number": self.pk}
 
     @property
     def about_everyone(self) -> bool:

@@ -1,13 +1,22 @@
 """Every page in every language that is offered: nothing is said that was not marked, and German is German."""
 
 import pytest
+from django.apps import apps
+from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils.translation import override
 
+from cakewalk.words import OURS
 from tests.admin.builders import Company
 from tests.admin.pages import address, html_pages
 from tests.admin.roles import SUPERUSER
 from tests.admin.unmarked import brackets, stored_words, unmarked
 
+ALIKE = {"integration", "name", "person", "phase"}
+"""Called the same in German, but for a capital at most."""
 NO_TEXTS = {
     *("Cakewalk", "OpenAI", "Platform", "SCIM", "LDAP"),
     *("English", "Deutsch"),  # each language by its own name
@@ -35,3 +44,63 @@ def test_no_page_says_what_no_translation_could_change(
             said[name] = [text for text in found if not text.startswith((*OF_THE_RECORD, *OF_DJANGO))]
 
     assert {name: texts for name, texts in said.items() if texts} == {}
+
+
+def test_every_page_is_answered_in_german_at_the_same_price(
+    pages: dict[str, str], clients: dict[str, Client]
+) -> None:
+    ContentType.objects.get_for_models(*apps.get_models())  # what is asked once and then remembered
+    asked: dict[str, list[int]] = {}
+    for name, page in pages.items():
+        for language in ("en", "de"):
+            with CaptureQueriesContext(connection) as queries:
+                answer = clients[SUPERUSER].get(page, headers={"accept-language": language})
+            assert (name, answer.status_code, answer["Content-Language"]) == (name, 200, language)
+            asked.setdefault(name, []).append(len(queries))
+
+    assert {name: numbers for name, numbers in asked.items() if len(set(numbers)) > 1} == {}
+
+
+SAID = {
+    "admin:index": ("Dinge brauchen jetzt jemanden", "Austritte in 90 Tagen", "Als Tabelle zeigen"),
+    "admin:integrations_integration_change": ("Zeitplan und Grenzen", "Modus Verwalten", "Jetzt abgleichen"),
+    "admin:provisioning_provisioningjob_change": (
+        "Nachweis des Lesens",
+        "Einladung zurückziehen",
+        "Auftrag ",
+    ),
+    "admin:provisioning_provisioningjob_changelist": ("Verlangt", "Dauer", " Aufträge"),
+    "admin:provisioning_accessrule_add": ("Organisationsrolle", "Zuteilung hinzufügen", "Bitte wählen"),
+    "admin:directory_person_change": (
+        "Warum jemand hat, was er hat",
+        "Personalnummer",
+        "Der nächste Auftrag",
+    ),
+    "admin:directory_person_import_people": ("Eine Datei mit Personen", "Was in der Datei steht"),
+    "integrations:catalog": ("Automatische Bereitstellung", "Anmeldeverfahren"),
+    "integrations:connect": ("API-Schlüssel", "Sichern &amp; einschalten"),
+    "preferences": ("Wie der Browser sagt", "Zeitzone"),
+}
+
+
+def test_german_pages_are_german(pages: dict[str, str], clients: dict[str, Client]) -> None:
+    missing = {}
+    for name, words in SAID.items():
+        html = clients[SUPERUSER].get(pages[name], headers={"accept-language": "de"}).content.decode()
+        missing[name] = [word for word in words if word not in html]
+
+    assert {name: words for name, words in missing.items() if words} == {}
+
+
+def test_whatever_is_listed_has_a_name_in_german() -> None:
+    """Django makes names of what the code calls things, and plurals by an s, which no tool collects."""
+    models = [model for label in OURS for model in apps.get_app_config(label).get_models()]
+    with_pages = [model._meta for model in models if model in admin.site._registry]
+    names = [name for of in with_pages for name in (of.verbose_name, of.verbose_name_plural)]
+    told = {}
+    for language in ("en", "de"):
+        with override(language):
+            told[language] = [str(name) for name in names]
+
+    alike = {english for english, german in zip(*told.values(), strict=True) if english == german}
+    assert alike - ALIKE == set()

@@ -21,6 +21,8 @@ SAID = ("title", "aria-label", "placeholder", "alt", "data-label", "data-busy")
 SILENT = ("script", "style", "code", "svg", "pre")
 ICONS = "material-symbols-outlined"
 VOID = ("input", "img", "br", "hr", "meta", "link", "source", "path", "col", "wbr")
+HIDDEN = "****"
+"""Of how a password is stored, a few letters are shown."""
 ZONES = frozenset(word for zone in available_timezones() for word in WORD.findall(zone))
 
 
@@ -98,7 +100,8 @@ def _outside_brackets(text: str) -> str:
 
 
 def _tells(text: str, known: Collection[str]) -> bool:
-    return any(word not in known and word not in ZONES for word in WORD.findall(text))
+    words = () if HIDDEN in text else WORD.findall(text)
+    return any(word not in known and word not in ZONES for word in words)
 
 
 def stored_words() -> set[str]:
