@@ -111,6 +111,13 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
         field.label_from_instance = _in_our_words
         return field
 
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """The users who lose the role, instead of a line for each permission."""
+        users = User.objects.filter(groups__in=objs).distinct().order_by("username")
+        losing = [gettext("%(user)s loses it") % {"user": user} for user in users]
+        lacking: set[str] = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
+        return [*map(str, objs), losing] if losing else [*map(str, objs)], {}, lacking, []
+
     @display(description=_("Users"), ordering="users_number")
     def users_number(self, role: Any) -> int:
         return int(role.users_number)

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from cakewalk.exporting import ExportedAdmin
+from cakewalk.templatetags.cakewalk import age
 from cakewalk.theme import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -76,7 +77,7 @@ class AccountAdmin(ExportedAdmin):
         "person_or_nobody",
         "found_by",
         "held_number",
-        "last_seen_at",
+        "last_seen",
     )
     list_filter = (
         PresenceFilter,
@@ -212,6 +213,10 @@ class AccountAdmin(ExportedAdmin):
     @display(description=_("Matched"), ordering="match")
     def found_by(self, account: Account) -> str:
         return account.get_match_display()
+
+    @display(description=_("Last seen"), ordering="last_seen_at")
+    def last_seen(self, row: Account) -> str:
+        return age(row.last_seen_at)
 
     @display(description=_("Grants"))
     def held_number(self, account: Account) -> str:

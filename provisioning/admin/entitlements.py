@@ -5,6 +5,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from cakewalk.exporting import ExportedAdmin
+from cakewalk.templatetags.cakewalk import age
 from cakewalk.theme import RelatedDropdownFilter, display
 from provisioning import wording
 from provisioning.admin import exporting
@@ -24,7 +25,7 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
         "groups",
         "treated",
         "first_seen_at",
-        "last_seen_at",
+        "last_seen",
     )
     list_filter = (PresenceFilter, "kind", ("integration", RelatedDropdownFilter))
     list_filter_submit = True
@@ -46,6 +47,10 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
         "gone_at",
     )
     readonly_fields = ("groups", "treated")
+
+    @display(description=_("Last seen"), ordering="last_seen_at")
+    def last_seen(self, row: Entitlement) -> str:
+        return age(row.last_seen_at)
 
     @display(description=_("Treatment"))
     def treated(self, entitlement: Entitlement) -> str:

@@ -110,7 +110,8 @@ class ProvisioningJobAdmin(RecordAdmin):
         if not told:
             return _("Nothing to do") if job.planned_at else "-"
         return format_html(
-            '<span class="cw-labels">{}</span>', format_html_join(" ", "{}", ((one,) for one in told))
+            '<span class="cw-labels cw-counts">{}</span>',
+            format_html_join(" ", "{}", ((one,) for one in told)),
         )
 
     # -- one job

@@ -11,6 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from cakewalk.models import User
 from directory.models import Person
 from integrations.connectors.openai.simulator import Simulator
 from integrations.models import Integration
@@ -18,6 +19,7 @@ from provisioning.models import AccessRule, RuleGrant
 from tests.admin.browser import Typed, as_shown, forms, said
 from tests.admin.builders import Company, integration, mark, rule
 from tests.admin.deeds import everything
+from tests.admin.pages import address
 from tests.admin.roles import AUDITOR, OPERATOR, SUPERUSER
 from tests.directory.builders import directory, person
 
@@ -480,3 +482,12 @@ def test_a_grant_that_is_added_in_the_browser_starts_as_the_model_does(clients: 
     [formset] = answer.context["inline_admin_formsets"]
     empty = formset.formset.empty_form
     assert (empty["kind"].value(), empty["role"].value()) == ("project", "member")
+
+
+def test_deleting_a_role_names_those_who_lose_it(company: Company, clients: dict[str, Client]) -> None:
+    page = clients["superuser"].get(address("admin:auth_group_delete", company)).content.decode()
+    assert "guest loses it" not in page
+    company.rows["auth_group"].user_set.add(User.objects.get(username="guest"))
+    page = clients["superuser"].get(address("admin:auth_group_delete", company)).content.decode()
+    assert "guest loses it" in page
+    assert "Group_permissions" not in page

@@ -23,7 +23,7 @@ import psycopg
 from tests.stack.line import Line
 
 ROOT = Path(__file__).resolve().parents[2]
-CODE = ("cakewalk", "directory", "integrations", "provisioning", "deploy", "manage.py")
+CODE = ("cakewalk", "directory", "docs", "integrations", "provisioning", "deploy", "manage.py")
 START_SECONDS = 60.0
 UNSETTLED = """
 SELECT id FROM provisioning_provisioningjob WHERE state IN ('queued', 'running')
