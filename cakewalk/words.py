@@ -11,6 +11,7 @@ OURS = ("cakewalk", "directory", "integrations", "provisioning")
 
 WORDS = (
     _("LDAP servers"),
+    _("StartTLS"),
     _("access rule"),
     _("access rules"),
     _("account"),
@@ -180,6 +181,8 @@ OF_THE_THEME = (
     _("Date"),
     _("Date from"),
     _("Date to"),
+    _("Disabled"),
+    _("Enabled"),
     _("Expand row"),
     _("False"),
     _("Filters"),
@@ -187,6 +190,11 @@ OF_THE_THEME = (
     _("General"),
     _("Go back"),
     _("More actions"),
+    _("Password-based authentication"),
+    _(
+        "Raw passwords are not stored, so there is no way to see this user’s password, but you can "  # noqa: RUF001 - as it is
+        'change the password using <a href="{}" class="text-primary-600 dark:text-primary-500">this form</a>.'
+    ),
     _("Select action"),
     _("Select action to run"),
     _("Select all rows"),
@@ -196,6 +204,10 @@ OF_THE_THEME = (
     _("This item will be deleted."),
     _("To"),
     _("Toggle password visibility"),
+    _(
+        "Whether the user will be able to authenticate using a password or not. If disabled, they may still "
+        "be able to authenticate using other backends, such as Single Sign-On or LDAP."
+    ),
     _("True"),
     _("Value"),
 )

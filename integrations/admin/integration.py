@@ -13,8 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _l
-from django.utils.translation import override
+from django.utils.translation import gettext_lazy, override
 from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
@@ -39,38 +38,42 @@ from provisioning.models import ProvisioningJob
 from provisioning.standing import Standing, standings
 
 LABELS = {
-    "sync_every_minutes": _l("Sync every … minutes"),
-    "orphans": _l("Orphaned accounts"),
-    "leaver_keys": _l("Keys of leavers"),
-    "removal_limit_count": _l("Limit of takings, in number"),
-    "removal_limit_percent": _l("Limit of takings, in percent"),
-    "over_limit": _l("Above both limits"),
-    "first_removals": _l("First removals"),
-    "vanished_percent": _l("Limit of vanished accounts, in percent"),
-    "plan_valid_hours": _l("A plan may wait for … hours"),
+    "sync_every_minutes": gettext_lazy("Sync every … minutes"),
+    "orphans": gettext_lazy("Orphaned accounts"),
+    "leaver_keys": gettext_lazy("Keys of leavers"),
+    "removal_limit_count": gettext_lazy("Limit of takings, in number"),
+    "removal_limit_percent": gettext_lazy("Limit of takings, in percent"),
+    "over_limit": gettext_lazy("Above both limits"),
+    "first_removals": gettext_lazy("First removals"),
+    "vanished_percent": gettext_lazy("Limit of vanished accounts, in percent"),
+    "plan_valid_hours": gettext_lazy("A plan may wait for … hours"),
 }
 """Where the setting's name, in words, would not do."""
 HELP = {
-    "sync_every_minutes": _l("A change in the directory starts a sync at once, whatever this says."),
-    "over_limit": _l("What waits for an approver when more would be taken than the limits above allow."),
-    "first_removals": _l(
+    "sync_every_minutes": gettext_lazy(
+        "A change in the directory starts a sync at once, whatever this says."
+    ),
+    "over_limit": gettext_lazy(
+        "What waits for an approver when more would be taken than the limits above allow."
+    ),
+    "first_removals": gettext_lazy(
         "The first sync in mode manage may meet surprises; holding lets a person look first."
     ),
-    "orphans": _l("An orphan is an account that nobody in the directory answers to."),
-    "managed_domains": _l(
+    "orphans": gettext_lazy("An orphan is an account that nobody in the directory answers to."),
+    "managed_domains": gettext_lazy(
         "Separated by commas or spaces. Accounts elsewhere are reported, never changed. Empty: all domains."
     ),
-    "minimum_owners": _l(
+    "minimum_owners": gettext_lazy(
         "An action that would leave fewer owners is refused, and no approval overrides that."
     ),
-    "vanished_percent": _l(
+    "vanished_percent": gettext_lazy(
         "When more accounts are missing since the last complete read, everything is held."
     ),
-    "plan_valid_hours": _l(
+    "plan_valid_hours": gettext_lazy(
         "A plan that waited longer for an approver is not carried out; a new one is made."
     ),
-    "leaver_keys": _l("What happens to the API keys that somebody who left has made."),
-    "renew_invites": _l("Send an expired invite again while its person is entitled to access."),
+    "leaver_keys": gettext_lazy("What happens to the API keys that somebody who left has made."),
+    "renew_invites": gettext_lazy("Send an expired invite again while its person is entitled to access."),
 }
 
 
@@ -95,7 +98,7 @@ class IntegrationList(ChangeList):
 
 @admin.register(Integration)
 class IntegrationAdmin(ModelAdmin):
-    when_empty = _l("Pick one in the catalog and paste its key.")
+    when_empty = gettext_lazy("Pick one in the catalog and paste its key.")
     list_display = ("name", "what", "state", "mode_label", "last_job", "next_sync")
     list_filter = (("mode", ChoicesDropdownFilter),)
     search_fields = ("name",)
@@ -107,13 +110,13 @@ class IntegrationAdmin(ModelAdmin):
     fieldsets = (
         (None, {"fields": ("name", "base_url", "sync_every_minutes")}),
         (
-            _l("Scope"),
+            gettext_lazy("Scope"),
             {"fields": ("managed_domains", "orphans", "leaver_keys", "renew_invites")},
         ),
         (
-            _l("Safety"),
+            gettext_lazy("Safety"),
             {
-                "description": _l(
+                "description": gettext_lazy(
                     "Judged on the whole plan before the first call, the same in a preview. "
                     "A taking is a removal, a withdrawn invite, a revoked grant or a lower role."
                 ),
@@ -165,11 +168,11 @@ class IntegrationAdmin(ModelAdmin):
 
     # -- the list
 
-    @display(description=_l("Connector"))
+    @display(description=gettext_lazy("Connector"))
     def what(self, integration: Integration) -> str:
         return connector_class(integration.kind).card.title
 
-    @display(description=_l("State"))
+    @display(description=gettext_lazy("State"))
     def state(self, integration: Any) -> str:
         standing: Standing = integration.standing
         simulated = (
@@ -184,11 +187,11 @@ class IntegrationAdmin(ModelAdmin):
             simulated,
         )
 
-    @display(description=_l("Mode"), ordering="mode")
+    @display(description=gettext_lazy("Mode"), ordering="mode")
     def mode_label(self, integration: Integration) -> str:
         return called(integration.mode).capitalize()
 
-    @display(description=_l("Last job"))
+    @display(description=gettext_lazy("Last job"))
     def last_job(self, integration: Any) -> str:
         job: ProvisioningJob | None = integration.standing.last_job
         if job is None:
@@ -200,7 +203,7 @@ class IntegrationAdmin(ModelAdmin):
             job.get_state_display().lower(),
         )
 
-    @display(description=_l("Next sync"), ordering="next_sync_at")
+    @display(description=gettext_lazy("Next sync"), ordering="next_sync_at")
     def next_sync(self, integration: Integration) -> str:
         if integration.enabled and integration.paused:
             return _("Paused")

@@ -27,13 +27,22 @@ ZONES = frozenset(word for zone in available_timezones() for word in WORD.findal
 
 
 class _Brackets(gettext.NullTranslations):
-    """A language in which every sentence is itself in brackets."""
+    """A language in which every sentence is itself in brackets. `asked`: all that was to be said in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: set[str] = set()
 
     def gettext(self, message: str) -> str:
+        self.asked.add(message)
+        return self._said(message)
+
+    def _said(self, message: str) -> str:
         return f"⟦{message.rpartition(trans_real.CONTEXT_SEPARATOR)[2]}⟧" if message.strip() else message
 
     def ngettext(self, singular: str, plural: str, number: int) -> str:
-        return self.gettext(singular if number == 1 else plural)
+        self.asked.add(singular)
+        return self._said(singular if number == 1 else plural)
 
     def language(self) -> str:
         return "en"
@@ -43,11 +52,13 @@ class _Brackets(gettext.NullTranslations):
 
 
 @contextmanager
-def brackets(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def brackets(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
+    """Gives what was to be said in some language; of what may be one or many, the one."""
+    language = _Brackets()
     with monkeypatch.context() as patch:
-        patch.setattr(trans_real, "translation", lambda language: _Brackets())
-        patch.setattr(trans_real, "_default", _Brackets())
-        yield
+        patch.setattr(trans_real, "translation", lambda _name: language)
+        patch.setattr(trans_real, "_default", language)
+        yield language.asked
 
 
 class _Texts(HTMLParser):
