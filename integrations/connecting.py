@@ -93,7 +93,7 @@ def _problems(entry: Entry) -> dict[str, str]:
         "base_url": connector.refuse_base_url(entry.base_url),
         "secret": connector.refuse_secret(entry.secret) if entry.secret else _stored_secret_problem(entry),
     }
-    problems = {name: problem for name, problem in found.items() if problem}
+    problems = {name: called(problem) for name, problem in found.items() if problem}
     return _invalid_fields(entry) | problems
 
 

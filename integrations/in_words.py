@@ -1,10 +1,14 @@
 """What an integration's settings mean, in sentences for staff."""
 
 from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from cakewalk.words import called
+from integrations.connectors.base import Connector
 from integrations.models import Integration
 
 Mode = Integration.Mode
@@ -16,6 +20,11 @@ MEANS = {
         "Everything that the access rules ask for is done: giving, changing and taking away."
     ),
 }
+
+
+def recognized(connector: type[Connector]) -> list[dict[str, Any]]:
+    """What the key field says of what is pasted, for its script."""
+    return [asdict(kind) | {"sentence": called(kind.sentence)} for kind in connector.recognized]
 
 
 def mode(name: str) -> str:

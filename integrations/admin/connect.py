@@ -1,7 +1,6 @@
 """The connect page: a credential is entered beside its guide, tried on the live remote, and enabled."""
 
 from contextlib import suppress
-from dataclasses import asdict
 from typing import Any
 
 from django import forms
@@ -23,6 +22,7 @@ from cakewalk.models import User
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 from cakewalk.words import called
+from integrations import in_words
 from integrations.admin import key_links, telling
 from integrations.admin.catalog import logo
 from integrations.catalog import connector_class
@@ -142,7 +142,7 @@ def _page(
         "card": connector.card,
         "logo": logo(connector),
         "guide": guide_of(connector),
-        "recognized": [asdict(kind) for kind in connector.recognized],
+        "recognized": in_words.recognized(connector),
         "integration": integration,
         "stored": stored,
         "paste_again": form.is_bound and bool(request.POST.get("secret")),

@@ -6,7 +6,6 @@ looked at, as mail scanners do, tells the server nothing and uses nothing up. Th
 is all that counts, and it is in nothing but the body of a POST.
 """
 
-from dataclasses import asdict
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -22,6 +21,7 @@ from django.views.decorators.http import require_http_methods
 
 from cakewalk.documents.guide import guide_of
 from cakewalk.tries import count_try, tries_of_late
+from integrations import in_words
 from integrations.admin import key_links, telling
 from integrations.admin.catalog import logo
 from integrations.admin.connect import log_entered, preview_first
@@ -121,7 +121,7 @@ def _form(request: HttpRequest, link: KeyLink, token: str, outcome: Outcome | No
         "card": connector.card,
         "logo": logo(connector),
         "guide": guide_of(connector),
-        "recognized": [asdict(kind) for kind in connector.recognized],
+        "recognized": in_words.recognized(connector),
         "link": link,
         "token": token,
         "by": (by.get_full_name() or by.get_username()) if by else "",

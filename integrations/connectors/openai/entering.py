@@ -18,39 +18,78 @@ HIDDEN = re.compile(r"\.{2,}|…|\*+")
 SHORTEST_KEY = 24
 LONGEST_KEY = 500
 QUOTATION_MARKS = "\"'`“”„«»\u2018\u2019"
-WHO_MAKES_IT = f"an Admin key (sk-admin-…), which an organization owner makes at {ADMIN_KEYS_PAGE}."
-NO_MEMBERS = f"and it cannot manage members. That needs {WHO_MAKES_IT}"
+
+
+def gettext_noop(text: str) -> str:
+    """Marks a text for translators. It is translated where it is shown: this module knows no Django."""
+    return text
+
 
 RECOGNIZED = (
-    Recognized(r"^\s*$", "Enter the API key."),
+    Recognized(r"^\s*$", gettext_noop("Enter the API key.")),
     Recognized(
-        r"[Bb](earer|EARER)\s", "Leave out the word “Bearer” and all before it, and enter the key alone."
+        r"[Bb](earer|EARER)\s",
+        gettext_noop("Leave out the word “Bearer” and all before it, and enter the key alone."),
     ),
     Recognized(
         r"^\s*(export\s|set\s|\$env:)?\s*[A-Za-z_][A-Za-z0-9_]*\s*=",
-        "This is a whole line of settings. Enter only what stands after the = sign, without quotation marks.",
+        gettext_noop(
+            "This is a whole line of settings. Enter only what stands after the = sign, without "
+            "quotation marks."
+        ),
     ),
-    Recognized(f"[{QUOTATION_MARKS}]", "Leave out the quotation marks around the key."),
-    Recognized(r"\s", "A key has no spaces or line breaks in it: copy it again, in one piece."),
+    Recognized(f"[{QUOTATION_MARKS}]", gettext_noop("Leave out the quotation marks around the key.")),
+    Recognized(r"\s", gettext_noop("A key has no spaces or line breaks in it: copy it again, in one piece.")),
     Recognized(
         r"…|\.\.\.|\*\*",
-        "This is the shortened form in which OpenAI shows a key later. Enter the whole key; where nobody has "
-        "it any more, make a new one.",
+        gettext_noop(
+            "This is the shortened form in which OpenAI shows a key later. Enter the whole key; where "
+            "nobody has it any more, make a new one."
+        ),
     ),
-    Recognized(r"^sk-svcacct-", f"This is the key of a service account, {NO_MEMBERS}"),
-    Recognized(r"^sk-(?!admin-|ant-)", f"This is a project key, {NO_MEMBERS}"),
-    Recognized(r"^(?!sk-admin-)", f"This does not look like an OpenAI key. Enter {WHO_MAKES_IT}"),
     Recognized(
-        r"[^ -~]", "The key has characters in it that no key has, such as accented letters: copy it again."
+        r"^sk-svcacct-",
+        gettext_noop(
+            "This is the key of a service account, and it cannot manage members. That needs an Admin key "
+            "(sk-admin-…), which an organization owner makes at "
+            "https://platform.openai.com/settings/organization/admin-keys."
+        ),
+    ),
+    Recognized(
+        r"^sk-(?!admin-|ant-)",
+        gettext_noop(
+            "This is a project key, and it cannot manage members. That needs an Admin key (sk-admin-…), "
+            "which an organization owner makes at https://platform.openai.com/settings/organization/admin-keys."
+        ),
+    ),
+    Recognized(
+        r"^(?!sk-admin-)",
+        gettext_noop(
+            "This does not look like an OpenAI key. Enter an Admin key (sk-admin-…), which an organization "
+            "owner makes at https://platform.openai.com/settings/organization/admin-keys."
+        ),
+    ),
+    Recognized(
+        r"[^ -~]",
+        gettext_noop(
+            "The key has characters in it that no key has, such as accented letters: copy it again."
+        ),
     ),
     Recognized(
         r"[^A-Za-z0-9_-]",
-        "The key has a character in it that no key has: only letters, digits, - and _ occur.",
+        gettext_noop("The key has a character in it that no key has: only letters, digits, - and _ occur."),
     ),
-    Recognized(f"^.{{0,{SHORTEST_KEY - 1}}}$", "The key is too short: part of it was not copied."),
-    Recognized(f"^.{{{LONGEST_KEY + 1}}}", "The key is too long: something else was copied along with it."),
     Recognized(
-        f"^{ADMIN_KEY}", "This is an Admin key. Whether it works is seen when it is tried.", refused=False
+        f"^.{{0,{SHORTEST_KEY - 1}}}$", gettext_noop("The key is too short: part of it was not copied.")
+    ),
+    Recognized(
+        f"^.{{{LONGEST_KEY + 1}}}",
+        gettext_noop("The key is too long: something else was copied along with it."),
+    ),
+    Recognized(
+        f"^{ADMIN_KEY}",
+        gettext_noop("This is an Admin key. Whether it works is seen when it is tried."),
+        refused=False,
     ),
 )
 """Every text is one of these. What is around a key comes first, as it hides what kind the key is."""
@@ -90,20 +129,22 @@ def refuse_base_url(base_url: str, allowed_hosts: Collection[str]) -> str | None
         host = (address.hostname or "").lower()
         _ = address.port
     except ValueError:
-        return f"This is not an address. OpenAI's is {OPENAI_URL}."
+        return gettext_noop("This is not an address. OpenAI's is https://api.openai.com/v1.")
     ours = is_loopback(host) or host in {allowed.lower() for allowed in allowed_hosts}
     return _refuse_parts(base_url, address, host) or _refuse_host(address, host, ours=ours)
 
 
 def _refuse_parts(base_url: str, address: SplitResult, host: str) -> str | None:
     if address.scheme not in ("http", "https") or not host:
-        return f"The address must begin with https:// and name a host, such as {OPENAI_URL}."
+        return gettext_noop(
+            "The address must begin with https:// and name a host, such as https://api.openai.com/v1."
+        )
     if "@" in address.netloc:
-        return "Leave the user name and password out of the address."
+        return gettext_noop("Leave the user name and password out of the address.")
     if "?" in base_url or "#" in base_url:
-        return "Leave out everything from the ? or # on in the address."
+        return gettext_noop("Leave out everything from the ? or # on in the address.")
     if not re.fullmatch(r"https?://[\w.:\[\]-]+[\w./~-]*", base_url, re.ASCII | re.IGNORECASE):
-        return "The address has a character in it that does not belong there."
+        return gettext_noop("The address has a character in it that does not belong there.")
     return None
 
 
@@ -114,7 +155,9 @@ def _refuse_host(address: SplitResult, host: str, *, ours: bool) -> str | None:
             "in the setting CONNECTOR_ALLOWED_HOSTS."
         )
     if not ours and address.scheme != "https":
-        return "The address must begin with https://, so that nobody on the way can read the key."
+        return gettext_noop(
+            "The address must begin with https://, so that nobody on the way can read the key."
+        )
     return None
 
 
