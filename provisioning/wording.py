@@ -245,6 +245,6 @@ def group_roles(held: Mapping[str, list[str]] | None) -> str:
 def grants(held: list[Mapping[str, str]], names: Mapping[tuple[str, str], str]) -> str:
     """By the names that the remote gives; by id where none is known."""
     return ", ".join(
-        f"{grant['kind']} {names.get((grant['kind'], grant['id']), grant['id'])} ({grant['role']})"
+        f"{called(grant['kind'])} {names.get((grant['kind'], grant['id']), grant['id'])} ({grant['role']})"
         for grant in held
     )

@@ -118,9 +118,9 @@ class ActionAdmin(RecordAdmin):
     @display(description=_("Job"), ordering="job")
     def job_link(self, action: Action) -> str:
         url = reverse("admin:provisioning_provisioningjob_change", args=[action.job_id])
-        return format_html(
-            '<span><a class="cw-link" href="{}">{}</a> of {}</span>', url, action.job, action.job.integration
-        )
+        link = format_html('<a class="cw-link" href="{}">{}</a>', url, action.job)
+        said = _("%(job)s of %(integration)s") % {"job": "{}", "integration": "{}"}
+        return format_html(f"<span>{said}</span>", link, action.job.integration)
 
     @display(description=_("Finished"), ordering="finished_at")
     def when(self, action: Action) -> Any:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from cakewalk.exporting import ExportedAdmin
 from cakewalk.templatetags.cakewalk import age
 from cakewalk.theme import RelatedDropdownFilter, display
+from cakewalk.words import called
 from provisioning import wording
 from provisioning.admin import exporting
 from provisioning.admin.history import RecordAdmin
@@ -19,7 +20,7 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
     when_empty = _("A job reads projects, groups or roles when a rule names one.")
     list_display = (
         "name",
-        "kind",
+        "what_kind",
         "integration",
         "holders",
         "groups",
@@ -36,7 +37,7 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
     ordering = (Lower("name"), "pk")
     fields = (
         "name",
-        "kind",
+        "what_kind",
         "integration",
         "remote_id",
         "holders",
@@ -46,11 +47,15 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
         "last_seen_at",
         "gone_at",
     )
-    readonly_fields = ("groups", "treated")
+    readonly_fields = ("what_kind", "groups", "treated")
 
     @display(description=_("Last seen"), ordering="last_seen_at")
     def last_seen(self, row: Entitlement) -> str:
         return age(row.last_seen_at)
+
+    @display(description=_("Kind"), ordering="kind")
+    def what_kind(self, entitlement: Entitlement) -> str:
+        return called(entitlement.kind)
 
     @display(description=_("Treatment"))
     def treated(self, entitlement: Entitlement) -> str:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import DropdownFilter, RelatedDropdownFilter, display
+from cakewalk.words import called
 from directory.time_zones import today
 from integrations.models import Integration
 from provisioning.admin import exporting
@@ -92,7 +93,7 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
     list_before_template = "provisioning/keys_read.html"
     list_display = (
         "called",
-        "kind",
+        "what_kind",
         "place",
         "integration",
         "owner",
@@ -124,7 +125,7 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
     )
     ordering = (Lower("name"), "pk")
     fieldsets = (
-        (None, {"fields": ("called", "kind", "place", "integration", "shown", "remote_id", "standing")}),
+        (None, {"fields": ("called", "what_kind", "place", "integration", "shown", "remote_id", "standing")}),
         (_("Whose it is"), {"fields": ("owner", "person")}),
         (
             _("As the last complete read saw it"),
@@ -141,7 +142,7 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
             },
         ),
     )
-    readonly_fields = ("called", "standing", "owner", "person", "as_of")
+    readonly_fields = ("called", "what_kind", "standing", "owner", "person", "as_of")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Key]:
         return Key.objects.telling_who_left(today())
@@ -153,6 +154,10 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
     @display(description=_("Name"), ordering=Lower("name"))
     def called(self, key: Key) -> str:
         return str(key)
+
+    @display(description=_("Kind"), ordering="kind")
+    def what_kind(self, key: Key) -> str:
+        return called(key.kind)
 
     @display(description=_("Owner"), ordering="account__email")
     def owner(self, key: Key) -> str:

@@ -5,6 +5,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.words import called
 from integrations.connectors.base import Entitlement as Seen
 from integrations.models import Integration
 
@@ -47,7 +48,7 @@ class Entitlement(models.Model):
         indexes = [models.Index("integration", "kind", Lower("name"), name="entitlement_by_name")]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return f"{called(self.kind)} {self.name}"
 
     def as_value(self) -> Seen:
         within = (self.within[0], self.within[1]) if self.within else None
