@@ -81,7 +81,7 @@ def duration(span: timedelta) -> str:
     if seconds < 0.05:
         return f"< {formats.number_format(0.1, 1)} s"
     if seconds < 10:
-        return f"{formats.number_format(seconds, 1)} s"
+        return f"{formats.number_format(round(seconds, 1), 1)} s"
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

@@ -1,5 +1,7 @@
 """Every page in every language that is offered: nothing is said that was not marked, and German is German."""
 
+from datetime import timedelta
+
 import pytest
 from django.apps import apps
 from django.contrib import admin
@@ -7,8 +9,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from django.utils.translation import override, trans_real
 
+from cakewalk.templatetags.cakewalk import ago, duration
 from cakewalk.words import OURS
 from tests.admin.builders import Company
 from tests.admin.pages import address, html_pages
@@ -112,3 +116,13 @@ def test_whatever_is_listed_has_a_name_in_german() -> None:
 
     alike = {english for english, german in zip(*told.values(), strict=True) if english == german}
     assert alike - ALIKE == set()
+
+
+@pytest.mark.parametrize(
+    ("language", "took", "since"),
+    [("en", "0.1 s", "2 days, 3 hours ago"), ("de", "0,1 s", "vor 2 Tagen, 3 Stunden")],
+)
+def test_how_long_something_takes_is_rounded_and_declined(language: str, took: str, since: str) -> None:
+    with override(language):
+        assert duration(timedelta(milliseconds=96)) == took
+        assert ago(timezone.now() - timedelta(days=2, hours=3, minutes=4)).replace("\xa0", " ") == since
