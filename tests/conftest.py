@@ -47,7 +47,7 @@ def pytest_collection_finish() -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     if item.get_closest_marker("soak") and not effort.SOAK:
-        pytest.skip("takes minutes; make soak runs it")
+        pytest.skip("takes minutes; make soak or .ci/run runs it")
     for marker, missing in (
         ("services", SERVICES.missing),
         ("browser", machine.missing_browser),

@@ -21,9 +21,12 @@ grace@example.org,Grace Hopper,yes,writers
 LEAVER = "grace@example.org"
 
 
-@pytest.fixture(params=["single_process", pytest.param("three_processes", marks=pytest.mark.services)])
+AS_IN_PRODUCTION = pytest.param("three_processes", marks=[pytest.mark.services, pytest.mark.soak])
+
+
+@pytest.fixture(params=["single_process", AS_IN_PRODUCTION])
 def installation(request: pytest.FixtureRequest) -> Installation:
-    """The story is told once on SQLite in one process, and once on PostgreSQL and Redis in three."""
+    """The story is told on SQLite in one process, and by .ci/run on PostgreSQL and Redis in three."""
     found: Installation = request.getfixturevalue(request.param)
     return found
 
