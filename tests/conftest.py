@@ -34,8 +34,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whole installations first: one worker has them all, and what is quick is left to even out the end."""
-    items.sort(key=lambda item: "stack" not in item.path.parts)
+    """Whole installations first: one worker has them all, and what is quick is left to even out the end.
+
+    Last come those that leave the tables without what migrations wrote, after those that begin with it.
+    """
+    items.sort(key=lambda item: ("stack" not in item.path.parts, _leaves_tables_empty(item)))
 
 
 def pytest_collection_finish() -> None:
@@ -43,6 +46,12 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
+
+
+def _leaves_tables_empty(item: pytest.Item) -> bool:
+    marker = item.get_closest_marker("django_db")
+    kept = marker.kwargs.get("serialized_rollback") if marker else None
+    return bool(marker and marker.kwargs.get("transaction") and not kept)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
