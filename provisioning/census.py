@@ -11,7 +11,7 @@ from django.db.models.functions import Lower
 
 from directory.time_zones import today
 from integrations.models import Integration
-from provisioning.models import Account, Mark, ProvisioningJob
+from provisioning.models import Account, Mark
 
 READS_LOOKED_AT = 100
 READS_SHOWN = 3
@@ -53,7 +53,7 @@ class Elsewhere:
 
 def changed_elsewhere(integration: Integration) -> list[Elsewhere]:
     """What the last reads found changed, the last first. The first alone are kept of many."""
-    reads = integration.jobs.filter(scope=ProvisioningJob.Scope.EVERYONE, planned_at__isnull=False)
+    reads = integration.jobs.complete_reads()
     last = reads.order_by("-planned_at").values_list("pk", "planned_at", "read__changes")[:READS_LOOKED_AT]
     found = [
         Elsewhere(pk, at, told["number"], told["first"][:CHANGES_SHOWN])

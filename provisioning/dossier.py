@@ -150,7 +150,7 @@ def _by_job(rows: Iterable[Action]) -> Mapping[int, list[Action]]:
 
 def _with_landmarks(integrations: QuerySet[Integration]) -> QuerySet[Any]:
     jobs = ProvisioningJob.objects.filter(integration=OuterRef("pk"))
-    read = jobs.filter(planned_at__isnull=False, scope=ProvisioningJob.Scope.EVERYONE)
+    read = jobs.complete_reads()
     ended = jobs.exclude(state__in=(*ProvisioningJob.LIVE, State.CANCELLED))
     return integrations.annotate(
         read_at=Subquery(read.order_by("-planned_at").values("planned_at")[:1]),

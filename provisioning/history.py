@@ -422,17 +422,17 @@ def sources_before(integration: Integration) -> dict[str, int]:
 
 def reads_before(job: ProvisioningJob) -> list[dict[str, Any]]:
     """The last complete reads before this job's, of previews as well: they read the same."""
-    complete = _complete_reads(job.integration).filter(pk__lt=job.pk)
+    complete = job.integration.jobs.complete_reads().filter(pk__lt=job.pk)
     return list(complete.order_by("-pk").values_list("read", flat=True)[:READS_COMPARED])
 
 
 def was_read(integration: Integration) -> bool:
     """Whether everything was read, at least once."""
-    return bool(_complete_reads(integration).exists())
+    return bool(integration.jobs.complete_reads().exists())
 
 
 def last_complete_read(integration: Integration, **among: Any) -> ProvisioningJob | None:
-    return _complete_reads(integration).filter(**among).order_by("-pk").first()
+    return integration.jobs.complete_reads().filter(**among).order_by("-pk").first()
 
 
 def items_of_last_read(integration: Integration) -> dict[str, int]:
@@ -448,11 +448,6 @@ def calls_of_last_read(integration: Integration) -> int | None:
     """How many it took to read everything; None before it was read at all."""
     last = last_complete_read(integration)
     return last.read.get("calls") if last else None
-
-
-def _complete_reads(integration: Integration) -> QuerySet[ProvisioningJob]:
-    everyone = ProvisioningJob.Scope.EVERYONE
-    return integration.jobs.filter(planned_at__isnull=False, scope=everyone)
 
 
 def held_before(job: ProvisioningJob) -> set[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """Jobs: browse, approve, reject, cancel, release, restore, run again, export."""
 
 from collections.abc import Sequence
+from datetime import date
 from typing import Any, ClassVar
 
 from django import forms
@@ -204,9 +205,11 @@ class ProvisioningJobAdmin(RecordAdmin):
     def reject(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.approve_job")
         try:
-            keep_until = forms.DateField(required=False).clean(request.POST.get("keep_until"))
             done = requesting.reject(
-                job, by=signed_in(request), reason=request.POST.get("reason", ""), keep_until=keep_until
+                job,
+                by=signed_in(request),
+                reason=request.POST.get("reason", ""),
+                keep_until=_keep_until(request),
             )
         except ValidationError:
             messages.error(request, _("Not rejected. The last day must be a date, such as 2026-12-31."))
@@ -252,9 +255,11 @@ class ProvisioningJobAdmin(RecordAdmin):
         job = self._allowed(request, pk, "provisioning.run_job")
         shown = job
         try:
-            keep_until = forms.DateField(required=False).clean(request.POST.get("keep_until"))
             shown = requesting.request_restore(
-                job, by=signed_in(request), reason=request.POST.get("reason", ""), keep_until=keep_until
+                job,
+                by=signed_in(request),
+                reason=request.POST.get("reason", ""),
+                keep_until=_keep_until(request),
             )
         except ValidationError:
             messages.error(request, _("Not restored. The last day must be a date, such as 2026-12-31."))
@@ -272,6 +277,12 @@ class ProvisioningJobAdmin(RecordAdmin):
         if job is None:
             raise Http404
         return job
+
+
+def _keep_until(request: HttpRequest) -> date | None:
+    """The last day that was typed, if one was. Raises ValidationError where it is no date."""
+    day: date | None = forms.DateField(required=False).clean(request.POST.get("keep_until"))
+    return day
 
 
 def _unbroken(text: str) -> SafeString:

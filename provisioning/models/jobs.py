@@ -27,6 +27,10 @@ class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):
     def live(self) -> "ProvisioningJobQuerySet":
         return self.filter(state__in=ProvisioningJob.LIVE)
 
+    def complete_reads(self) -> "ProvisioningJobQuerySet":
+        """Those that have read everything, and proven it: only then a plan is made."""
+        return self.filter(planned_at__isnull=False, scope=ProvisioningJob.Scope.EVERYONE)
+
     def syncs(self) -> "ProvisioningJobQuerySet":
         """Jobs about everyone that were more than previews: they alone say how the directory stood, and that
         everything was read and set right.
