@@ -21,6 +21,8 @@ YES, NO = {"true", "yes", "y", "on", "1"}, {"false", "no", "n", "off", "0"}
 SHORTEST_SIGNING_KEY = 32
 HOST = re.compile(r"\*|\.?[\w-]+(\.[\w-]+)*|\[[0-9a-f:.]+\]", re.IGNORECASE)
 HEADER = re.compile(r"[a-z][a-z0-9-]*", re.IGNORECASE)
+SENDER = re.compile(r"[^<>@\s]+@[^<>@\s]+|[^<>@\r\n]+ <[^<>@\s]+@[^<>@\s]+>")
+MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465, "consolemail": None}
 ORIGIN = re.compile(r"https?://[\w.*:\[\]-]+", re.IGNORECASE)
 
 
@@ -142,6 +144,39 @@ def address(name: str) -> str:
     if url and not re.match(r"https?://[^/\s]", url, re.IGNORECASE):
         raise ImproperlyConfigured(f"{name} is not an address; it begins with https:// and names a host.")
     return url
+
+
+def mail(name: str) -> dict[str, Any]:
+    """Django's settings of the server that takes e-mails; without one, none are sent anywhere."""
+    url = secret(name, "")
+    if not url:
+        return {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend", "EMAIL_HOST": ""}
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in MAIL_PORTS and (parts.hostname or parts.scheme == "consolemail")
+        _ = parts.port
+    except ValueError:
+        usable = False
+    if not usable:
+        raise ImproperlyConfigured(
+            f"{name} is no address of a mail server; write smtp+tls://USER:PASSWORD@HOST:587 or "
+            "smtp+ssl://…:465, and special characters percent-encoded."
+        )
+    found = environ.Env.email_url_config(url)
+    return {
+        "EMAIL_PORT": MAIL_PORTS.get(parts.scheme),
+        **{key: value for key, value in found.items() if value and key != "EMAIL_FILE_PATH"},
+    }
+
+
+def sender(name: str, default: str) -> str:
+    given = text(name, default)
+    if not SENDER.fullmatch(given):
+        raise ImproperlyConfigured(
+            f"{name}: {given!r} is no e-mail address; write it as cakewalk@example.org or "
+            "Cakewalk <cakewalk@example.org>."
+        )
+    return given
 
 
 def database(name: str, default: str) -> dict[str, Any]:

@@ -14,6 +14,7 @@ PORT = environment.port("PORT", 8000)
 CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
 SECURE_PROXY_SSL_HEADER = environment.proxy_header("SECURE_PROXY_SSL_HEADER")
 FERNET_KEYS = environment.fernet_keys("FERNET_KEYS")
+PUBLIC_URL = environment.address("PUBLIC_URL")
 
 INSTALLED_APPS = [
     "cakewalk",  # before the theme, whose home page ours replaces
@@ -142,3 +143,9 @@ CELERY_BEAT_SCHEDULE = {
 OPENAI_ADMIN_KEY = environment.secret("OPENAI_ADMIN_KEY", "")
 OPENAI_BASE_URL = environment.address("OPENAI_BASE_URL")
 CONNECTOR_ALLOWED_HOSTS = environment.hosts("CONNECTOR_ALLOWED_HOSTS")
+
+WEBHOOK_ALLOWED_HOSTS = environment.hosts("WEBHOOK_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+
+vars().update(environment.mail("EMAIL_URL"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = environment.sender("DEFAULT_FROM_EMAIL", "cakewalk@localhost")

@@ -8,7 +8,15 @@ import base64
 import os
 import secrets
 
-OF_A_DEVELOPER = ("OPENAI_ADMIN_KEY", "OPENAI_BASE_URL", "CONNECTOR_ALLOWED_HOSTS", "DJANGO_DEBUG")
+OF_A_DEVELOPER = (
+    "OPENAI_ADMIN_KEY",
+    "OPENAI_BASE_URL",
+    "CONNECTOR_ALLOWED_HOSTS",
+    "DJANGO_DEBUG",
+    "EMAIL_URL",
+    "PUBLIC_URL",
+    "WEBHOOK_ALLOWED_HOSTS",
+)
 """What could make a test speak to a real organization, or behave differently on one machine."""
 
 

@@ -13,7 +13,9 @@ from unittest import mock
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
 
+from cakewalk import links
 from tests.environment import new_fernet_key
 
 ROOT = Path(__file__).parent.parent
@@ -62,6 +64,7 @@ def test_secrets_are_told_from_the_rest():
         "CELERY_BROKER_URL",
         "DATABASE_URL",
         "DJANGO_SECRET_KEY",
+        "EMAIL_URL",
         "FERNET_KEYS",
         "OPENAI_ADMIN_KEY",
     }
@@ -140,6 +143,20 @@ def test_a_proxy_is_believed_only_where_its_header_is_named():
     assert found["SECURE_PROXY_SSL_HEADER"] == ("HTTP_X_FORWARDED_PROTO", "https")
 
 
+def test_without_a_mail_server_no_e_mail_goes_anywhere():
+    assert settings(ENV_FILE=os.devnull, **GOOD)["EMAIL_BACKEND"].endswith("dummy.EmailBackend")
+    found = settings(ENV_FILE=os.devnull, **GOOD, EMAIL_URL="smtp+tls://me%40x:p%2Fw@mail.example.org")
+    assert {name: value for name, value in found.items() if name.startswith("EMAIL_")} == {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": "mail.example.org",
+        "EMAIL_PORT": 587,
+        "EMAIL_HOST_USER": "me@x",
+        "EMAIL_HOST_PASSWORD": "p/w",
+        "EMAIL_USE_TLS": True,
+        "EMAIL_TIMEOUT": 20,
+    }
+
+
 BAD = [
     ("DJANGO_SECRET_KEY", "", "is not set, and neither is DJANGO_SECRET_KEY_FILE."),
     ("DJANGO_SECRET_KEY", "hunter2", "is too short: it needs at least 32 characters."),
@@ -167,6 +184,12 @@ BAD = [
         "'X-Forwarded-Proto: https' is no name of a header",
     ),
     ("OPENAI_BASE_URL", "me:hunter2@proxy", "is not an address"),
+    ("PUBLIC_URL", "me:hunter2@cakewalk", "is not an address"),
+    ("EMAIL_URL", "mail.example.org", "is no address of a mail server"),
+    ("EMAIL_URL", "smtps://me:hunter2@mail", "is no address of a mail server"),
+    ("EMAIL_URL", "smtp+tls://me:hunter2/@mail:port", "is no address of a mail server"),
+    ("DEFAULT_FROM_EMAIL", "Cakewalk", "'Cakewalk' is no e-mail address"),
+    ("WEBHOOK_ALLOWED_HOSTS", "https://x.org", "'https://x.org' is not a host name"),
     ("PORT", "80a", "'80a' is no port"),
     ("TIME_ZONE", "Europe/Cakewalk", "'Europe/Cakewalk' is no time zone; write it as Europe/Berlin."),
     ("DJANGO_SECRET_KEY_FILE", "nothing/here", "cannot read nothing/here: No such file or directory."),
@@ -212,3 +235,20 @@ def test_no_process_starts_with_a_bad_setting(words):
     assert found.returncode != 0
     assert "ImproperlyConfigured: DATABASE_URL begins with neither postgres:// nor sqlite:///" in found.stderr
     assert "hunter2" not in found.stdout + found.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "begins"),
+    [
+        ({}, "http://localhost:8000/"),
+        ({"PORT": 8100}, "http://localhost:8100/"),
+        ({"CSRF_TRUSTED_ORIGINS": ["https://*.x.org", "https://cakewalk.x.org"]}, "https://cakewalk.x.org/"),
+        (
+            {"PUBLIC_URL": "https://x.org/sub/", "CSRF_TRUSTED_ORIGINS": ["https://y.org"]},
+            "https://x.org/sub/",
+        ),
+    ],
+)
+def test_links_in_messages_begin_where_staff_reach_it(given, begins):
+    with override_settings(**{"PORT": 8000, "PUBLIC_URL": "", "CSRF_TRUSTED_ORIGINS": [], **given}):
+        assert links.absolute("/jobs/12") == f"{begins}jobs/12"
