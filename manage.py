@@ -10,8 +10,11 @@ def main() -> None:
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
+    from cakewalk.ledger.actors import acting, at_the_terminal
+
     try:
-        execute_from_command_line(sys.argv)
+        with acting(at_the_terminal()):
+            execute_from_command_line(sys.argv)
     except ImproperlyConfigured as error:
         sys.exit(f"cakewalk: {error}")
 

@@ -18,6 +18,7 @@ PUBLIC_URL = environment.address("PUBLIC_URL")
 
 INSTALLED_APPS = [
     "cakewalk",  # before the theme, whose home page ours replaces
+    "cakewalk.ledger",
     "csp",
     "unfold",
     "unfold.contrib.filters",
@@ -40,6 +41,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "cakewalk.ledger.actors.for_the_requester",
     "cakewalk.viewer.for_the_viewer",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

@@ -2,7 +2,7 @@
 
 import gc
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import django
 import pytest
@@ -11,6 +11,7 @@ from django.core.cache import cache
 from django.db import connections
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from cakewalk.ledger import guards
 from integrations.connectors.openai.simulator import Organization, Simulator
 from tests import effort, environment, machine
 
@@ -46,6 +47,22 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def tables_can_be_emptied() -> Iterator[None]:
+    """Between tests, which the ledger's triggers rightly refuse to anybody else."""
+    operations = connections["default"].ops
+    empty = operations.execute_sql_flush
+
+    def without_triggers(statements: Iterable[str]) -> None:
+        guards.remove(operations.connection)
+        empty(statements)
+        guards.install(operations.connection)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(operations, "execute_sql_flush", without_triggers)
+        yield
 
 
 def _leaves_tables_empty(item: pytest.Item) -> bool:
