@@ -26,6 +26,7 @@ SETTINGS = (
     "minimum_owners",
     "vanished_percent",
     "plan_valid_hours",
+    "removal_target_hours",
     "leaver_keys",
     "renew_invites",
 )

@@ -20,7 +20,8 @@ from integrations.models import Credential
 from provisioning.actions import Kind, Situation
 from provisioning.applying import KeepAlive
 from provisioning.differences import Change
-from provisioning.evidence import (
+from provisioning.models import Action, JobLost, ProvisioningJob
+from provisioning.remote_record import (
     ADDED,
     BROUGHT_ABOUT,
     CLOCKS_DIFFER,
@@ -33,7 +34,6 @@ from provisioning.evidence import (
     cause,
     confirmations,
 )
-from provisioning.models import Action, JobLost, ProvisioningJob
 
 log = logging.getLogger(__name__)
 

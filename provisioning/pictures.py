@@ -48,12 +48,14 @@ def jobs(*, now: datetime) -> Chart:
 
 
 def leavers(prompt: Promptness | None) -> Chart:
-    """How many were out within a minute, and so on; later than the target is told apart."""
-    within = list(prompt.within) if prompt else [0] * 6
+    """How many were out within a minute, and so on; later than their target is told apart."""
+    within, late = (list(prompt.within), list(prompt.late_within)) if prompt else ([0] * 6, [0] * 6)
     names = [_("1 min"), _("10 min"), _("1 h"), _("4 h"), _("24 h"), _("later")]
     series = [
-        Series(_("Within the target"), "success", [*within[:-1], 0]),
-        Series(_("Later than the target"), "danger", [*[0] * len(within[:-1]), within[-1]]),
+        Series(
+            _("Within the target"), "success", [all_ - over for all_, over in zip(within, late, strict=True)]
+        ),
+        Series(_("Later than the target"), "danger", late),
     ]
     return charts.bars("leavers-times", _("Leavers by how long it took"), _("Within"), names, series)
 

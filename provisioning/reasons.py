@@ -225,3 +225,11 @@ def _groups_then(one: Revised) -> Mapping[str, Any]:
 
 def _told(code: Why, by: Revised, **facts: Any) -> Reason:
     return {"code": code, "at": by.at, "by": by.by, **facts}
+
+
+def left_since(reasons: Iterable[Reason]) -> str | None:
+    """When the directory last said what ended somebody's access, if it has told when."""
+    ended = (Why.DEACTIVATED, Why.LEFT_GROUP)
+    return max(
+        (reason["at"] for reason in reasons if reason["code"] in ended and "at" in reason), default=None
+    )

@@ -1,6 +1,7 @@
 """Write a plan down: the job's facts, and one row for each line with what safety decided."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from itertools import chain
 from typing import Any
 
@@ -13,7 +14,7 @@ from provisioning.drafting import Draft
 from provisioning.models import Action, PersonChange, ProvisioningJob
 from provisioning.plausibility import doubts
 from provisioning.reading import Reading
-from provisioning.reasons import Reason
+from provisioning.reasons import Reason, left_since
 from provisioning.safety import Decision, Verdict
 
 
@@ -31,7 +32,7 @@ def store(
     rows, known = _rows(job, plan, verdict), PersonChange.objects.known_since(job)
     for row, why in zip(rows, chain(*reasons), strict=True):
         row.reasons = why
-        row.known_at = known.get(row.person_id) if row.person_id else None
+        row.known_at = known.get(row.person_id or 0) or _told_at(job, row.situation, why)
     Action.objects.bulk_create(rows, batch_size=500)
     job.mode = job.planned_mode()
     read = reading.as_json()
@@ -53,6 +54,15 @@ def store(
     job.planned_at = now
     written = ("mode", "read", "directory", "outlook", "digest", "refusal", "holds", "planned_at")
     job.save(update_fields=written)
+
+
+def _told_at(job: ProvisioningJob, situation: str, why: Sequence[Reason]) -> datetime | None:
+    """When the directory said that a leaver leaves, where no change of theirs waits for a look any more: an
+    earlier plan has had them. What it said before the integration was there asked for nothing here.
+    """
+    said = left_since(why) if situation == actions.Situation.LEAVER else None
+    at = datetime.fromisoformat(said) if said else None
+    return at if at and at >= job.integration.created_at else None
 
 
 def append(job: ProvisioningJob, lines: Sequence[actions.Action]) -> None:

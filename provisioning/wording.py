@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from cakewalk.words import called
 from provisioning.actions import Kind, Situation
 from provisioning.differences import Change
+from provisioning.lateness import Cause, Stretch
 from provisioning.safety import Code
 
 SITUATIONS: Mapping[str, Promise] = {
@@ -94,6 +95,24 @@ CHANGES: Mapping[str, Promise] = {
     Change.ADDRESS: gettext_lazy("Address"),
 }
 
+LATE: Mapping[str, Promise] = {
+    Cause.SOURCE_LATE: gettext_lazy("Its source told late"),
+    Cause.DISABLED: gettext_lazy("The integration was disabled"),
+    Cause.PAUSED: gettext_lazy("Paused, because its key was rejected"),
+    Cause.JOB_FAILED: gettext_lazy("No job came to a plan"),
+    Cause.NO_SYNC: gettext_lazy("No sync in time"),
+    Cause.MODE: gettext_lazy("The mode took nothing away"),
+    Cause.HELD: gettext_lazy("Held for approval"),
+    Cause.REJECTED: gettext_lazy("An approver decided against it"),
+    Cause.CANCELLED: gettext_lazy("Its job was cancelled"),
+    Cause.REFUSED: gettext_lazy("Refused by name"),
+    Cause.FAILED: gettext_lazy("The removal failed"),
+    Cause.SLOW: gettext_lazy("Carried out slowly"),
+    Cause.UNCONFIRMED: gettext_lazy("Done, and seen only later"),
+}
+"""What stood in the way of a leaver's removal."""
+
+
 NOT_RESTORED = (
     gettext_lazy("The keys of who was removed stay dead; they must make new ones."),
     gettext_lazy(
@@ -141,6 +160,12 @@ def _called(names: Mapping[str, Promise], code: str) -> str:
 def why(code: str) -> str:
     """The situation as the rest of a sentence; empty where its name says it all."""
     return str(WHY.get(code, ""))
+
+
+def late(stretch: Stretch) -> str:
+    """Why a leaver was late, with the code that tells it apart: `Refused by name: last_owner`."""
+    said = _called(LATE, stretch.cause)
+    return f"{said}: {stretch.code}" if stretch.code else said
 
 
 def caused(code: str) -> str:

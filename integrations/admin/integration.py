@@ -47,6 +47,7 @@ LABELS = {
     "first_removals": gettext_lazy("First removals"),
     "vanished_percent": gettext_lazy("Limit of vanished accounts, in percent"),
     "plan_valid_hours": gettext_lazy("A plan may wait for … hours"),
+    "removal_target_hours": gettext_lazy("Leavers are to be gone within … hours"),
 }
 """Where the setting's name, in words, would not do."""
 HELP = {
@@ -71,6 +72,10 @@ HELP = {
     ),
     "plan_valid_hours": gettext_lazy(
         "A plan that waited longer for an approver is not carried out; a new one is made."
+    ),
+    "removal_target_hours": gettext_lazy(
+        "From when the directory knows to the read that shows it. Whoever is out later is told as a breach, "
+        "with its cause."
     ),
     "leaver_keys": gettext_lazy("What happens to the API keys that somebody who left has made."),
     "renew_invites": gettext_lazy("Send an expired invite again while its person is entitled to access."),
@@ -108,7 +113,7 @@ class IntegrationAdmin(ModelAdmin):
     change_form_outer_before_template = "integrations/panel.html"
     readonly_fields = ("base_url",)
     fieldsets = (
-        (None, {"fields": ("name", "base_url", "sync_every_minutes")}),
+        (None, {"fields": ("name", "base_url", "sync_every_minutes", "removal_target_hours")}),
         (
             gettext_lazy("Scope"),
             {"fields": ("managed_domains", "orphans", "leaver_keys", "renew_invites")},

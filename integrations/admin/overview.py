@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,6 +14,8 @@ from integrations import in_words
 from integrations.catalog import connector_class
 from integrations.models import Integration
 from provisioning import census, credentials, pictures, wording
+from provisioning.delays import Subject, departures
+from provisioning.lateness import Departure, main_cause
 from provisioning.models import AccessRule
 from provisioning.promptness import promptness
 from provisioning.standing import SettledAt, Standing, Trouble
@@ -21,6 +23,7 @@ from provisioning.standing import SettledAt, Standing, Trouble
 May = Callable[[str], bool]
 
 LAST_JOBS = 5
+LATE_SHOWN = 5
 RULES_SHOWN = 8
 
 ACCOUNTS = (
@@ -51,7 +54,7 @@ def what_it_shows(standing: Standing, may: May, *, now: datetime) -> dict[str, A
         "rotation": standing.rotation,
         "card": connector_class(integration.kind).card,
         "last_jobs": list(jobs[:LAST_JOBS]) if sees_jobs else [],
-        "leavers": promptness(integration, now=now) if sees_jobs else None,
+        **(_leavers(integration, now=now) if sees_jobs else {}),
         "elsewhere": census.changed_elsewhere(integration) if sees_jobs else [],
         "change_names": wording.CHANGES,
         "accounts_chart": pictures.accounts([integration], now=now) if sees_jobs else None,
@@ -62,6 +65,28 @@ def what_it_shows(standing: Standing, may: May, *, now: datetime) -> dict[str, A
         "schedule": in_words.schedule(integration),
         "limits": list(in_words.limits(integration, standing.accounts)),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class LateLeaver:
+    who: str
+    url: str
+    why: str
+    took: timedelta
+    is_open: bool
+
+
+def _leavers(integration: Integration, *, now: datetime) -> dict[str, Any]:
+    """How soon they were out; and why some were late, or are there still."""
+    found = promptness(integration, now=now)
+    told = [*found.overdue[:LATE_SHOWN], *found.breaches][:LATE_SHOWN] if found else []
+    went = departures(integration.pk, told, now=now)
+    return {"leavers": found, "late_leavers": list(map(_late, told, went))}
+
+
+def _late(subject: Subject, went: Departure) -> LateLeaver:
+    url = reverse("admin:provisioning_action_change", args=[subject.action]) if subject.action else ""
+    return LateLeaver(subject.email, url, wording.late(main_cause(went)), went.took, subject.gone_at is None)
 
 
 @dataclass(frozen=True, slots=True)

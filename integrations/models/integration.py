@@ -122,6 +122,13 @@ class Integration(models.Model):
         validators=[MinValueValidator(1), MaxValueValidator(720)],
         help_text=_("How long a plan may wait for an approver before it must be made again."),
     )
+    removal_target_hours = models.PositiveSmallIntegerField(
+        default=24,
+        validators=[MinValueValidator(1), MaxValueValidator(8760)],
+        help_text=_(
+            "Within how many hours a leaver is to be seen gone. What took longer is told as a breach."
+        ),
+    )
     leaver_keys = models.CharField(max_length=6, choices=LeaverKeys.choices, default=LeaverKeys.REPORT)
     renew_invites = models.BooleanField(default=True)
 

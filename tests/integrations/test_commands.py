@@ -31,6 +31,7 @@ DEFAULTS = {
     "minimum_owners": 1,
     "vanished_percent": 20,
     "plan_valid_hours": 72,
+    "removal_target_hours": 24,
     "leaver_keys": "report",
     "renew_invites": True,
 }
@@ -341,6 +342,7 @@ def test_without_set_all_settings_are_printed(acme):
         "minimum_owners=1",
         "vanished_percent=20",
         "plan_valid_hours=72",
+        "removal_target_hours=24",
         "leaver_keys=report",
         "renew_invites=true",
     ]

@@ -8,11 +8,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from django.utils import timezone
 
+from directory.models import Revision
 from integrations.models import Integration
 from provisioning import pictures, trends
+from provisioning.delays import departures
+from provisioning.lateness import Cause, main_cause
 from provisioning.models import ProvisioningJob
 from provisioning.promptness import promptness
-from tests.admin.builders import action, integration, job
+from tests.admin.builders import account, action, integration, job
+from tests.directory.builders import person
 
 pytestmark = pytest.mark.django_db
 
@@ -95,6 +99,33 @@ def test_leavers_are_told_by_how_long_it_took_and_who_was_late_stands_out() -> N
     assert told.slowest == timedelta(seconds=86_401)
     drawn = pictures.leavers(told)
     assert [bar.tone for bar in drawn.bars] == ["success"] * 4 + ["danger"]
+
+
+def test_the_target_is_the_integrations_own_and_who_is_late_is_told_with_the_cause() -> None:
+    acme = integration(removal_target_hours=2)
+    done = job(acme, planned_at=NOON)
+    leaver = person("gone@example.org", active=False)
+    hours = [timedelta(hours=number) for number in (1, 3)]
+    for took in hours:
+        action(
+            done, situation="leaver", known_at=NOON, finished_at=NOON, confirmed_at=NOON + took, person=leaver
+        )
+    account(acme, email="gone@example.org", person=leaver)
+    Revision.objects.create(person=leaver, at=NOON, by="hr", fields={"active": [True, False]})
+
+    told = promptness(acme, now=NOON + timedelta(hours=2))
+    assert told is not None
+    assert (told.target_hours, told.late, list(told.late_within), len(told.overdue)) == (
+        2,
+        1,
+        [0, 0, 0, 1, 0, 0],
+        0,
+    )
+    told = promptness(acme, now=NOON + timedelta(hours=2.1))
+    assert told is not None
+    assert [(one.email, one.gone_at) for one in told.overdue] == [("gone@example.org", None)]
+    (late,) = departures(acme.pk, told.breaches, now=NOON)
+    assert main_cause(late).cause is Cause.UNCONFIRMED
 
 
 def test_of_very_many_leavers_the_last_are_looked_at_and_that_is_said(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from integrations.connectors.base import Event, EventKind
-from provisioning.evidence import ADDED, Deed, Finding, Record, cause, confirmations
+from provisioning.remote_record import ADDED, Deed, Finding, Record, cause, confirmations
 
 NOON = datetime(2026, 6, 3, 12, tzinfo=UTC)
 OLIVIA, MEI = "user-olivia", "user-mei"
