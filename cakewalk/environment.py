@@ -4,6 +4,7 @@ A value is judged where it is read. A bad or missing one stops whatever was star
 begins with the variable's name and repeats nothing that may be secret.
 """
 
+import base64
 import io
 import os
 import re
@@ -78,6 +79,39 @@ def fernet_keys(name: str) -> list[str]:
                 f"{name}: key {place} of {len(keys)} is not a Fernet key (32 bytes in URL-safe base64)."
             ) from None
     return keys
+
+
+def ledger_key(name: str) -> str:
+    """An Ed25519 private key, in base64; empty where there is none."""
+    key = secret(name, "")
+    if key and not _is_32_bytes(key):
+        raise ImproperlyConfigured(f"{name} is not a key of `history key` (32 bytes in base64).")
+    return key
+
+
+def public_keys(name: str) -> list[str]:
+    keys = words(name)
+    for place, key in enumerate(keys, start=1):
+        if not _is_32_bytes(key):
+            raise ImproperlyConfigured(
+                f"{name}: key {place} of {len(keys)} is not a public key of `history key` "
+                "(32 bytes in base64)."
+            )
+    return keys
+
+
+def _is_32_bytes(key: str) -> bool:
+    try:
+        return len(base64.b64decode(key, validate=True)) == 32
+    except ValueError:
+        return False
+
+
+def folder(name: str, default: Path) -> Path:
+    path = Path(text(name) or default)
+    if path.exists() and not path.is_dir():
+        raise ImproperlyConfigured(f"{name}: {path} is no folder.")
+    return path
 
 
 def boolean(name: str, default: bool) -> bool:

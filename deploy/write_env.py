@@ -14,6 +14,8 @@ TEMPLATE = """\
 # Keep FERNET_KEYS as safe as your database: without it the stored credentials cannot be read.
 DJANGO_SECRET_KEY={secret_key}
 FERNET_KEYS={fernet_key}
+# Signs the checkpoints of the ledger; docs/ledger.md tells where it is better kept.
+LEDGER_KEY={ledger_key}
 """
 
 
@@ -21,6 +23,7 @@ def main(path: Path) -> None:
     content = TEMPLATE.format(
         secret_key=secrets.token_urlsafe(50),
         fernet_key=base64.urlsafe_b64encode(os.urandom(32)).decode("ascii"),
+        ledger_key=base64.b64encode(os.urandom(32)).decode("ascii"),
     )
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -7,7 +7,16 @@ from django.utils import timezone
 
 from directory.models import Upload
 from integrations.models import Rotation
-from provisioning import dates, pulling, reconciliation, recovering, requesting, rotating, uploads
+from provisioning import (
+    dates,
+    proving,
+    pulling,
+    reconciliation,
+    recovering,
+    requesting,
+    rotating,
+    uploads,
+)
 from provisioning.models import ProvisioningJob
 
 UNDELIVERED_AFTER = 30.0
@@ -90,3 +99,10 @@ def pick_up_lost_jobs(*, undelivered_after: float = UNDELIVERED_AFTER) -> None:
     after = timedelta(seconds=undelivered_after)
     for job in recovering.lost_jobs(now=timezone.now(), undelivered_after=after):
         task_of(job).delay(job_id=job.pk)
+
+
+@shared_task
+def look_after_the_record() -> None:
+    """State where the ledger stands, and once a day read all of it."""
+    proving.keep_checkpoint(timezone.now())
+    proving.verify_if_due(timezone.now())

@@ -66,6 +66,7 @@ def test_secrets_are_told_from_the_rest():
         "DJANGO_SECRET_KEY",
         "EMAIL_URL",
         "FERNET_KEYS",
+        "LEDGER_KEY",
         "OPENAI_ADMIN_KEY",
     }
 
@@ -165,6 +166,9 @@ BAD = [
     ("FERNET_KEYS", "hunter2", "key 1 of 1 is not a Fernet key"),
     ("FERNET_KEYS", f"{GOOD_KEY},hunter2", "key 2 of 2 is not a Fernet key"),
     ("FERNET_KEYS", f"{GOOD_KEY},hunter2é", "key 2 of 2 is not a Fernet key"),
+    ("LEDGER_KEY", "hunter2", "is not a key of `history key`"),
+    ("LEDGER_PUBLIC_KEYS", "hunter2", "key 1 of 1 is not a public key of `history key`"),
+    ("LEDGER_CHECKPOINTS", os.devnull, "is no folder"),
     ("DATABASE_URL", "oracle://me:hunter2@db/acme", "begins with neither postgres:// nor sqlite:///"),
     ("DATABASE_URL", "hunter2", "begins with neither postgres:// nor sqlite:///"),
     ("DATABASE_URL", "sqlite://hunter2.sqlite3", "begins with neither postgres:// nor sqlite:///"),

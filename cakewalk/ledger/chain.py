@@ -38,6 +38,8 @@ class Link(NamedTuple):
     hash: str
 
 
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
 START = Link(0, GENESIS)
 
 
@@ -48,8 +50,7 @@ def moment(at: datetime) -> str:
 
 def hash_of(previous: str, values: Sequence[str | int | None]) -> str:
     """`values`: of FIELDS, in their order."""
-    said = json.dumps([previous, *values], separators=(",", ":"))
-    return hashlib.sha256(said.encode("ascii")).hexdigest()
+    return hashlib.sha256(_encoded([previous, *values]).encode("ascii")).hexdigest()
 
 
 class Row(NamedTuple):

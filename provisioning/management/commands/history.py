@@ -1,0 +1,146 @@
+"""The ledger at the terminal: verify it, export it, sign where it stands, make a key to sign with."""
+
+import sys
+from argparse import ArgumentParser
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.utils import timezone
+
+from cakewalk.bar import Bar
+from cakewalk.ledger import checkpoints, exporting
+from cakewalk.ledger.models import Entry, Head, Verification
+from provisioning import proving
+from provisioning.management.foreground import print_json, wrong_usage
+
+BROKEN = 4
+
+
+class Command(BaseCommand):
+    help = "Verify or export the ledger, sign where it stands, or make a key to sign with."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        deeds = parser.add_subparsers(dest="deed", required=True, metavar="DEED")
+        self._verify_arguments(deeds.add_parser("verify", help="read all of it, and say where it is broken"))
+        self._export_arguments(deeds.add_parser("export", help="print it, with its hashes"))
+        self._checkpoint_arguments(deeds.add_parser("checkpoint", help="sign where it stands"))
+        key = deeds.add_parser("key", help="make a private key and its public key")
+        key.add_argument("--json", action="store_true", help="print one JSON document")
+
+    def _verify_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument(
+            "--checkpoint", action="append", type=Path, default=[], metavar="FILE", help="compare it too"
+        )
+        parser.add_argument("--public-key", action="append", default=[], metavar="KEY", help="believe it too")
+        parser.add_argument("--json", action="store_true", help="print one JSON document")
+
+    def _export_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--format", choices=exporting.FORMATS, required=True)
+        parser.add_argument("--since", type=date.fromisoformat, metavar="DATE", help="as 2026-01-31")
+        parser.add_argument("--until", type=date.fromisoformat, metavar="DATE", help="that day included")
+
+    def _checkpoint_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--key-file", type=Path, metavar="FILE", help="in place of LEDGER_KEY")
+        parser.add_argument("--out", type=Path, metavar="FILE", help="in place of standard output")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        deed = {
+            "verify": self._verify,
+            "export": self._export,
+            "checkpoint": self._checkpoint,
+            "key": self._key,
+        }[options["deed"]]
+        deed(options)
+
+    def _verify(self, options: dict[str, Any]) -> None:
+        for path in options["checkpoint"]:
+            if not path.exists():
+                raise wrong_usage(f"There is no file {path}.")
+        with Bar(self.stderr) as bar:
+            found = proving.verify(
+                more_checkpoints=options["checkpoint"],
+                more_keys=options["public_key"],
+                say=lambda done, total: bar.step("Reading the ledger", done, total, line=""),
+            )
+        if options["json"]:
+            print_json(_document(found), self.stdout)
+        else:
+            self._tell(found)
+        if found.breaks:
+            sys.exit(BROKEN)
+
+    def _tell(self, found: Verification) -> None:
+        for one in found.breaks:
+            self.stdout.write(f"{one['fault']}: {one['detail']}")
+        verdict = "is broken" if found.breaks else "is what was written"
+        self.stdout.write(
+            f"The ledger {verdict}: {found.entries} entries up to {found.seq} in {found.seconds:.1f} s."
+        )
+        self.stdout.write(f"It ends with {found.hash}.")
+        if not found.checkpoints:
+            self.stdout.write("No checkpoint was compared, so that lost newest entries would not show.")
+        else:
+            self.stdout.write(f"{found.checkpoints} checkpoints were compared.")
+
+    def _export(self, options: dict[str, Any]) -> None:
+        entries = Entry.objects.order_by("seq")
+        if since := options["since"]:
+            entries = entries.filter(at__gte=_midnight(since))
+        if until := options["until"]:
+            entries = entries.filter(at__lt=_midnight(date.fromordinal(until.toordinal() + 1)))
+        for text in exporting.FORMATS[options["format"]](entries):
+            self.stdout.write(text, ending="")
+
+    def _checkpoint(self, options: dict[str, Any]) -> None:
+        head = Head.objects.first()
+        if head is None or not head.seq:
+            raise wrong_usage("There is no entry in the ledger yet.")
+        text = proving.state(_private_key(options["key_file"]), head, timezone.now()).as_text()
+        if options["out"]:
+            options["out"].write_text(text, encoding="utf-8")
+        else:
+            self.stdout.write(text, ending="")
+
+    def _key(self, options: dict[str, Any]) -> None:
+        private = checkpoints.new_key()
+        public = checkpoints.public_key(private)
+        if options["json"]:
+            print_json({"private_key": private, "public_key": public}, self.stdout)
+            return
+        self.stdout.write(f"Private key, for LEDGER_KEY or a file kept elsewhere: {private}")
+        self.stdout.write(f"Public key, by which its checkpoints are believed: {public}")
+
+
+def _private_key(path: Path | None) -> str:
+    if path is None and not settings.LEDGER_KEY:
+        raise wrong_usage("There is no key to sign with: set LEDGER_KEY, or name one with --key-file.")
+    if path is None:
+        return str(settings.LEDGER_KEY)
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+        checkpoints.public_key(key)
+    except OSError as error:
+        raise wrong_usage(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise wrong_usage(f"{path} holds no private key of `history key`.") from error
+    return key
+
+
+def _midnight(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
+
+
+def _document(found: Verification) -> dict[str, Any]:
+    return {
+        "intact": found.is_intact,
+        "entries": found.entries,
+        "seq": found.seq,
+        "hash": found.hash,
+        "checkpoints": found.checkpoints,
+        "records": found.records,
+        "breaks": found.breaks,
+        "seconds": round(found.seconds, 3),
+    }

@@ -1,0 +1,74 @@
+"""Prove that the record is what was written: read all of it, keep the result, and sign where it stands."""
+
+import logging
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from django.conf import settings
+from django.utils import timezone
+
+from cakewalk.ledger import checkpoints, verifying
+from cakewalk.ledger.models import Head, Verification
+
+log = logging.getLogger(__name__)
+
+VERIFY_EVERY = timedelta(hours=24)
+
+
+def trusted_keys() -> list[str]:
+    """The public keys whose checkpoints are believed here."""
+    own = [checkpoints.public_key(settings.LEDGER_KEY)] if settings.LEDGER_KEY else []
+    return [*own, *settings.LEDGER_PUBLIC_KEYS]
+
+
+def verify(
+    *,
+    more_checkpoints: Sequence[Path] = (),
+    more_keys: Collection[str] = (),
+    say: verifying.Say = lambda _done, _all: None,
+) -> Verification:
+    """Read the whole record, and keep what came of it."""
+    now, began = timezone.now(), time.monotonic()
+    paths = [*checkpoints.kept_in(settings.LEDGER_CHECKPOINTS), *more_checkpoints]
+    found = verifying.verify([*trusted_keys(), *more_keys], paths, say)
+    for one in found.breaks:
+        log.error("The record is broken: %s", one.detail)
+    return Verification.objects.create(
+        at=now,
+        seconds=time.monotonic() - began,
+        entries=found.entries,
+        seq=found.end.seq,
+        hash=found.end.hash,
+        checkpoints=found.compared,
+        breaks=[asdict(one) for one in found.breaks],
+    )
+
+
+def verify_if_due(now: datetime) -> None:
+    if not Verification.objects.filter(at__gt=now - VERIFY_EVERY).exists():
+        verify()
+
+
+def keep_checkpoint(now: datetime) -> Path | None:
+    """Where there is a key to sign with, and something new since the last one."""
+    head = Head.objects.first()
+    if not settings.LEDGER_KEY or head is None or not head.seq:
+        return None
+    folder = settings.LEDGER_CHECKPOINTS
+    last = max((_seq_of(path) for path in checkpoints.kept_in(folder)), default=0)
+    if last >= head.seq:  # an older state was restored: verifying says so, and this must not hide it
+        return None
+    return checkpoints.keep(state(settings.LEDGER_KEY, head, now), folder)
+
+
+def state(key: str, head: Head, now: datetime) -> checkpoints.Checkpoint:
+    """A checkpoint of where the chain stands now, signed with this private key."""
+    return checkpoints.sign(key, str(head.installation), head.link, now)
+
+
+def _seq_of(path: Path) -> int:
+    number = path.stem.removeprefix("checkpoint-")
+    return int(number) if number.isdecimal() else 0
