@@ -147,11 +147,22 @@ def people_file(file: Path, *, changed: int = 0, gone: int = 0) -> Path:
     return file
 
 
+# -- the ledger
+
+
+def ledger(here: Installation) -> Iterator[Figure]:
+    """Of a million entries: read and checked, and written out."""
+    here.printed("shell", "--verbosity=0", "--command=from tests import long_ledger; long_ledger.write()")
+    yield here.run("1,000,000 entries: history verify", "history", "verify", limit=30)
+    yield here.run("1,000,000 entries: history export", "history", "export", "--format", "json", limit=60)
+
+
 Measurement = Callable[[Installation], Iterator[Figure]]
 
 MEASUREMENTS: dict[str, Measurement] = {
     "csv": lambda here: imports(here, "csv"),
     "xlsx": lambda here: imports(here, "xlsx"),
+    "ledger": ledger,
 }
 
 
