@@ -99,7 +99,6 @@ def _settle_questions(job: ProvisioningJob, sight: Sight, keep_alive: KeepAlive)
 def _confirm(row: Action, *, seen: bool) -> None:
     now = timezone.now()
     if seen:
-        row.settle(State.DONE, now=row.finished_at or now)
         row.confirm(now=now)
         accounts.remember_effect(row, now=now)
     elif row.state == State.STARTED:
@@ -142,8 +141,7 @@ def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Connec
         row.settle(reason.state, now=timezone.now(), error={"code": reason.code, "detail": str(reason)})
     except OutcomeUnknown as error:
         # Left `started`: verifying looks whether it was done.
-        row.request_id = error.request_id
-        row.save(update_fields=["request_id"])
+        row.leave_open(error.request_id)
         return error
     except ConnectorError as error:
         row.request_id = error.request_id

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from directory.models import Person, Source
 from integrations.models import Integration
-from provisioning import actions, outlook, wording
+from provisioning import actions, outlook, sealing, wording
 from provisioning.models import Action, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.recovering import in_words
 from provisioning.summary import Counted
@@ -30,23 +30,6 @@ MADE_AGAIN_AFTER = timedelta(hours=24)
 
 READS_COMPARED = 3
 """With so many earlier reads a new one is compared. The least of them counts: one change is told once."""
-
-PLAN_FIELDS = (
-    "kind",
-    "situation",
-    "email",
-    "account_id",
-    "role",
-    "entitlement",
-    "grants",
-    "before",
-    "after",
-    "rule",
-    "detail",
-    "taking",
-    "needs",
-    "proposed",
-)
 
 
 def job_document(job: ProvisioningJob) -> dict[str, Any]:
@@ -211,30 +194,16 @@ def what_was_done(job: ProvisioningJob) -> str:
     )
 
 
-def line_of(row: Action) -> dict[str, Any]:
-    """A stored action as the line of the plan that it was made from."""
-    of_group = ("holder", "members") if row.holder else ()
-    return {name: getattr(row, name) for name in (*PLAN_FIELDS, *of_group)}
-
-
 def digest_of(job: ProvisioningJob) -> str:
     """The digest of the plan as it is stored now; it must be the one that was approved."""
-    return _digest(job.actions.exclude(situation=actions.Situation.LEFT_BEHIND))
-
-
-def sweep_digest_of(job: ProvisioningJob) -> str:
-    """Of the lines that the sweep has added to the plan, which is not touched by it."""
-    return _digest(job.actions.filter(situation=actions.Situation.LEFT_BEHIND))
-
-
-def _digest(rows: QuerySet[Action]) -> str:
-    return actions.digest([line_of(row) for row in rows.order_by("seq")])
+    return str(sealing.plan(job)["digest"])
 
 
 def is_altered(job: ProvisioningJob) -> bool:
     """Whether a stored line is not as it was when it was decided."""
-    swept = job.swept["digest"] if job.swept else sweep_digest_of(job)
-    return (digest_of(job), sweep_digest_of(job)) != (job.digest, swept)
+    sweep = sealing.sweep(job)["digest"]
+    swept = job.swept["digest"] if job.swept else sweep
+    return (digest_of(job), sweep) != (job.digest, swept)
 
 
 def taken_recently(job: ProvisioningJob, *, now: datetime) -> frozenset[str]:
@@ -454,6 +423,13 @@ def held_before(job: ProvisioningJob) -> set[tuple[str, str]]:
     """The entitlements whose holders the last complete read has asked for."""
     last = next(iter(reads_before(job)), {})
     return {(kind, id) for kind, id in last.get("held", [])}
+
+
+def left_unanswered(integration: Integration) -> list[ProvisioningJob]:
+    """Cancelled jobs of which it is not known yet what the last call did."""
+    open_ = Action.objects.answerless().filter(job__integration=integration)
+    cancelled = integration.jobs.filter(state=ProvisioningJob.State.CANCELLED)
+    return list(cancelled.filter(pk__in=open_.values("job")).order_by("pk"))
 
 
 def plans_awaiting_approval(integration: Integration) -> list[ProvisioningJob]:

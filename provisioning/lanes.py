@@ -5,10 +5,10 @@ of them only.
 from collections.abc import Callable
 from datetime import datetime
 
-from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from cakewalk.ledger.recording import together
 from integrations.models import Integration
 from provisioning import history
 from provisioning.actions import Kind
@@ -28,7 +28,7 @@ def start(row: Action, looked_at: datetime, *, owner_role: str) -> None:
     if check is None:
         row.start(now=timezone.now())
         return
-    with transaction.atomic():
+    with together():
         Integration.objects.lock(row.job.integration_id)
         check(row, looked_at)
         row.start(now=timezone.now())

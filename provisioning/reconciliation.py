@@ -10,6 +10,8 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from cakewalk.encryption import DecryptionError
+from cakewalk.ledger.actors import acting
+from cakewalk.ledger.recording import together
 from directory.models import snapshot_of, take_snapshot
 from directory.snapshot import Directory
 from integrations.connectors.base import (
@@ -34,6 +36,7 @@ from provisioning import (
     quarantine,
     superseding,
     sweeping,
+    telling,
 )
 from provisioning.differences import as_json, differences
 from provisioning.group_planning import GroupRule
@@ -62,8 +65,12 @@ State = ProvisioningJob.State
 def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
     """Carry a queued job to its end, saying how far it is. Does nothing when another worker has it."""
     job = ProvisioningJob.objects.select_related("integration").get(pk=job_id)
-    if not job.claim(holder=worker_name(), now=timezone.now()):
-        return
+    with acting(telling.asker(job)):
+        if job.claim(holder=worker_name(), now=timezone.now()):
+            _work(job, say)
+
+
+def _work(job: ProvisioningJob, say: Callable[[str], None]) -> None:
     line = connection.connection
     try:
         _carry_out(job, KeepAlive(job, say))
@@ -99,11 +106,12 @@ def _end(job: ProvisioningJob, state: str, **outcome: Any) -> None:
     code = (outcome.get("error") or {}).get("code")
     seen_at = timezone.now()
     rejected = code == "credential_rejected" and quarantine.is_rejected(job.integration)
-    with transaction.atomic():
+    with together():
         if job.finish(state, now=timezone.now(), **outcome):
+            # People first: who asks for jobs about them locks them before the integration, too.
+            _try_people_again(job)
             quarantine.learn(job, rejected_at=seen_at if rejected else None, now=timezone.now())
             _go_on_with_what_was_made(job)
-            _try_people_again(job)
 
 
 def _go_on_with_what_was_made(job: ProvisioningJob) -> None:
@@ -250,7 +258,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     owners = drafting.owner_ids(integration, reading, connector.vocabulary)
     credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
     limits = drafting.limits(integration, job.planned_mode())
-    with transaction.atomic():
+    with together():
         # From here on the integration's other job waits: what this plan takes counts for the limits of that.
         Integration.objects.lock(integration.pk)
         outdated = accounts.changed_since(integration, reading.began_at)

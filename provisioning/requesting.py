@@ -12,13 +12,17 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError
 
+from cakewalk.ledger import actors
+from cakewalk.ledger.actors import Actor, Kind, acting
+from cakewalk.ledger.recording import together
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from cakewalk.words import called
 from directory.models import Person
 from directory.time_zones import today
 from integrations.catalog import connector_class
 from integrations.models import Integration
-from provisioning import accounts, close_look, history, recovering, tasks
+from provisioning import accounts, close_look, history, recovering, tasks, telling
 from provisioning.models import Action, Mark, PersonChange, ProvisioningJob
 
 log = logging.getLogger(__name__)
@@ -67,22 +71,8 @@ def request_job(
 
     Raises NotEnabled or AlreadyRunning.
     """
-    if not integration.enabled:
-        raise NotEnabled(_not_enabled(integration))
-    scope, now = ProvisioningJob.Scope.PEOPLE if people else ProvisioningJob.Scope.EVERYONE, timezone.now()
-    with transaction.atomic():
-        job = _queue(
-            integration,
-            scope,
-            preview=preview,
-            trigger=trigger,
-            requested_by=by,
-            restores=restores,
-            request_reason=reason,
-        )
-        job.changes.bulk_create(
-            PersonChange(integration=integration, person=person, job=job, known_at=now) for person in people
-        )
+    asked = {"preview": preview, "trigger": trigger, "requested_by": by, "request_reason": reason}
+    job = _request(integration, people, restores=restores, **asked)
     if deliver:
         wake(tasks.task_of(job), job_id=job.pk)
     return job
@@ -90,11 +80,34 @@ def request_job(
 
 def request_preview_of(mode: str, integration: Integration, *, by: User) -> ProvisioningJob:
     """Queue a preview of what another mode would do. Raises NotEnabled or AlreadyRunning."""
-    with transaction.atomic():
-        job = request_job(integration, preview=True, by=by, reason=f"What mode {mode} would do.")
-        job.mode = mode
-        job.save(update_fields=["mode"])
+    why = f"What mode {mode} would do."
+    job = _request(integration, (), preview=True, mode=mode, requested_by=by, request_reason=why)
+    wake(tasks.task_of(job), job_id=job.pk)
     return job
+
+
+def _request(integration: Integration, people: Collection[Person], **asked: Any) -> ProvisioningJob:
+    if not integration.enabled:
+        raise NotEnabled(_not_enabled(integration))
+    scope, now = ProvisioningJob.Scope.PEOPLE if people else ProvisioningJob.Scope.EVERYONE, timezone.now()
+    with together():
+        job = _queue(integration, scope, **asked)
+        job.changes.bulk_create(
+            PersonChange(integration=integration, person=person, job=job, known_at=now) for person in people
+        )
+        telling.requested(job, people=[person.email for person in people], by=_asking(job))
+    return job
+
+
+DIRECTORY = Actor(Kind.SOURCE, "Directory")
+"""Who asks when the rules or the groups have changed, or people that no source told of."""
+
+
+def _asking(job: ProvisioningJob) -> Actor:
+    """Whoever presses the button or runs the command; by itself, what the trigger is."""
+    if job.requested_by:
+        return actors.person(job.requested_by)
+    return DIRECTORY if job.trigger == ProvisioningJob.Trigger.DIRECTORY else actors.current()
 
 
 def _queue(integration: Integration, scope: str, **asked: Any) -> ProvisioningJob:
@@ -126,7 +139,7 @@ def request_restore(
             _("%(job)s took nothing from anybody, so there is nothing to give back.") % {"job": job}
         )
     why = reason.strip()
-    with transaction.atomic():
+    with together():
         restore = request_job(job.integration, by=by, restores=job, reason=why, deliver=deliver)
         if keep_until:
             said = f"Restored from Job {job.pk}: {why}"[:LONGEST_REASON]
@@ -172,7 +185,7 @@ def request_due_jobs(now: datetime) -> list[ProvisioningJob]:
     for integration in Integration.objects.due(now):
         try:
             # Together, so that a job which fails at once has the last word on when the next one is due.
-            with transaction.atomic():
+            with together():
                 job = request_job(integration, trigger=integration.next_sync_trigger)
                 integration.schedule_next_sync(now=now)
         except AlreadyRunning:
@@ -207,7 +220,7 @@ def request_people_jobs(now: datetime) -> list[ProvisioningJob]:
     waiting = PersonChange.objects.due(now).values("integration")
     jobs = []
     for integration in Integration.objects.enabled().filter(rejected_at=None, pk__in=waiting):
-        with suppress(AlreadyRunning), transaction.atomic():
+        with suppress(AlreadyRunning), together():
             if chosen := _who_is_next(integration, now=now):
                 job = _queue(
                     integration,
@@ -215,9 +228,18 @@ def request_people_jobs(now: datetime) -> list[ProvisioningJob]:
                     trigger=ProvisioningJob.Trigger.DIRECTORY,
                 )
                 PersonChange.objects.filter(pk__in=chosen).update(job=job)
+                _tell_of_people(job)
                 wake(tasks.task_of(job), job_id=job.pk)
                 jobs.append(job)
     return jobs
+
+
+def _tell_of_people(job: ProvisioningJob) -> None:
+    """Asked for by the sources that the people come from."""
+    people = job.people.order_by("email").values_list("email", "source__name")
+    sources = sorted({source for _, source in people if source})
+    by = Actor(Kind.SOURCE, ", ".join(sources)) if sources else DIRECTORY
+    telling.requested(job, people=[email for email, _ in people], by=by)
 
 
 def _who_is_next(integration: Integration, *, now: datetime) -> list[int]:
@@ -273,7 +295,9 @@ def approve(
     if history.digest_of(job) != job.digest or (digest is not None and digest != job.digest):
         raise Refused(_("The plan of %(job)s is not the one that was shown; make a new one.") % {"job": job})
     try:
-        with transaction.atomic():
+        with together(), acting(actors.person(by)):
+            # What was read is settled before, as a worker that stores a plan does: the same order for both.
+            Integration.objects.lock(job.integration_id)
             _override(job, by, reason.strip(), only, now=timezone.now())
     except IntegrityError as error:
         raise AlreadyRunning(job.integration.jobs.live().filter(scope=job.scope).first()) from error
@@ -286,17 +310,25 @@ def _override(
     job: ProvisioningJob, by: User, reason: str, only: Collection[str] | None, *, now: datetime
 ) -> None:
     """Add to what others have overridden meanwhile; the last one releases the plan."""
-    current = ProvisioningJob.objects.select_for_update().get(pk=job.pk)
+    current = ProvisioningJob.objects.select_for_update(no_key=True).get(pk=job.pk)
     if current.state != ProvisioningJob.State.AWAITING_APPROVAL:
         raise Refused(_("%(job)s no longer awaits approval.") % {"job": job})
     codes = [hold["code"] for hold in current.remaining_holds()]
     if only is not None:
         codes = _chosen(current, only)
     decided = {"by": by.get_username(), "at": now.isoformat(), "reason": reason}
-    current.overrides += [{"code": code, **decided} for code in codes]
+    overrides = [{"code": code, **decided} for code in codes]
+    current.overrides += overrides
+    told = {
+        "digest": current.digest,
+        "overrides": overrides,
+        "reason": reason,
+        "by_user": telling.who(by),
+    }
     if current.remaining_holds():
         current.save(update_fields=["overrides"])
         _tell_what_still_holds(current)
+        telling.came_to(Verb.JOB_OVERRIDDEN, current, current.state, **told)
         return
     current.state = ProvisioningJob.State.QUEUED
     current.approved_by, current.approved_at, current.approval_reason = by, now, reason
@@ -306,6 +338,7 @@ def _override(
     current.save(update_fields=["overrides", "state", "finished_at", "phases", *approval])
     current.actions.filter(state=Action.State.HELD).update(state=Action.State.PLANNED, error=None)
     accounts.accept_absences(current, now=now)
+    telling.moved(Verb.JOB_APPROVED, current, ProvisioningJob.State.AWAITING_APPROVAL, **told)
 
 
 def _chosen(job: ProvisioningJob, only: Collection[str]) -> list[str]:
@@ -353,11 +386,11 @@ def reject(job: ProvisioningJob, *, by: User, reason: str, keep_until: date | No
     said = f"Rejected by {by.get_username()}: {why}"
     held = job.actions.filter(state=Action.State.HELD, holder__isnull=True).exclude(email="").order_by()
     now = timezone.now()
-    with transaction.atomic():
+    with together(), acting(actors.person(by)):
         accounts_held = set(held.values_list("email", flat=True))
         decided = {"rejected_by": by, "rejected_at": now, "rejection_reason": why}
         not_done = {"code": "not_approved", "detail": said}
-        if not job.ask_no_more(not_done, said=said[:LONGEST_REASON], now=now, **decided):
+        if not job.ask_no_more(Verb.JOB_REJECTED, not_done, said=said[:LONGEST_REASON], now=now, **decided):
             raise Refused(_("%(job)s no longer awaits approval.") % {"job": job})
         if keep_until:
             noted = f"Rejected in Job {job.pk}: {why}"[:LONGEST_REASON]
@@ -433,7 +466,9 @@ def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True
         "at": now.isoformat(),
         "reason": reason.strip(),
     }
-    if not job.requeue(releases=[*job.releases, released]):
+    with acting(actors.person(by)):
+        freed = job.requeue(Verb.JOB_RELEASED, reason.strip(), releases=[*job.releases, released])
+    if not freed:
         raise Refused(_("%(job)s is no longer held as it was shown; look again.") % {"job": job})
     job.refresh_from_db()
     if deliver:
@@ -454,8 +489,10 @@ def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> str:
     _check_reason(reason, needed=_("A cancellation needs a reason."))
     open_states = (*ProvisioningJob.LIVE, ProvisioningJob.State.AWAITING_APPROVAL)
     now = timezone.now()
-    with transaction.atomic():
-        taken = ProvisioningJob.objects.filter(pk=job.pk, state__in=open_states).update(
+    with together(), acting(actors.person(by)):
+        this = ProvisioningJob.objects.select_for_update(no_key=True).filter(pk=job.pk)
+        before = this.values_list("state", flat=True).get()
+        taken = this.filter(state__in=open_states).update(
             state=ProvisioningJob.State.CANCELLED,
             cancelled_by=by,
             cancel_reason=reason.strip(),
@@ -467,6 +504,8 @@ def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> str:
             waiting = job.actions.filter(state__in=(Action.State.PLANNED, Action.State.HELD))
             cancelled = {"code": "cancelled", "detail": f"Cancelled: {reason.strip()}"}
             waiting.update(state=Action.State.SKIPPED, error=cancelled, finished_at=now)
+            job.refresh_from_db()
+            telling.came_to(Verb.JOB_CANCELLED, job, before, **job.decided())
     job.refresh_from_db()
     if not taken:
         ended = _("%(job)s has already ended: it is %(state)s.") % _told(job)

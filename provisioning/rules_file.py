@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import tomli_w
-from django.db import transaction
+from django.utils import translation
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.saying import differences, said_of
+from cakewalk.ledger.verbs import Verb
 from directory.models import Group
 from integrations.catalog import connector_class
 from integrations.connectors.base import Vocabulary, plural
@@ -219,7 +222,7 @@ def import_rules(integration: Integration, content: bytes) -> dict[str, list[str
             [f"There is no directory group {name!r}. Import or add it first." for name in missing]
         )
     outcome: dict[str, list[str]] = {"added": [], "changed": [], "unchanged": []}
-    with transaction.atomic():
+    with together():
         for rule in rules:
             group = groups[rule.group.casefold()] if rule.group else None
             outcome[_store(integration, rule, group)].append(rule.name)
@@ -233,6 +236,7 @@ def _store(integration: Integration, rule: FileRule, group: Group | None) -> str
     wanted = {"name": rule.name, "group": group, "role": rule.role, "state": rule.state}
     if stored and _same(stored, rule, wanted):
         return "unchanged"
+    before = said_of_rule(stored) if stored else None
     row = stored or AccessRule(integration=integration)
     for field, value in wanted.items():
         setattr(row, field, value)
@@ -242,7 +246,23 @@ def _store(integration: Integration, rule: FileRule, group: Group | None) -> str
         RuleGrant(rule=row, kind=grant.kind, name=grant.name, role=grant.role, create=grant.create)
         for grant in rule.grants
     )
-    return "changed" if stored else "added"
+    return _told(row, before)
+
+
+def said_of_rule(rule: AccessRule | GroupRule) -> dict[str, Any]:
+    """As the pages of rules tell of it, too: its fields, and what it grants."""
+    with translation.override("en"):
+        return {**said_of(rule), "grants": sorted(str(grant) for grant in rule.grants.all())}
+
+
+def _told(rule: AccessRule | GroupRule, before: Mapping[str, Any] | None) -> str:
+    after = said_of_rule(rule)
+    if before is None:
+        record(Verb.ADDED, rule, after=after)
+        return "added"
+    old, new = differences(before, after)
+    record(Verb.CHANGED, rule, before=old, after=new)
+    return "changed"
 
 
 def _same(stored: AccessRule, rule: FileRule, wanted: Mapping[str, Any]) -> bool:
@@ -258,6 +278,7 @@ def _store_group(integration: Integration, rule: FileGroupRule) -> str:
         asked = {(grant.place, grant.role) for grant in rule.grants}
         if (stored.name, stored.state, held) == (rule.name, rule.state, asked):
             return "unchanged"
+    before = said_of_rule(stored) if stored else None
     row = stored or GroupRule(integration=integration)
     row.name, row.state = rule.name, rule.state
     row.save()
@@ -265,7 +286,7 @@ def _store_group(integration: Integration, rule: FileGroupRule) -> str:
     GroupGrant.objects.bulk_create(
         GroupGrant(rule=row, name=grant.place, role=grant.role) for grant in rule.grants
     )
-    return "changed" if stored else "added"
+    return _told(row, before)
 
 
 def export_rules(integration: Integration) -> str:

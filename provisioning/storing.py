@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from directory.models import Person, Source
 from directory.snapshot import Directory
-from provisioning import actions, history, outlook
+from provisioning import actions, history, outlook, sealing, telling
 from provisioning.drafting import Draft
 from provisioning.models import Action, PersonChange, ProvisioningJob
 from provisioning.plausibility import doubts
@@ -48,12 +48,14 @@ def store(
         (row.kind, row.situation, row.state, (row.error or {}).get("code", ""), row.proposed) for row in rows
     )
     job.outlook = {**job.outlook, "plan": outlook.in_numbers(alike)}
-    job.digest = history.digest_of(job)
+    made = sealing.plan(job)
+    job.digest = made["digest"]
     job.refusal = verdict.refusal.as_json() if verdict.refusal else None
     job.holds = [reason.as_json() for reason in verdict.holds]
     job.planned_at = now
     written = ("mode", "read", "directory", "outlook", "digest", "refusal", "holds", "planned_at")
     job.save(update_fields=written)
+    telling.planned(job, made, rows)
 
 
 def _told_at(job: ProvisioningJob, situation: str, why: Sequence[Reason]) -> datetime | None:

@@ -4,7 +4,8 @@ import json
 
 from django.utils import timezone
 
-from provisioning import history
+from cakewalk.ledger.verbs import Verb
+from provisioning import history, sealing
 from provisioning.models import Action, ProvisioningJob
 
 
@@ -14,11 +15,9 @@ def settle_with_earlier_plans(job: ProvisioningJob) -> None:
     A scheduled plan that holds just what an earlier one holds leaves the question there, so that an
     approver's page stays good. Any other full plan replaces the earlier ones.
     """
-    cancelled = Action.objects.filter(
-        job__integration=job.integration, job__state=ProvisioningJob.State.CANCELLED
-    )
     if job.read["whole"]:
-        cancelled.answerless().close_unknown(now=timezone.now())
+        for cancelled in history.left_unanswered(job.integration):
+            cancelled.close_questions(now=timezone.now())
     for earlier in history.plans_awaiting_approval(job.integration):
         if earlier.has_expired(now=timezone.now()):
             earlier.expire(now=timezone.now())
@@ -48,8 +47,9 @@ def _codes(job: ProvisioningJob) -> set[str]:
 
 def _held(job: ProvisioningJob) -> set[str]:
     """The held lines without their places, which may differ between two plans."""
-    rows = job.actions.filter(state=Action.State.HELD)
-    return {json.dumps(history.line_of(row) | {"needs": None}, sort_keys=True) for row in rows}
+    held = job.actions.filter(state=Action.State.HELD)
+    lines = map(sealing.plan_line, held.values(*sealing.PLAN_FIELDS, *sealing.OF_A_GROUP))
+    return {json.dumps(line | {"needs": None}, sort_keys=True) for line in lines}
 
 
 def _leave_to(job: ProvisioningJob, earlier: ProvisioningJob) -> None:
@@ -61,4 +61,5 @@ def _leave_to(job: ProvisioningJob, earlier: ProvisioningJob) -> None:
 
 def _replace(earlier: ProvisioningJob, job: ProvisioningJob) -> None:
     newer = {"code": "superseded", "detail": f"Job {job.pk} made a newer plan."}
-    earlier.ask_no_more(newer, said=f"Replaced by the newer plan of job {job.pk}.", now=timezone.now())
+    said = f"Replaced by the newer plan of job {job.pk}."
+    earlier.ask_no_more(Verb.JOB_SUPERSEDED, newer, said=said, now=timezone.now())

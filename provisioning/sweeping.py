@@ -8,9 +8,10 @@ there are, so that the list of keys that people see is as new.
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 
-from django.db import transaction
 from django.utils import timezone
 
+from cakewalk.ledger.recording import together
+from cakewalk.ledger.verbs import Verb
 from integrations.connectors.base import (
     Connector,
     ConnectorError,
@@ -21,7 +22,7 @@ from integrations.connectors.base import (
     Unattended,
 )
 from integrations.models import Integration
-from provisioning import accounts, applying, history, keys
+from provisioning import accounts, applying, history, keys, sealing, telling
 from provisioning.actions import Action, Kind, Situation
 from provisioning.applying import KeepAlive, Trouble
 from provisioning.models import Account, ProvisioningJob
@@ -46,16 +47,19 @@ def sweep(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> 
     except ConnectorError as error:
         return _not_swept(job, error)
     residue = found.left_by([account.remote_id for account in owed])
-    with transaction.atomic():
+    with together():
         keys.remember(job.integration, found, began=began, now=timezone.now())
         append(job, [*_lines(job, owed, residue)])
+        found_there = sealing.sweep(job)
         job.swept = {
             "accounts": [account.remote_id for account in owed],
             "listings": [asdict(listing) for listing in [*connector.listings][listed:]],
             "unread": list(residue.unread),
-            "digest": history.sweep_digest_of(job),
+            "digest": found_there["digest"],
         }
         job.save(update_fields=["swept"])
+        told = {name: job.swept[name] for name in ("accounts", "unread")}
+        telling.of_job(Verb.JOB_SWEPT, job, sweep=found_there, **told)
     trouble = applying.apply(job, connector, keep_alive, resumed=False)
     unseen = applying.verify(job, connector, keep_alive)
     accounts.note_swept([account for account in owed if _is_settled(job, account)], now=timezone.now())

@@ -9,3 +9,37 @@ class Verb(models.TextChoices):
     ADDED = "row.added", _("Added")
     CHANGED = "row.changed", _("Changed")
     DELETED = "row.deleted", _("Deleted")
+
+    # The life of a job
+    JOB_REQUESTED = "job.requested", _("Job requested")
+    JOB_CLAIMED = "job.claimed", _("Job taken by a worker")
+    JOB_GIVEN_BACK = "job.given_back", _("Job given back by its worker")
+    JOB_TAKEN_BACK = "job.taken_back", _("Job taken from a silent worker")
+    JOB_RELEASED = "job.released", _("Job released by hand")
+    JOB_PLANNED = "job.planned", _("Plan stored")
+    JOB_SWEPT = "job.swept", _("What leavers left behind listed")
+    JOB_OVERRIDDEN = "job.overridden", _("Part of what holds a plan overridden")
+    JOB_APPROVED = "job.approved", _("Plan approved")
+    JOB_REJECTED = "job.rejected", _("Plan rejected")
+    JOB_EXPIRED = "job.expired", _("Plan expired")
+    JOB_SUPERSEDED = "job.superseded", _("Plan replaced by a newer one")
+    JOB_CANCELLED = "job.cancelled", _("Job cancelled")
+    JOB_HELD = "job.held", _("Plan held for approval")
+    JOB_ENDED = "job.ended", _("Job ended")
+    JOB_ANSWERED = "job.answered", _("Open questions of an ended job answered")
+
+    # What a job does, line by line
+    ACTION_STARTED = "action.started", _("Action started")
+    ACTION_UNANSWERED = "action.unanswered", _("Action got no reply")
+    ACTION_PLANNED_AGAIN = "action.planned_again", _("Action without effect planned again")
+    ACTION_DONE = "action.done", _("Action done")
+    ACTION_FAILED = "action.failed", _("Action failed")
+    ACTION_REFUSED = "action.refused", _("Action refused")
+    ACTION_STALE = "action.stale", _("Action stale")
+    ACTION_SKIPPED = "action.skipped", _("Action skipped")
+    ACTION_CONFIRMED = "action.confirmed", _("Action confirmed by a read")
+    ACTION_NOT_SEEN = "action.not_seen", _("Action done, and not seen yet")
+
+    # Whose an account is
+    LINKED = "account.linked", _("Account linked by hand")
+    UNLINKED = "account.unlinked", _("Link by hand taken back")

@@ -91,10 +91,6 @@ def add_rules(integration: Integration) -> None:
     if integration.rules.exists():
         return
     import_rules(integration, FOLDER.joinpath("rules.toml").read_bytes())
-    Mark.objects.create(
-        integration=integration,
-        email="emergency@example.org",
-        key="emergency@example.org",
-        kind=Mark.Kind.PROTECTED,
-        reason="The way in when single sign-on is down.",
-    )
+    email, reason = "emergency@example.org", "The way in when single sign-on is down."
+    said = {"email": email, "kind": Mark.Kind.PROTECTED, "reason": reason}
+    Mark.objects.set_apart(integration, email, said)

@@ -164,9 +164,7 @@ class AccountAdmin(ExportedAdmin):
         if not form.is_valid():
             messages.error(request, gettext("Not linked. There is no such person or job; look again."))
             return redirect("admin:provisioning_account_change", pk)
-        account.person, account.match = form.cleaned_data["person"], Account.Match.MANUAL
-        account.save(update_fields=["person", "match"])
-        self.log_change(request, account, "Linked by hand, on the page of a job.")
+        account.link_by_hand(form.cleaned_data["person"], job=form.cleaned_data["job"].pk)
         said = gettext("%(account)s belongs to %(person)s, linked by hand. The next sync goes by that.")
         messages.success(request, said % {"account": account, "person": account.person})
         return redirect("admin:provisioning_provisioningjob_change", form.cleaned_data["job"].pk)
@@ -181,8 +179,7 @@ class AccountAdmin(ExportedAdmin):
         """Only whose it is; the rest is what the remote said. A form sent back as it was links nothing."""
         if obj.person_id and not form.has_changed():
             return
-        obj.match = Account.Match.MANUAL if obj.person_id else Account.Match.NONE
-        obj.save(update_fields=["person", "match"])
+        obj.link_by_hand(obj.person)
         if obj.person:
             said = gettext("%(account)s belongs to %(person)s, linked by hand. The next sync goes by that.")
         else:

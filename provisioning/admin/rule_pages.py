@@ -6,9 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.actions import delete_selected
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.utils import unquote
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -16,6 +14,8 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from cakewalk.theme import ModelAdmin, action, display
 from integrations.catalog import connector_classes
 from provisioning import requesting
@@ -201,9 +201,10 @@ class RuleAdmin(ModelAdmin):
         if AGREED not in request.POST and any(edit.matters for edit in edits):
             told = context_of(edits, by_name=_sees_people(request))
             return self._ask(request, told, **_question_of_many(edits, state))
-        with transaction.atomic():
+        with together():
             self.model.objects.filter(pk__in=[rule.pk for rule in changed]).update(state=state)
-            LogEntry.objects.log_actions(int(request.user.pk or 0), changed, CHANGE, f"Now {state}.")
+            for rule in changed:
+                record(Verb.CHANGED, rule, before={"state": rule.state}, after={"state": state})
             requesting.directory_changed()
         said = ngettext(
             "%(number)d rule is now %(state)s. A sync is due for every enabled integration.",

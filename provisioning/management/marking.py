@@ -40,16 +40,13 @@ class MarkCommand(BaseCommand):
         email = checked_email(options["email"])
         if not options["reason"].strip():
             raise wrong_usage("A mark needs a reason.")
-        mark, _created = Mark.objects.update_or_create(
-            integration=integration,
-            key=email_key(email),
-            defaults={
-                "email": email,
-                "kind": self.kind,
-                "reason": options["reason"].strip(),
-                "until": options["until"],
-            },
-        )
+        said = {
+            "email": email,
+            "kind": self.kind,
+            "reason": options["reason"].strip(),
+            "until": options["until"],
+        }
+        mark = Mark.objects.set_apart(integration, email_key(email), said)
         document = {
             "integration": integration.name,
             "email": mark.email,

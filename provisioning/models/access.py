@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
@@ -11,6 +12,9 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.saying import differences, said_of
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from cakewalk.words import called
 from directory.emails import email_key
@@ -102,6 +106,8 @@ class RuleGrant(models.Model):
 
     def __str__(self) -> str:
         said = gettext("%(kind)s %(name)s as %(role)s")
+        if self.create:
+            said = gettext("%(kind)s %(name)s as %(role)s, made where it is missing")
         return said % {"kind": called(self.kind), "name": self.name, "role": self.role}
 
     def as_value(self) -> policy.RuleGrant:
@@ -128,6 +134,26 @@ class MarkQuerySet(models.QuerySet["Mark"]):
     def lasting(self, day: date) -> "MarkQuerySet":
         return self.filter(Q(until__isnull=True) | Q(until__gte=day))
 
+    def set_apart(self, integration: Integration, key: str, said: Mapping[str, Any]) -> "Mark":
+        """Mark an account, or change its mark."""
+        with together():
+            stored = self.filter(integration=integration, key=key).first()
+            before = said_of(stored) if stored else {}
+            mark, created = self.update_or_create(integration=integration, key=key, defaults=said)
+            old, new = differences(before, said_of(mark))
+            verb = Verb.ADDED if created else Verb.CHANGED
+            record(verb, mark, before=old or None, after=new, email=mark.email)
+        return mark
+
+    def lift(self, integration: Integration, key: str) -> bool:
+        """Take the mark off; False where there is none."""
+        with together():
+            marks = list(self.filter(integration=integration, key=key))
+            for mark in marks:
+                record(Verb.DELETED, mark, before=said_of(mark), email=mark.email)
+                mark.delete()
+        return bool(marks)
+
     def ignore(
         self, integration: Integration, emails: Iterable[str], *, reason: str, until: date, by: User
     ) -> None:
@@ -144,7 +170,11 @@ class MarkQuerySet(models.QuerySet["Mark"]):
             )
             for email in emails
         ]
-        self.bulk_create(marks, ignore_conflicts=True)
+        with together():
+            self.bulk_create(marks, ignore_conflicts=True)
+            mine = self.filter(integration=integration, made_by=by, reason=reason, until=until)
+            for mark in mine.filter(key__in=[mark.key for mark in marks]).order_by("email"):
+                record(Verb.ADDED, mark, after=said_of(mark), email=mark.email)
 
 
 class Mark(models.Model):

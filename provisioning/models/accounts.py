@@ -4,6 +4,8 @@ from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from directory.models import Person
 from integrations.connectors.base import AccountState
 from integrations.models import Integration
@@ -65,3 +67,23 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.email or self.remote_id
+
+    def link_by_hand(self, person: Person | None, *, job: int | None = None) -> None:
+        """Whose it is, whatever the addresses say; nobody's: to be matched by them again. `job`: on whose
+        page it was found.
+        """
+        before = Account.objects.select_related("person").get(pk=self.pk)
+        self.person, self.match = person, self.Match.MANUAL if person else self.Match.NONE
+        with together():
+            self.save(update_fields=["person", "match"])
+            record(
+                Verb.LINKED if person else Verb.UNLINKED,
+                self,
+                before=before.whose(),
+                after=self.whose(),
+                facts={"account": self.remote_id, "job": job},
+                email=self.email,
+            )
+
+    def whose(self) -> dict[str, str | None]:
+        return {"person": self.person.email if self.person else None, "match": self.match}

@@ -1,19 +1,23 @@
 """Jobs and the actions of their plans: what was decided, and what became of it."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Coalesce, Lower
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.ledger.recording import together
+from cakewalk.ledger.verbs import Verb
 from directory.models import Person
 from integrations.models import Integration
+from provisioning import telling
 
 LEASE = timedelta(minutes=3)
 """How long a worker may be silent before its job is taken over. Longer than one call with its retries."""
@@ -220,21 +224,29 @@ class ProvisioningJob(models.Model):
     def claim(self, *, holder: str, now: datetime) -> bool:
         """Take a queued job; False when another worker was first."""
         queued = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.QUEUED)
-        taken = queued.update(
-            state=self.State.RUNNING,
-            holder=holder,
-            held_since=now,
-            started_at=Coalesce("started_at", models.Value(now)),
-            lease_expires_at=now + LEASE,
-        )
-        if taken:
-            self.refresh_from_db()
+        with together():
+            taken = queued.update(
+                state=self.State.RUNNING,
+                holder=holder,
+                held_since=now,
+                started_at=Coalesce("started_at", models.Value(now)),
+                lease_expires_at=now + LEASE,
+            )
+            if taken:
+                self.refresh_from_db()
+                again = self.started_at != now
+                telling.moved(Verb.JOB_CLAIMED, self, self.State.QUEUED, worker=holder, again=again)
         return taken == 1
 
     def renew_lease(self, *, progress: str, now: datetime) -> bool:
         """Say that the job is alive; False when it was cancelled or taken over, and the worker must stop."""
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
         return mine.update(lease_expires_at=now + LEASE, progress=progress[:200]) == 1
+
+    def lock_if_live(self) -> bool:
+        """Whether a worker may still be at it, which stays so until the end of the transaction."""
+        this = ProvisioningJob.objects.select_for_update(no_key=True).filter(pk=self.pk)
+        return this.values_list("state", flat=True).get() in self.LIVE
 
     def enter(self, phase: str, *, now: datetime) -> None:
         self.phase = phase
@@ -268,25 +280,41 @@ class ProvisioningJob(models.Model):
     def expire(self, *, now: datetime) -> bool:
         """End a plan that has waited for an approver for too long; the next one asks anew."""
         expiry = self.expiry()
-        return self.ask_no_more(expiry, said=expiry["detail"], now=now, error=expiry)
+        return self.ask_no_more(Verb.JOB_EXPIRED, expiry, said=expiry["detail"], now=now, error=expiry)
 
-    def ask_no_more(self, why: Mapping[str, str], *, said: str, now: datetime, **outcome: Any) -> bool:
+    def ask_no_more(
+        self, verb: Verb, why: Mapping[str, str], *, said: str, now: datetime, **outcome: Any
+    ) -> bool:
         """End a job that awaits approval, unless an approver was first. `why`: of its held actions."""
-        waiting = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.AWAITING_APPROVAL)
-        with transaction.atomic():
+        before = self.State.AWAITING_APPROVAL
+        waiting = ProvisioningJob.objects.filter(pk=self.pk, state=before)
+        with together():
             ended = waiting.update(state=self.State.CANCELLED, cancel_reason=said, finished_at=now, **outcome)
             if ended:
                 self.actions.filter(state=Action.State.HELD).update(
                     state=Action.State.SKIPPED, error=why, finished_at=now
                 )
+                self.refresh_from_db()
+                telling.came_to(verb, self, before, **self.decided())
         return ended == 1
+
+    def decided(self) -> dict[str, Any]:
+        """What its row says of its end, and who said so."""
+        return {
+            "error": self.error,
+            "refusal": self.refusal,
+            "cancelled": self.cancel_reason,
+            "cancelled_by": telling.who(self.cancelled_by),
+            "rejected": self.rejection_reason,
+            "rejected_by": telling.who(self.rejected_by),
+        }
 
     def finish(self, state: str, *, now: datetime, **outcome: Any) -> bool:
         """End the job, if it is still this worker's to end. `outcome`: refusal, error or cancel_reason."""
         if state == self.State.AWAITING_APPROVAL:
             outcome["phases"] = self.phases_and("awaiting_approval", now=now)
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
-        with transaction.atomic():
+        with together():
             ended = mine.update(
                 state=state,
                 finished_at=now,
@@ -297,7 +325,11 @@ class ProvisioningJob(models.Model):
             )
             if ended and not self.preview:
                 self._leave_nothing_open(state, outcome.get("error"), now=now)
-        self.refresh_from_db()
+            self.refresh_from_db()
+            if ended:
+                waits = state == self.State.AWAITING_APPROVAL
+                verb = Verb.JOB_HELD if waits else Verb.JOB_ENDED
+                telling.came_to(verb, self, self.State.RUNNING, **self.decided())
         return ended == 1
 
     def _leave_nothing_open(self, state: str, error: Mapping[str, str] | None, *, now: datetime) -> None:
@@ -313,14 +345,29 @@ class ProvisioningJob(models.Model):
     def give_back(self) -> bool:
         """Queue the job again, because this worker is told to stop."""
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
-        return mine.update(state=self.State.QUEUED, **self.FREE) == 1
+        with together():
+            if given := mine.update(state=self.State.QUEUED, **self.FREE):
+                self.state = self.State.QUEUED
+                telling.moved(Verb.JOB_GIVEN_BACK, self, self.State.RUNNING, worker=self.holder)
+        return given == 1
 
-    def requeue(self, **written: Any) -> bool:
+    def requeue(self, verb: Verb = Verb.JOB_TAKEN_BACK, reason: str = "", **written: Any) -> bool:
         """Give up a silent worker's job, so that another takes it. Its `started` actions stay questions."""
         silent = ProvisioningJob.objects.filter(
             pk=self.pk, state=self.State.RUNNING, holder=self.holder, lease_expires_at=self.lease_expires_at
         )
-        return silent.update(state=self.State.QUEUED, **self.FREE, **written) == 1
+        with together():
+            if freed := silent.update(state=self.State.QUEUED, **self.FREE, **written):
+                worker, self.state = self.holder, self.State.QUEUED
+                telling.moved(verb, self, self.State.RUNNING, worker=worker, reason=reason)
+        return freed == 1
+
+    def close_questions(self, *, now: datetime) -> None:
+        """Of a job that has ended, what a later complete look has answered: it shows no effect of these."""
+        with together():
+            self.lock_if_live()
+            self.actions.answerless().close_unknown(now=now)
+            telling.came_to(Verb.JOB_ANSWERED, self, self.state)
 
 
 class ActionQuerySet(models.QuerySet["Action"]):
@@ -442,6 +489,10 @@ class Action(models.Model):
         return f"{self.kind} {self.who}".strip()
 
     @property
+    def integration_id(self) -> int:
+        return self.job.integration_id
+
+    @property
     def who(self) -> str:
         """Whom it is about, in words."""
         if self.holder:
@@ -450,12 +501,40 @@ class Action(models.Model):
 
     def settle(self, state: str, *, now: datetime, error: Mapping[str, str] | None = None) -> None:
         """Write down what became of it, unless another worker has the job by now: JobLost."""
-        mine = Action.objects.filter(pk=self.pk, state=self.state, job__holder=self.job.holder)
+        with self._written():
+            self._settle(state, now=now, error=error)
+
+    def _settle(self, state: str, *, now: datetime, error: Mapping[str, str] | None = None) -> None:
+        mine, before = self._mine(), self.state
         self.state, self.error = state, dict(error) if error else None
         self.finished_at = None if state == self.State.PLANNED else now
         written = ("state", "error", "finished_at", "request_id", "new_account_id")
         if not mine.update(**{name: getattr(self, name) for name in written}):
             raise JobLost
+        telling.settled(self, before)
+
+    def leave_open(self, request_id: str | None) -> None:
+        """Sent, and no reply came: whether it was done is looked for later."""
+        self.request_id = request_id
+        with self._written():
+            if not self._mine().update(request_id=request_id):
+                raise JobLost
+            telling.unanswered(self)
+
+    def _mine(self) -> "ActionQuerySet":
+        return Action.objects.filter(pk=self.pk, state=self.state, job__holder=self.job.holder)
+
+    @contextmanager
+    def _written(self) -> Iterator[None]:
+        """A transaction that writes down what became of a line. If the job was cancelled meanwhile, what all
+        its lines came to, which was told with its end, is told anew.
+        """
+        with together():
+            live = self.job.lock_if_live()
+            yield
+            if not live:
+                self.job.refresh_from_db(fields=["state"])
+                telling.came_to(Verb.JOB_ANSWERED, self.job, self.job.state)
 
     def start(self, *, now: datetime) -> None:
         """Written before the call, so that a crash leaves a question and not a hole.
@@ -468,10 +547,18 @@ class Action(models.Model):
             job__state=ProvisioningJob.State.RUNNING,
             job__holder=self.job.holder,
         )
-        if not mine.update(state=self.State.STARTED, started_at=now, error=None):
-            raise JobLost
-        self.state, self.started_at, self.error = self.State.STARTED, now, None
+        with together():
+            if not mine.update(state=self.State.STARTED, started_at=now, error=None):
+                raise JobLost
+            self.state, self.started_at, self.error = self.State.STARTED, now, None
+            telling.started(self)
 
     def confirm(self, *, now: datetime) -> None:
-        self.confirmed_at = now
-        self.save(update_fields=["confirmed_at"])
+        """A read has shown the effect, whatever was known of it before."""
+        with self._written():
+            if self.state != self.State.DONE:
+                self._settle(self.State.DONE, now=self.finished_at or now)
+            if not self._mine().update(confirmed_at=now, error=None):
+                raise JobLost
+            self.confirmed_at, self.error = now, None
+            telling.confirmed(self)

@@ -22,8 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         integration = integration_named(options["name"])
         email = checked_email(options["email"])
-        removed, _ = Mark.objects.filter(integration=integration, key=email_key(email)).delete()
-        if not removed:
+        if not Mark.objects.lift(integration, email_key(email)):
             raise wrong_usage(f"{email} has no mark in {integration}.")
         if options["json"]:
             print_json({"integration": integration.name, "email": email, "mark": None}, self.stdout)
