@@ -3,12 +3,12 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import CharField, Count, OuterRef, Subquery, Value
+from django.db.models import CharField, Count, Value
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from directory.models import Conflict, Pull, Source
+from directory.models import Conflict, Pull
 from directory.time_zones import today
 from provisioning.models import Key, ProvisioningJob
 from provisioning.standing import SettledAt, Standing, Trouble
@@ -80,10 +80,8 @@ def _job(job: ProvisioningJob) -> str:
 
 def _pulls() -> Iterable[Need]:
     """LDAP servers whose last pull brought nothing."""
-    newest = Pull.objects.filter(source=OuterRef("pk")).order_by("-pk").values("pk")[:1]
-    of_servers = Source.objects.filter(kind=Source.Kind.LDAP).values_list(Subquery(newest))
-    last = Pull.objects.filter(pk__in=of_servers).exclude(outcome=Pull.Outcome.DONE)
-    for pull in last.select_related("source").order_by("source__name"):
+    last = Pull.objects.newest_of_each().exclude(outcome=Pull.Outcome.DONE)
+    for pull in last.order_by("source__name"):
         said = {"source": pull.source, "outcome": pull.get_outcome_display().lower()}
         title = _("The last pull of %(source)s: %(outcome)s") % said
         url = reverse("admin:directory_source_change", args=[pull.source_id])

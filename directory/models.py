@@ -10,6 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -80,6 +81,12 @@ class Source(models.Model):
     old_token_digest = models.CharField(max_length=64, blank=True, editable=False)
     old_token_valid_until = models.DateTimeField(null=True, blank=True, editable=False)
     token_used_at = models.DateTimeField(_("token last used at"), null=True, blank=True, editable=False)
+    quiet_after_hours = models.PositiveSmallIntegerField(
+        _("quiet after … hours"),
+        default=72,
+        validators=[MaxValueValidator(8760)],
+        help_text=_("An alarm tells when its client has sent nothing for so long. 0: never."),
+    )
 
     objects = SourceQuerySet.as_manager()
 

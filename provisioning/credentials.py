@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import F, Max
 from django.utils import timezone
@@ -69,20 +70,27 @@ def owners(integrations: Iterable[Integration]) -> dict[int, Owner]:
     return {account.integration_id: Owner(account.email, account.person) for account in theirs}
 
 
-def problems(credential: Credential, owner: Owner | None, *, now: datetime) -> Iterator[str]:
+class Problem(NamedTuple):
+    """A code, for what is told once of each, and a sentence."""
+
+    code: str
+    says: str
+
+
+def problems(credential: Credential, owner: Owner | None, *, now: datetime) -> Iterator[Problem]:
     """What stops the integration soon, or keeps a leaver's access, unless somebody acts."""
     if credential.expires_at and credential.expires_at <= now:
         said = _("Its key expired on %(day)s. Enter another one with Replace credential.")
-        yield said % {"day": _day(credential.expires_at)}
+        yield Problem("key_expired", said % {"day": _day(credential.expires_at)})
     elif credential.expires_at and credential.expires_at - now <= EXPIRES_SOON:
         said = _("Its key expires on %(day)s. Rotate it before that.")
-        yield said % {"day": _day(credential.expires_at)}
+        yield Problem("key_expires", said % {"day": _day(credential.expires_at)})
     if owner and owner.person and (leaves := _leaves(owner.person, now)):
         remedy = _(
             "While it does, that account is left alone. Let another owner make a key, and enter it with "
             "Replace credential: a key that is made by rotating belongs to the same person."
         )
-        yield f"{leaves} {remedy}"
+        yield Problem("key_owner_leaves", f"{leaves} {remedy}")
 
 
 def rotation_problem(rotation: Rotation, *, now: datetime) -> str:
@@ -99,22 +107,23 @@ def rotation_problem(rotation: Rotation, *, now: datetime) -> str:
     return " ".join(filter(None, (stopped, rotation.detail, then)))
 
 
-def warnings(credential: Credential, *, now: datetime) -> Iterator[str]:
+def warnings(credential: Credential, *, now: datetime) -> Iterator[Problem]:
     """What staff should know of the key, and what nothing stops for."""
     if credential.made_at and now - credential.made_at > OLD:
         days = (now - credential.made_at).days
         said = ngettext(
             "The key is %(days)d day old. Rotate it.", "The key is %(days)d days old. Rotate it.", days
         )
-        yield said % {"days": days}
+        yield Problem("key_old", said % {"days": days})
     if credential.used_elsewhere_at:
-        yield _(
+        said = _(
             "Used elsewhere: the key was used at %(when)s, when no job was at work. If that was no test of "
             "the connection, somebody else has the key: rotate it."
-        ) % {"when": _time(credential.used_elsewhere_at)}
+        )
+        yield Problem("key_used_elsewhere", said % {"when": _time(credential.used_elsewhere_at)})
     if credential.unknown:
         said = _("What is known of the key could not be renewed: %(why)s")
-        yield said % {"why": credential.unknown}
+        yield Problem("key_unknown", said % {"why": credential.unknown})
 
 
 def _leaves(person: Person, now: datetime) -> str:

@@ -19,6 +19,7 @@ from cakewalk.encryption import fernet
 from integrations.models import Credential, Integration, IntegrationQuerySet, Rotation
 from provisioning import credentials
 from provisioning.actions import Situation
+from provisioning.credentials import Problem
 from provisioning.idleness import is_forgotten, is_idle
 from provisioning.models import Account, Action, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.safety import Code
@@ -52,6 +53,9 @@ class SettledAt(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
+    """`code`: what sort it is, or of a job, how it ended."""
+
+    code: str
     says: str
     settled_at: SettledAt
     job: ProvisioningJob | None = None
@@ -206,7 +210,7 @@ def standings(integrations: Iterable[Integration] | None = None) -> list[Standin
                     SettledAt.INTEGRATION,
                     _idleness_problems(row, jobs.get(row.live_id), jobs.get(row.last_whole_id), now),
                 ),
-                *_of(SettledAt.RULES, _rule_sentences(findings.rule_problems.get(row.last_ended_id, 0))),
+                *_of(SettledAt.RULES, _rule_problems(findings.rule_problems.get(row.last_ended_id, 0))),
             ),
             accounts=row.present_accounts,
             beyond=findings.beyond_mode.get(row.last_whole_id, 0),
@@ -294,29 +298,32 @@ def _findings(jobs: Iterable[int]) -> Findings:
     return Findings({job: number for job, number, _ in counted}, {job: number for job, _, number in counted})
 
 
-def _of(settled_at: SettledAt, problems: Iterable[str]) -> Iterable[Trouble]:
-    return (Trouble(says, settled_at) for says in problems)
+def _of(settled_at: SettledAt, problems: Iterable[Problem]) -> Iterable[Trouble]:
+    return (Trouble(problem.code, problem.says, settled_at) for problem in problems)
 
 
-def _credential_problems(credential: Any, owner: credentials.Owner | None, now: datetime) -> Iterable[str]:
+def _credential_problems(
+    credential: Any, owner: credentials.Owner | None, now: datetime
+) -> Iterable[Problem]:
     if credential is None:
-        yield _("It has no credential. Enter one with Replace credential.")
+        yield Problem("credential_missing", _("It has no credential. Enter one with Replace credential."))
     else:
         yield from credentials.problems(credential, owner, now=now)
     if credential and not _opens(credential.token):
-        yield _(
+        said = _(
             "Its credential cannot be decrypted with the present FERNET_KEYS. Restore the key that wrote it, "
             "or enter the credential again."
         )
+        yield Problem("credential_unreadable", said)
 
 
-def _rotation_problems(rotation: Rotation | None, now: datetime) -> Iterable[str]:
+def _rotation_problems(rotation: Rotation | None, now: datetime) -> Iterable[Problem]:
     if (
         rotation
         and rotation.state in Rotation.UNFINISHED
         and (problem := credentials.rotation_problem(rotation, now=now))
     ):
-        yield problem
+        yield Problem("rotation_stopped", problem)
 
 
 def _schedule_troubles(integration: Integration) -> Iterable[Trouble]:
@@ -324,6 +331,7 @@ def _schedule_troubles(integration: Integration) -> Iterable[Trouble]:
         return
     if integration.rejected_at:
         yield Trouble(
+            "paused",
             _(
                 "Paused since %(since)s: its key is rejected, and was so when it was tried once more. No "
                 "sync starts by itself until another key is entered with Replace credential, or a sync on "
@@ -334,6 +342,7 @@ def _schedule_troubles(integration: Integration) -> Iterable[Trouble]:
         )
     elif integration.slowed and integration.next_sync_at:
         yield Trouble(
+            "slowed",
             _(
                 "Slowed down: %(number)d jobs in a row failed, the next try is at %(when)s. One good job "
                 "brings back its own interval."
@@ -348,9 +357,9 @@ def _job_troubles(ended: ProvisioningJob | None, sync: ProvisioningJob | None) -
     job that went well after it has proven that the remote answers, and has not carried that plan out.
     """
     if ended and ended.state in TROUBLE:
-        yield Trouble(in_trouble(ended), SettledAt.JOB, ended)
+        yield Trouble(ended.state, in_trouble(ended), SettledAt.JOB, ended)
     elif sync and sync.planned_at and sync.state in (State.FAILED, State.PARTIAL):
-        yield Trouble(in_trouble(sync, OF_A_SYNC), SettledAt.JOB, sync)
+        yield Trouble(sync.state, in_trouble(sync, OF_A_SYNC), SettledAt.JOB, sync)
 
 
 def in_trouble(job: ProvisioningJob, told: Mapping[str, Promise] = TROUBLE) -> str:
@@ -361,7 +370,7 @@ def in_trouble(job: ProvisioningJob, told: Mapping[str, Promise] = TROUBLE) -> s
 
 def _idleness_problems(
     integration: Integration, live: ProvisioningJob | None, whole: ProvisioningJob | None, now: datetime
-) -> Iterable[str]:
+) -> Iterable[Problem]:
     """`whole`: the last sync that read everything. What it left undone is told elsewhere."""
     if not integration.enabled:
         return
@@ -369,7 +378,7 @@ def _idleness_problems(
     ended = whole.finished_at if whole and whole.finished_at else None
     since = max(expected, ended) if ended else expected
     if is_idle(since=since, interval=integration.interval, took=_took(whole), now=now):
-        yield f"{_overdue(integration.sync_every_minutes)} {_last_one(ended)}"
+        yield Problem("no_sync", f"{_overdue(integration.sync_every_minutes)} {_last_one(ended)}")
     yield from _clock_problems(integration, live, now)
 
 
@@ -397,31 +406,35 @@ def _took(job: ProvisioningJob | None) -> timedelta:
     return job.finished_at - job.started_at
 
 
-def _clock_problems(integration: Integration, live: ProvisioningJob | None, now: datetime) -> Iterable[str]:
+def _clock_problems(
+    integration: Integration, live: ProvisioningJob | None, now: datetime
+) -> Iterable[Problem]:
     if live is None:
         due = None if integration.paused else integration.next_sync_at
         if due and is_forgotten(due, now=now):
             said = _("A sync was due at %(when)s and has not begun. Is the clock (Celery beat) running?")
-            yield said % {"when": _at(due)}
+            yield Problem("not_begun", said % {"when": _at(due)})
     elif live.state == State.QUEUED:
         asked = live.approved_at or live.requested_at
         if is_forgotten(asked, now=now):
             said = _("%(job)s has waited for a worker since %(when)s. Is a worker running?")
-            yield said % {"job": live, "when": _at(asked)}
+            yield Problem("no_worker", said % {"job": live, "when": _at(asked)})
     elif live.lease_expires_at and is_forgotten(live.lease_expires_at, now=now):
-        yield _(
+        said = _(
             "The worker of %(job)s has been silent since before %(when)s, and nobody has taken the job over. "
             "Are the clock (Celery beat) and a worker running?"
-        ) % {"job": live, "when": _at(live.lease_expires_at)}
+        )
+        yield Problem("worker_silent", said % {"job": live, "when": _at(live.lease_expires_at)})
 
 
-def _rule_sentences(rule_problems: int) -> Iterable[str]:
+def _rule_problems(rule_problems: int) -> Iterable[Problem]:
     if rule_problems:
-        yield ngettext(
+        said = ngettext(
             "An access rule names something that cannot be managed.",
             "%(number)d times an access rule names something that cannot be managed.",
             rule_problems,
-        ) % {"number": rule_problems}
+        )
+        yield Problem("rule_problem", said % {"number": rule_problems})
 
 
 def _at(moment: datetime) -> str:

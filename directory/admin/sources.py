@@ -51,6 +51,11 @@ class SourceAdmin(ModelAdmin):
     readonly_fields = ("kind", "token_issued_at", "drop_allowed_at")
     change_form_outer_before_template = "directory/source_panel.html"
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Only a client sends requests, and can cease to."""
+        expects = obj is not None and obj.kind == Source.Kind.SCIM
+        return (*self.fields, "quiet_after_hours") if expects else self.fields
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """An import, the first person entered by hand, or scim_source makes one."""
         return False

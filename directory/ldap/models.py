@@ -177,6 +177,12 @@ def _address_problem(url: str, *, start_tls: bool) -> Any:
 
 
 class PullQuerySet(models.QuerySet["Pull"]):
+    def newest_of_each(self) -> "PullQuerySet":
+        """The last pull of each server that was pulled."""
+        newest = self.filter(source=models.OuterRef("source")).order_by("-pk").values("pk")[:1]
+        servers = LdapServer.objects.order_by().values_list(models.Subquery(newest))
+        return self.filter(pk__in=servers).select_related("source")
+
     def forget_old(self, source_id: int) -> None:
         """All but the newest of a source."""
         of_source = self.filter(source=source_id).order_by("-pk")

@@ -50,7 +50,7 @@ def what_it_shows(standing: Standing, may: May, *, now: datetime) -> dict[str, A
         "now": now,
         "standing": standing,
         "troubles": [_trouble(standing, trouble, may) for trouble in standing.troubles],
-        "key_warnings": list(credentials.warnings(key, now=now)) if key else [],
+        "key_warnings": [warning.says for warning in credentials.warnings(key, now=now)] if key else [],
         "rotation": standing.rotation,
         "card": connector_class(integration.kind).card,
         "last_jobs": list(jobs[:LAST_JOBS]) if sees_jobs else [],

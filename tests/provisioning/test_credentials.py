@@ -1,5 +1,6 @@
 """The key itself: what a job learns of it, and what staff are told to do about it."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -28,6 +29,10 @@ def ada(**values: Any) -> Owner:
     return Owner("ada@openai.example", Person(email="ada@example.org", **values))
 
 
+def told(problems: Iterable[credentials.Problem]) -> list[str]:
+    return [problem.says for problem in problems]
+
+
 # -- what staff must do
 
 
@@ -44,7 +49,7 @@ def ada(**values: Any) -> Owner:
     ],
 )
 def test_a_key_that_expires_within_two_weeks_is_a_problem(left, says):
-    assert list(credentials.problems(key(expires_at=NOW + left), None, now=NOW)) == says
+    assert told(credentials.problems(key(expires_at=NOW + left), None, now=NOW)) == says
 
 
 @pytest.mark.parametrize(
@@ -60,9 +65,9 @@ def test_a_key_that_expires_within_two_weeks_is_a_problem(left, says):
     ],
 )
 def test_an_owner_who_leaves_is_a_problem_that_rotating_does_not_solve(owner, says):
-    told = list(credentials.problems(key(), owner, now=NOW))
-    assert [says in sentence for sentence in told] == ([True] if says else [])
-    assert all("Let another owner make a key" in sentence for sentence in told)
+    sentences = told(credentials.problems(key(), owner, now=NOW))
+    assert [says in sentence for sentence in sentences] == ([True] if says else [])
+    assert all("Let another owner make a key" in sentence for sentence in sentences)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +87,7 @@ def test_an_owner_who_leaves_is_a_problem_that_rotating_does_not_solve(owner, sa
     ],
 )
 def test_what_nothing_stops_for_is_a_warning(known, says):
-    assert list(credentials.warnings(key(**known), now=NOW)) == says
+    assert told(credentials.warnings(key(**known), now=NOW)) == says
 
 
 # -- a use that was none of ours

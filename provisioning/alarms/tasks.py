@@ -1,0 +1,18 @@
+"""What the clock runs for alarms. Nothing decided here."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from provisioning.alarms import sending, watching
+
+
+@shared_task
+def look_for_trouble() -> None:
+    """And tell at once what is new; what is not sent now, the clock finds."""
+    watching.watch(timezone.now())
+    sending.send_due()
+
+
+@shared_task
+def send_messages() -> None:
+    sending.send_due()

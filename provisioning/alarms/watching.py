@@ -1,0 +1,180 @@
+"""Look for trouble, and write down what is to be told of it. Whatever is interrupted, the next look goes on.
+
+An alarm and its messages are one transaction, and sending comes afterwards: docs/alarms.md.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Prefetch
+from django.utils import translation
+from django.utils.timezone import localtime
+
+from cakewalk import links
+from provisioning.alarms import causes, finding, messages, wording
+from provisioning.alarms.models import Alarm, Channel, Delivery
+
+Event = Delivery.Event
+
+
+def watch(now: datetime) -> None:
+    found = finding.find(now)
+    decision = causes.decide(found, _open(now), now=now)
+    for one in decision.opens:
+        _open_one(one, now)
+    for known, one in decision.stays:
+        Alarm.objects.open().filter(pk=known.id).update(gone_since=None, detail=one.detail, path=one.path)
+    going = [known.id for known in decision.goes]
+    Alarm.objects.open().filter(pk__in=going, gone_since=None).update(gone_since=now)
+    for alarm in Alarm.objects.open().filter(pk__in=[known.id for known in decision.closes]):
+        _close_one(alarm, now)
+    _remind(now)
+    Delivery.objects.forget_old(now)
+
+
+def _open(now: datetime) -> list[causes.Open]:
+    closed = Alarm.objects.filter(closed_at__gt=now - causes.LATELY)
+    lately = Counter(closed.values_list("cause", "subject"))
+    return [
+        causes.Open(
+            alarm.pk,
+            causes.Key(alarm.cause, alarm.subject),
+            alarm.gone_since,
+            alarm.detail,
+            alarm.path,
+            lately[alarm.cause, alarm.subject],
+        )
+        for alarm in Alarm.objects.open()
+    ]
+
+
+def _open_one(found: causes.Finding, now: datetime) -> None:
+    """Unless another process was first, which the database tells."""
+    try:
+        with transaction.atomic():
+            alarm = Alarm.objects.create(
+                cause=found.cause,
+                subject=found.subject,
+                code=found.code[:50],
+                name=found.name[:200],
+                what=found.what[:200],
+                detail=found.detail,
+                path=found.path,
+                integration_id=found.integration,
+                opened_at=now,
+            )
+            channels = Channel.objects.enabled()
+            takers = [channel for channel in channels if channel.takes(found.cause, found.integration)]
+            tell(alarm, Event.OPENED, takers, now=now)
+    except IntegrityError:
+        if not Alarm.objects.open().filter(cause=found.cause, subject=found.subject).exists():
+            raise
+
+
+def _close_one(alarm: Alarm, now: datetime) -> None:
+    """Told by those channels that told of the alarm."""
+    with transaction.atomic():
+        if alarm.close(now=now):
+            told = Channel.objects.without_secrets().filter(enabled=True, deliveries__alarm=alarm)
+            tell(alarm, Event.CLOSED, told.distinct().order_by("pk"), now=now)
+
+
+def _remind(now: datetime) -> None:
+    channels = [channel for channel in Channel.objects.enabled() if channel.remind_after]
+    told = Delivery.objects.filter(replays=None).only("alarm", "channel", "event", "made_at")
+    alarms = Alarm.objects.open().filter(gone_since=None) if channels else Alarm.objects.none()
+    for alarm in alarms.prefetch_related(Prefetch("deliveries", told)):
+        for channel in channels:
+            if channel.takes(alarm.cause, alarm.integration_id):
+                _remind_by(channel, alarm, now)
+
+
+def _remind_by(channel: Channel, alarm: Alarm, now: datetime) -> None:
+    told = [one for one in alarm.deliveries.all() if one.channel_id == channel.pk]
+    reminders = sum(one.event == Event.REMINDER for one in told)
+    last = max((one.made_at for one in told), default=alarm.opened_at)
+    if causes.is_reminder_due(last, reminders, every=channel.remind_after, now=now):
+        try:
+            with transaction.atomic():
+                tell(alarm, Event.REMINDER, [channel], now=now, number=reminders + 1)
+        except IntegrityError:
+            return
+
+
+# -- what is said
+
+
+def tell(
+    alarm: Alarm, event: str, channels: Iterable[Channel], *, now: datetime, number: int = 1
+) -> list[Delivery]:
+    """Write down a message for each channel, in the running transaction."""
+    told = told_of(alarm)
+    return Delivery.objects.bulk_create(
+        delivery(channel, told, event, now=now, alarm=alarm, number=number) for channel in channels
+    )
+
+
+def delivery(channel: Channel, told: messages.Told, event: str, *, now: datetime, **more: Any) -> Delivery:
+    return Delivery(
+        message_id=f"msg_{uuid.uuid4().hex}",
+        channel=channel,
+        event=event,
+        subject=messages.subject(told, event, now=now),
+        body=_body(channel, told, event, now=now),
+        made_at=now,
+        next_try_at=now,
+        **more,
+    )
+
+
+def _body(channel: Channel, told: messages.Told, event: str, *, now: datetime) -> str:
+    match channel.kind:
+        case Channel.Kind.WEBHOOK:
+            return messages.webhook(told, event, now=now)
+        case Channel.Kind.SLACK:
+            return messages.slack(told, event, now=now)
+        case _:
+            return messages.text(told, event)
+
+
+def told_of(alarm: Alarm) -> messages.Told:
+    of = alarm.integration
+    with translation.override("en"):
+        advice = wording.advice(alarm.cause, alarm.code)
+    return messages.Told(
+        id=str(alarm.public_id),
+        cause=alarm.cause,
+        code=alarm.code,
+        name=alarm.name,
+        what=alarm.what,
+        detail=alarm.detail,
+        advice=advice,
+        url=links.absolute(alarm.path),
+        alarm_url=links.absolute(f"/alarms/{alarm.public_id}"),
+        integration=of.name if of else None,
+        opened_at=localtime(alarm.opened_at),
+        closed_at=localtime(alarm.closed_at) if alarm.closed_at else None,
+    )
+
+
+def a_test(channel: Channel, *, now: datetime) -> messages.Told:
+    with translation.override("en"):
+        advice = wording.advice("test", "test")
+    page = links.absolute("/admin/alarms/channel/")
+    return messages.Told(
+        id="test",
+        cause="test",
+        code="test",
+        name="Cakewalk",
+        what=f"test of the channel {channel.name}",
+        detail="This channel works: alarms arrive here.",
+        advice=advice,
+        url=page,
+        alarm_url=page,
+        integration=None,
+        opened_at=localtime(now),
+    )

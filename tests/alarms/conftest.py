@@ -1,0 +1,3 @@
+from tests.provisioning.conftest import world
+
+__all__ = ["world"]
