@@ -82,6 +82,15 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": _("Alarms"),
+        "separator": True,
+        "items": [
+            _page(_("Alarms"), "notifications", "admin:alarms_alarm_changelist", "alarms.view_alarm"),
+            _page(_("Channels"), "campaign", "admin:alarms_channel_changelist", "alarms.view_channel"),
+            _page(_("Deliveries"), "send", "admin:alarms_delivery_changelist", "alarms.view_delivery"),
+        ],
+    },
+    {
         "title": _("Directory"),
         "separator": True,
         "items": [

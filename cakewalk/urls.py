@@ -32,6 +32,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("key/", key, name="key"),
     path("jobs/", include("provisioning.admin.urls")),
+    path("alarms/", include("provisioning.admin.alarms.urls")),
     path("docs/", include("cakewalk.documents.urls")),
     path("llms.txt", llms_txt, name="llms_txt"),
     re_path(r"^scim/v2(?P<path>/.*)?$", scim),

@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as _
 
-OURS = ("cakewalk", "directory", "integrations", "provisioning")
+OURS = ("alarms", "cakewalk", "directory", "integrations", "provisioning")
 
 WORDS = (
     _("LDAP servers"),

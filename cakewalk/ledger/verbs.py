@@ -43,3 +43,9 @@ class Verb(models.TextChoices):
     # Whose an account is
     LINKED = "account.linked", _("Account linked by hand")
     UNLINKED = "account.unlinked", _("Link by hand taken back")
+
+    # Alarms and how they are told
+    ALARM_OPENED = "alarm.opened", _("Alarm opened")
+    ALARM_CLOSED = "alarm.closed", _("Alarm over")
+    CHANNEL_TESTED = "channel.tested", _("Channel tested")
+    MESSAGE_REPLAYED = "message.replayed", _("Message sent again")

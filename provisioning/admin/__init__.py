@@ -2,6 +2,7 @@
 
 from provisioning.admin.accounts import AccountAdmin, MarkAdmin
 from provisioning.admin.actions import ActionAdmin
+from provisioning.admin.alarms import AlarmAdmin, ChannelAdmin, DeliveryAdmin
 from provisioning.admin.entitlements import EntitlementAdmin
 from provisioning.admin.group_rules import GroupRuleAdmin
 from provisioning.admin.jobs import ProvisioningJobAdmin
@@ -12,6 +13,9 @@ __all__ = [
     "AccessRuleAdmin",
     "AccountAdmin",
     "ActionAdmin",
+    "AlarmAdmin",
+    "ChannelAdmin",
+    "DeliveryAdmin",
     "EntitlementAdmin",
     "GroupRuleAdmin",
     "KeyAdmin",

@@ -11,10 +11,13 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Prefetch
+from django.urls import reverse
 from django.utils import translation
 from django.utils.timezone import localtime
 
 from cakewalk import links
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from provisioning.alarms import causes, finding, messages, wording
 from provisioning.alarms.models import Alarm, Channel, Delivery
 
@@ -55,7 +58,7 @@ def _open(now: datetime) -> list[causes.Open]:
 def _open_one(found: causes.Finding, now: datetime) -> None:
     """Unless another process was first, which the database tells."""
     try:
-        with transaction.atomic():
+        with together():
             alarm = Alarm.objects.create(
                 cause=found.cause,
                 subject=found.subject,
@@ -70,6 +73,7 @@ def _open_one(found: causes.Finding, now: datetime) -> None:
             channels = Channel.objects.enabled()
             takers = [channel for channel in channels if channel.takes(found.cause, found.integration)]
             tell(alarm, Event.OPENED, takers, now=now)
+            record(Verb.ALARM_OPENED, alarm, facts={"cause": alarm.cause, "code": alarm.code})
     except IntegrityError:
         if not Alarm.objects.open().filter(cause=found.cause, subject=found.subject).exists():
             raise
@@ -77,10 +81,11 @@ def _open_one(found: causes.Finding, now: datetime) -> None:
 
 def _close_one(alarm: Alarm, now: datetime) -> None:
     """Told by those channels that told of the alarm."""
-    with transaction.atomic():
+    with together():
         if alarm.close(now=now):
             told = Channel.objects.without_secrets().filter(enabled=True, deliveries__alarm=alarm)
             tell(alarm, Event.CLOSED, told.distinct().order_by("pk"), now=now)
+            record(Verb.ALARM_CLOSED, alarm, facts={"cause": alarm.cause, "opened_at": alarm.opened_at})
 
 
 def _remind(now: datetime) -> None:
@@ -154,7 +159,7 @@ def told_of(alarm: Alarm) -> messages.Told:
         detail=alarm.detail,
         advice=advice,
         url=links.absolute(alarm.path),
-        alarm_url=links.absolute(f"/alarms/{alarm.public_id}"),
+        alarm_url=links.absolute(reverse("alarm", args=[alarm.public_id])),
         integration=of.name if of else None,
         opened_at=localtime(alarm.opened_at),
         closed_at=localtime(alarm.closed_at) if alarm.closed_at else None,
@@ -164,7 +169,7 @@ def told_of(alarm: Alarm) -> messages.Told:
 def a_test(channel: Channel, *, now: datetime) -> messages.Told:
     with translation.override("en"):
         advice = wording.advice("test", "test")
-    page = links.absolute("/admin/alarms/channel/")
+    page = links.absolute(reverse("admin:alarms_channel_change", args=[channel.pk]))
     return messages.Told(
         id="test",
         cause="test",

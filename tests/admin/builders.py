@@ -18,6 +18,8 @@ from cakewalk.models import User
 from directory.models import Conflict, Group, LdapServer, Membership, PersonEmail, Pull, Source, Upload
 from integrations.models import Integration, KeyLink
 from provisioning import uploads
+from provisioning.alarms import watching
+from provisioning.alarms.models import Alarm, Channel, Delivery
 from provisioning.history import digest_of
 from provisioning.models import (
     AccessRule,
@@ -195,6 +197,33 @@ def mark(of: Integration, email: str = "vip@example.org", **values: Any) -> Mark
     return Mark.objects.create(integration=of, email=email, **held)
 
 
+def channel(name: str, *, to: str = "http://127.0.0.1:9/hook") -> Channel:
+    made = Channel(name=name, kind=Channel.Kind.WEBHOOK, causes=["held", "sync_failed"])
+    made.send_to(to)
+    made.renew_signing_secret()
+    made.save()
+    return made
+
+
+def alarm(of: Integration, code: str, by: Channel) -> Alarm:
+    """A sync that failed, told once in vain and waiting to be told again."""
+    now = timezone.now()
+    made = Alarm.objects.create(
+        cause="sync_failed",
+        subject=f"{of.pk} {code}",
+        code=code,
+        name=of.name,
+        what=f"sync failed ({code})",
+        detail="The last job failed.",
+        path="/jobs/0",
+        integration=of,
+        opened_at=now,
+    )
+    row = watching.tell(made, "opened", [by], now=now)[0]
+    Delivery.objects.filter(pk=row.pk).update(attempts=1, answer_status=500, answer="Oops.")
+    return made
+
+
 def logged(by: User, row: Model, times: int) -> None:
     LogEntry.objects.log_actions(by.pk, [row] * times, CHANGE, "Changed by hand.")
 
@@ -258,6 +287,9 @@ class Company:
             "idle integration": idle,
             "key link": key_link(by=chief),
             "spare group": Group.objects.create(name="spare"),
+            "alarms_alarm": (failed := alarm(self.acme, "unreachable", ops := channel("Ops"))),
+            "alarms_channel": ops,
+            "alarms_delivery": failed.deliveries.get(),
             "auth_group": role,
             "auth_user": staff("guest", "Auditor"),
             "scim source": okta,
@@ -288,6 +320,12 @@ class Company:
             awaiting(other, by=chief)
             awaiting(self.acme, by=staff(f"staff{place}", "Operator"))
             Role.objects.create(name=f"Role {place}")
+            told_by = channel(f"Channel {place}")
+            told_by.integrations.add(other)
+            alarm(other, "unreachable", told_by)
+            alarm(self.acme, f"code {place}", self.rows["alarms_channel"])
+            failed = self.rows["alarms_alarm"]
+            watching.tell(failed, "reminder", [told_by], now=timezone.now(), number=place + 1)
             source(f"source {place}")
             ldap_server(f"server {place}")
             self._more_of_ada(place)

@@ -11,7 +11,7 @@ from directory.models import Person
 from tests.admin.builders import Company
 from tests.admin.roles import SHOWN_TO, SUPERUSER
 
-APPS = ("auth", "cakewalk", "directory", "integrations", "provisioning")
+APPS = ("alarms", "auth", "cakewalk", "directory", "integrations", "provisioning")
 
 
 def patterns() -> Iterator[tuple[str, str | None]]:

@@ -11,6 +11,23 @@ SUPERUSERS = frozenset({SUPERUSER})
 NONE: frozenset[str] = frozenset()
 
 SHOWN_TO = {
+    "admin:alarms_alarm_add": NONE,
+    "admin:alarms_alarm_change": READERS,
+    "admin:alarms_alarm_changelist": READERS,
+    "admin:alarms_alarm_delete": NONE,
+    "admin:alarms_alarm_history": READERS,
+    "admin:alarms_channel_add": OPERATORS,
+    "admin:alarms_channel_change": READERS,
+    "admin:alarms_channel_changelist": READERS,
+    "admin:alarms_channel_delete": OPERATORS,
+    "admin:alarms_channel_history": READERS,
+    "admin:alarms_channel_test": NONE,
+    "admin:alarms_delivery_add": NONE,
+    "admin:alarms_delivery_change": READERS,
+    "admin:alarms_delivery_changelist": READERS,
+    "admin:alarms_delivery_delete": NONE,
+    "admin:alarms_delivery_history": READERS,
+    "admin:alarms_delivery_replay": NONE,
     "admin:app_list": READERS,
     "admin:auth_group_add": SUPERUSERS,
     "admin:auth_group_change": SUPERUSERS,

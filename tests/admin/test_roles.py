@@ -19,6 +19,8 @@ from tests.admin.roles import NONE, ROLES, SHOWN_TO, STAFF
 
 WITHOUT_A_PAGE = {
     # Buttons, which are pressed and not opened.
+    "admin:alarms_channel_test": 405,
+    "admin:alarms_delivery_replay": 405,
     "admin:directory_ldapserver_pull": 405,
     "admin:directory_person_deactivate": 405,
     "admin:directory_person_preview": 405,
@@ -202,6 +204,7 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
         importlib.import_module(f"provisioning.migrations.{name}")
         for name in ("0002_roles", "0015_group_rules", "0008_entitlements", "0013_keys", "0016_conflicts")
     )
+    alarms = importlib.import_module("provisioning.alarms.migrations.0002_roles")
     roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver"))
     before = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles}
 
@@ -214,6 +217,7 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
         groups.give_to_roles(apps, connection.schema_editor())
         for one in later:
             one.show_to_every_role(apps, connection.schema_editor())
+        alarms.give_to_roles(apps, connection.schema_editor())
     after = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles.all()}
     assert set(before) == {"Auditor", "Operator", "Approver"}
     assert after == before
@@ -223,7 +227,7 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
 def test_no_role_may_manage_users_and_roles() -> None:
     given = Role.objects.values_list("permissions__content_type__app_label", flat=True)
 
-    assert set(given) == {"directory", "integrations", "provisioning"}
+    assert set(given) == {"alarms", "directory", "integrations", "provisioning"}
 
 
 @pytest.mark.django_db
