@@ -47,10 +47,9 @@ OF_KIND = {
 
 class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
     new_address = forms.CharField(
-        required=False,
         max_length=2000,
         label=_("Address"),
-        help_text=_("It is stored encrypted and never shown. Empty: the stored one stays."),
+        help_text=_("It is stored encrypted and never shown."),
         widget=UnfoldAdminPasswordWidget({"autocomplete": "off", "spellcheck": "false"}),
     )
     renew_secret = forms.BooleanField(
@@ -78,6 +77,14 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "enabled", "recipients", "causes", "integrations", "remind_after_hours")
         widgets = {"recipients": UnfoldAdminTextareaWidget({"rows": 3, "spellcheck": "false"})}
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk and "new_address" in self.fields:
+            self.fields["new_address"].required = False
+            self.fields["new_address"].help_text = _(
+                "It is stored encrypted and never shown. Empty: the stored one stays."
+            )
+
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]
         if Channel.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
@@ -92,8 +99,6 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_new_address(self) -> str:
         given: str = self.cleaned_data["new_address"].strip()
-        if not given and not self.instance.pk and self.instance.kind != Kind.EMAIL:
-            raise ValidationError(gettext("Paste the address that messages are sent to."))
         if given and (refused := addresses.refuse(given, settings.WEBHOOK_ALLOWED_HOSTS)):
             raise ValidationError(gettext(refused))
         return given
