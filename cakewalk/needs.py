@@ -3,13 +3,15 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from django.db.models import CharField, Count, Value
+from django.db.models import CharField, Count, Q, Value
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from directory.models import Conflict, Pull
 from directory.time_zones import today
+from provisioning.alarms.models import Alarm, Delivery
 from provisioning.models import Key, ProvisioningJob
 from provisioning.standing import SettledAt, Standing, Trouble
 
@@ -37,6 +39,10 @@ def needs(may: May, found: Sequence[Standing], awaiting: Sequence[ProvisioningJo
     if may("directory.view_source"):
         told += _some(list(_pulls()), "admin:directory_ldapserver_changelist")
     numbers = _numbers() if may("directory.view_conflict") or may("provisioning.view_key") else {}
+    if may("alarms.view_alarm"):
+        told += _alarms()
+    if may("alarms.view_delivery"):
+        told += _untold()
     if may("directory.view_conflict"):
         told += _conflicts(numbers.get(CONFLICTS, 0))
     if may("provisioning.view_key"):
@@ -86,6 +92,27 @@ def _pulls() -> Iterable[Need]:
         title = _("The last pull of %(source)s: %(outcome)s") % said
         url = reverse("admin:directory_source_change", args=[pull.source_id])
         yield Need("danger", title, (pull.detail,), url, _("Open the source"))
+
+
+def _alarms() -> Iterable[Need]:
+    """Those whose cause is told nowhere else on this page."""
+    quiet = Q(cause=Alarm.Cause.SOURCE_QUIET) & ~Q(code="pull_failed")
+    for alarm in Alarm.objects.open().filter(quiet | Q(cause=Alarm.Cause.LEDGER_BROKEN)).order_by("pk"):
+        url = reverse("admin:alarms_alarm_change", args=[alarm.pk])
+        yield Need("danger", alarm.title, (alarm.detail,), url, _("Open the alarm"))
+
+
+def _untold() -> Iterable[Need]:
+    number = Delivery.objects.untold(timezone.now()).count()
+    if number:
+        title = ngettext(
+            "%(number)d alarm message was taken by nobody",
+            "%(number)d alarm messages were taken by nobody",
+            number,
+        )
+        says = _("See what the channel answered, put it right, and send it again.")
+        url = f"{reverse('admin:alarms_delivery_changelist')}?state__exact={Delivery.State.GIVEN_UP}"
+        yield Need("danger", title % {"number": number}, (says,), url, _("Open the deliveries"))
 
 
 CONFLICTS, KEYS = "conflicts", "keys"

@@ -140,5 +140,22 @@ CELERY_BEAT_SCHEDULE = {
     "go on with rotations": {"task": "provisioning.tasks.go_on_with_rotations", "schedule": 30.0},
     "notice passed dates": {"task": "provisioning.tasks.notice_passed_dates", "schedule": 30.0},
     "pick up uploads": {"task": "provisioning.tasks.pick_up_uploads", "schedule": 15.0},
+    "look after the record": {"task": "provisioning.tasks.look_after_the_record", "schedule": 3600.0},
     "look for trouble": {"task": "provisioning.alarms.tasks.look_for_trouble", "schedule": 60.0},
     "send messages": {"task": "provisioning.alarms.tasks.send_messages", "schedule": 15.0},
+    "start due pulls": {"task": "provisioning.tasks.start_due_pulls", "schedule": 15.0},
+}
+
+LEDGER_KEY = environment.ledger_key("LEDGER_KEY")
+LEDGER_PUBLIC_KEYS = environment.public_keys("LEDGER_PUBLIC_KEYS")
+LEDGER_CHECKPOINTS = environment.folder("LEDGER_CHECKPOINTS", VAR_DIR / "checkpoints")
+
+OPENAI_ADMIN_KEY = environment.secret("OPENAI_ADMIN_KEY", "")
+OPENAI_BASE_URL = environment.address("OPENAI_BASE_URL")
+CONNECTOR_ALLOWED_HOSTS = environment.hosts("CONNECTOR_ALLOWED_HOSTS")
+
+WEBHOOK_ALLOWED_HOSTS = environment.hosts("WEBHOOK_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+
+vars().update(environment.mail("EMAIL_URL"))
+EMAIL_TIMEOUT = 20
+DEFAULT_FROM_EMAIL = environment.sender("DEFAULT_FROM_EMAIL", "cakewalk@localhost")

@@ -7,4 +7,106 @@ from django.utils import timezone
 
 from directory.models import Upload
 from integrations.models import Rotation
+from provisioning import (
+    dates,
+    proving,
+    pulling,
+    reconciliation,
+    recovering,
+    requesting,
+    rotating,
+    uploads,
+)
 from provisioning.alarms.tasks import look_for_trouble
+from provisioning.models import ProvisioningJob
+
+UNDELIVERED_AFTER = 30.0
+"""Seconds. A message normally takes milliseconds; after this long a queued job is sent again."""
+
+
+@shared_task
+def run_job(*, job_id: int) -> None:
+    """And look whether its end is trouble, or the end of some."""
+    reconciliation.run(job_id)
+    requesting.wake(look_for_trouble)
+
+
+@shared_task
+def run_people_job(*, job_id: int) -> None:
+    """And at once the next one, for whoever has changed meanwhile."""
+    reconciliation.run(job_id)
+    requesting.request_people_jobs(timezone.now())
+    requesting.wake(look_for_trouble)
+
+
+def task_of(job: ProvisioningJob) -> Task:
+    """Jobs about some people have a queue of their own, in which no job about everyone is before them."""
+    return run_job if job.about_everyone else run_people_job
+
+
+@shared_task
+def start_people_jobs() -> None:
+    requesting.request_people_jobs(timezone.now())
+
+
+@shared_task
+def start_due_syncs() -> None:
+    requesting.end_expired_plans(timezone.now())
+    requesting.request_due_jobs(timezone.now())
+
+
+@shared_task
+def notice_passed_dates() -> None:
+    dates.notice_passed_dates(timezone.now())
+
+
+@shared_task
+def start_due_pulls() -> None:
+    for server_id in pulling.due_pulls(timezone.now()):
+        pull_source.delay(server_id=server_id)
+
+
+@shared_task
+def pull_source(*, server_id: int) -> None:
+    pulling.pull_if_due(server_id)
+
+
+@shared_task
+def pick_up_uploads() -> None:
+    """Uploaded files whose message was lost or whose worker died; what nobody imports is forgotten."""
+    now = timezone.now()
+    Upload.objects.forget_old(now=now)
+    for upload_id in uploads.lost(now=now):
+        go_on_with_upload.delay(upload_id=upload_id)
+
+
+@shared_task
+def go_on_with_upload(*, upload_id: int) -> None:
+    uploads.go_on(upload_id)
+
+
+@shared_task
+def go_on_with_rotations() -> None:
+    """Of keys, which were interrupted."""
+    for rotation_id in Rotation.objects.due(timezone.now()).values_list("pk", flat=True):
+        go_on_with_rotation.delay(rotation_id=rotation_id)
+
+
+@shared_task
+def go_on_with_rotation(*, rotation_id: int) -> None:
+    rotating.go_on(rotation_id)
+
+
+@shared_task
+def pick_up_lost_jobs(*, undelivered_after: float = UNDELIVERED_AFTER) -> None:
+    """Messages can be lost and workers can die; the rows remain, and are delivered again."""
+    after = timedelta(seconds=undelivered_after)
+    for job in recovering.lost_jobs(now=timezone.now(), undelivered_after=after):
+        task_of(job).delay(job_id=job.pk)
+
+
+@shared_task
+def look_after_the_record() -> None:
+    """State where the ledger stands, and once a day read all of it."""
+    proving.keep_checkpoint(timezone.now())
+    proving.verify_if_due(timezone.now())

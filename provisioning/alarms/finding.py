@@ -8,6 +8,7 @@ from django.utils import translation
 from django.utils.formats import date_format
 from django.utils.timezone import localtime
 
+from cakewalk.ledger.models import Verification
 from directory.models import LdapServer, Pull, Source
 from provisioning import credentials
 from provisioning.alarms.causes import Cause, Finding
@@ -37,7 +38,7 @@ OF_A_JOB: Mapping[str, str] = {
 
 def find(now: datetime) -> list[Finding]:
     with translation.override("en"):
-        return [*_of_integrations(now), *_of_sources(now)]
+        return [*_of_integrations(now), *_of_sources(now), *_of_the_ledger()]
 
 
 # -- integrations
@@ -103,6 +104,20 @@ def _held(standing: Standing, job: ProvisioningJob) -> Finding:
     detail = " ".join(filter(None, (waits, *why, expires)))
     code = job.remaining_holds()[0]["code"] if codes else ""
     return Finding(Cause.HELD, f"job {job.pk}", code, of.name, what[:200], detail, path, of.pk)
+
+
+# -- the ledger
+
+
+def _of_the_ledger() -> Iterator[Finding]:
+    """What the newest verification found, whoever asked for it."""
+    last = Verification.objects.order_by("-at", "-pk").first()
+    if last and not last.is_intact:
+        first, number = last.breaks[0]["detail"], len(last.breaks)
+        more = f" There are {number - 1} more breaks." if number > 1 else ""
+        detail = f"Found at {_at(last.at)}: {first}{more}"
+        path = reverse("docs:document", args=["ledger"])
+        yield Finding(Cause.LEDGER_BROKEN, "ledger", "ledger_broken", "Ledger", "chain broken", detail, path)
 
 
 # -- sources

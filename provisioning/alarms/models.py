@@ -24,6 +24,7 @@ PAUSES = tuple(
 )
 """Between the attempts: a receiver that is back within a day misses nothing."""
 ATTEMPTS = len(PAUSES) + 1
+UNTOLD = timedelta(days=7)
 KEPT = timedelta(days=90)
 """How long a delivery is remembered after its alarm is over."""
 
@@ -204,6 +205,11 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         over.filter(channel__enabled=False).exclude(ASKED_FOR).update(
             answer="The channel was disabled.", **end
         )
+
+    def untold(self, now: datetime) -> "DeliveryQuerySet":
+        """Given up within a week, and not sent again since. Whoever tried a channel has seen the answer."""
+        lately = self.filter(state=Delivery.State.GIVEN_UP, made_at__gt=now - UNTOLD)
+        return lately.filter(replayed_by=None).exclude(event=Delivery.Event.TEST)
 
     def forget_old(self, now: datetime) -> None:
         closed = Q(alarm=None) | Q(alarm__closed_at__lt=now - KEPT)

@@ -77,8 +77,16 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "enabled", "recipients", "causes", "integrations", "remind_after_hours")
         widgets = {"recipients": UnfoldAdminTextareaWidget({"rows": 3, "spellcheck": "false"})}
 
+    new_kind: Channel.Kind
+    """What a channel that is being added is."""
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not self.instance.pk:
+            self.instance.kind = self.new_kind
+        for name in ("new_address", "renew_secret"):
+            if name not in OF_KIND[Kind(self.instance.kind)]:
+                self.fields.pop(name, None)
         if self.instance.pk and "new_address" in self.fields:
             self.fields["new_address"].required = False
             self.fields["new_address"].help_text = _(
@@ -153,17 +161,7 @@ class ChannelAdmin(ModelAdmin):
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         form = super().get_form(request, obj, change=change, **kwargs)
-        if obj is not None:
-            return form
-
-        class OfKind(form):  # type: ignore[valid-type,misc]
-            """A new channel knows its kind before it is judged."""
-
-            def __init__(self, *args: Any, **more: Any) -> None:
-                super().__init__(*args, **more)
-                self.instance.kind = _kind(request, None)
-
-        return OfKind
+        return type("ChannelFormOfKind", (form,), {"new_kind": _kind(request, obj)})
 
     @method_decorator(sensitive_post_parameters("new_address"))
     def changeform_view(
