@@ -38,11 +38,12 @@ def needs(may: May, found: Sequence[Standing], awaiting: Sequence[ProvisioningJo
     told += _some(troubles, "admin:integrations_integration_changelist")
     if may("directory.view_source"):
         told += _some(list(_pulls()), "admin:directory_ldapserver_changelist")
-    numbers = _numbers() if may("directory.view_conflict") or may("provisioning.view_key") else {}
+    counted = ("directory.view_conflict", "provisioning.view_key", "alarms.view_delivery")
+    numbers = _numbers() if any(map(may, counted)) else {}
     if may("alarms.view_alarm"):
         told += _alarms()
     if may("alarms.view_delivery"):
-        told += _untold()
+        told += _untold(numbers.get(UNTOLD, 0))
     if may("directory.view_conflict"):
         told += _conflicts(numbers.get(CONFLICTS, 0))
     if may("provisioning.view_key"):
@@ -102,8 +103,7 @@ def _alarms() -> Iterable[Need]:
         yield Need("danger", alarm.title, (alarm.detail,), url, _("Open the alarm"))
 
 
-def _untold() -> Iterable[Need]:
-    number = Delivery.objects.untold(timezone.now()).count()
+def _untold(number: int) -> Iterable[Need]:
     if number:
         title = ngettext(
             "%(number)d alarm message was taken by nobody",
@@ -115,21 +115,22 @@ def _untold() -> Iterable[Need]:
         yield Need("danger", title % {"number": number}, (says,), url, _("Open the deliveries"))
 
 
-CONFLICTS, KEYS = "conflicts", "keys"
+CONFLICTS, KEYS, UNTOLD = "conflicts", "keys", "untold"
 
 
 def _numbers() -> dict[str, int]:
-    """Open conflicts, and keys of leavers that are still there: in one query."""
+    """Open conflicts, keys of leavers that are still there, and what nobody took: in one query."""
     conflicts = Conflict.objects.filter(state=Conflict.State.OPEN)
     of_leavers = Key.objects.present().of_leavers(today())
+    untold = Delivery.objects.untold(timezone.now())
     counted = [
         rows.order_by()
         .annotate(what=Value(name, CharField()))
         .values_list("what")
         .annotate(number=Count("pk", distinct=True))
-        for name, rows in ((CONFLICTS, conflicts), (KEYS, of_leavers))
+        for name, rows in ((CONFLICTS, conflicts), (KEYS, of_leavers), (UNTOLD, untold))
     ]
-    return dict(counted[0].union(counted[1], all=True))
+    return dict(counted[0].union(*counted[1:], all=True))
 
 
 def _conflicts(number: int) -> Iterable[Need]:
