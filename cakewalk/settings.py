@@ -126,6 +126,9 @@ CELERY_TASK_ROUTES = {
     "provisioning.tasks.run_people_job": {"queue": "people"},
     "provisioning.tasks.start_people_jobs": {"queue": "people"},
     "provisioning.tasks.go_on_with_upload": {"queue": "people"},  # somebody looks on
+    # Operators must hear of it when every other hand is stuck.
+    "provisioning.alarms.tasks.look_for_trouble": {"queue": "people"},
+    "provisioning.alarms.tasks.send_messages": {"queue": "people"},
 }
 if CELERY_BROKER_URL.startswith("memory:"):
     CELERY_BROKER_TRANSPORT_OPTIONS = {"polling_interval": 0.05}

@@ -25,6 +25,8 @@ class Told:
     integration: str | None
     opened_at: datetime
     closed_at: datetime | None = None
+    unwatched: bool = False
+    """Its integration was disabled, so that nobody knows whether it is over."""
 
 
 def subject(told: Told, event: str, *, now: datetime) -> str:
@@ -41,7 +43,8 @@ def text(told: Told, event: str) -> str:
     """All there is to know, in short paragraphs."""
     opened = f"Since {_at(told.opened_at)}."
     if event == "closed" and told.closed_at:
-        return _paragraphs(f"From {_at(told.opened_at)} to {_at(told.closed_at)}.", told.url)
+        unwatched = f"{told.name} is disabled, and not looked at any more." if told.unwatched else ""
+        return _paragraphs(f"From {_at(told.opened_at)} to {_at(told.closed_at)}.", unwatched, told.url)
     return _paragraphs(told.detail, told.advice and f"What to do: {told.advice}", told.url, opened)
 
 
@@ -60,6 +63,7 @@ def webhook(told: Told, event: str, *, now: datetime) -> str:
         "alarm_url": told.alarm_url,
         "opened_at": told.opened_at.isoformat(),
         "closed_at": told.closed_at.isoformat() if told.closed_at else None,
+        "unwatched": told.unwatched,
     }
     return json.dumps(
         {"type": f"alarm.{event}", "timestamp": now.isoformat(), "data": data}, ensure_ascii=False

@@ -6,6 +6,7 @@ An alarm and its messages are one transaction, and sending comes afterwards: doc
 import uuid
 from collections import Counter
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -35,7 +36,7 @@ def watch(now: datetime) -> None:
     Alarm.objects.open().filter(pk__in=going, gone_since=None).update(gone_since=now)
     for alarm in Alarm.objects.open().filter(pk__in=[known.id for known in decision.closes]):
         _close_one(alarm, now)
-    _remind(now)
+    _tell_on(now)
     Delivery.objects.forget_old(now)
 
 
@@ -88,26 +89,31 @@ def _close_one(alarm: Alarm, now: datetime) -> None:
             record(Verb.ALARM_CLOSED, alarm, facts={"cause": alarm.cause, "opened_at": alarm.opened_at})
 
 
-def _remind(now: datetime) -> None:
-    channels = [channel for channel in Channel.objects.enabled() if channel.remind_after]
+def _tell_on(now: datetime) -> None:
+    """Remind, and tell what is open to channels that have not heard of it: new ones, or such as take more."""
+    channels = list(Channel.objects.enabled())
     told = Delivery.objects.filter(replays=None).only("alarm", "channel", "event", "made_at")
     alarms = Alarm.objects.open().filter(gone_since=None) if channels else Alarm.objects.none()
-    for alarm in alarms.prefetch_related(Prefetch("deliveries", told)):
+    for alarm in alarms.select_related("integration").prefetch_related(Prefetch("deliveries", told)):
         for channel in channels:
             if channel.takes(alarm.cause, alarm.integration_id):
-                _remind_by(channel, alarm, now)
+                _tell_on_by(channel, alarm, now)
 
 
-def _remind_by(channel: Channel, alarm: Alarm, now: datetime) -> None:
+def _tell_on_by(channel: Channel, alarm: Alarm, now: datetime) -> None:
     told = [one for one in alarm.deliveries.all() if one.channel_id == channel.pk]
     reminders = sum(one.event == Event.REMINDER for one in told)
-    last = max((one.made_at for one in told), default=alarm.opened_at)
-    if causes.is_reminder_due(last, reminders, every=channel.remind_after, now=now):
-        try:
-            with transaction.atomic():
-                tell(alarm, Event.REMINDER, [channel], now=now, number=reminders + 1)
-        except IntegrityError:
-            return
+    last = max((one.made_at for one in told), default=None)
+    if last is None:
+        _tell_once(alarm, Event.OPENED, channel, now, number=1)
+    elif causes.is_reminder_due(last, reminders, every=channel.remind_after, now=now):
+        _tell_once(alarm, Event.REMINDER, channel, now, number=reminders + 1)
+
+
+def _tell_once(alarm: Alarm, event: str, channel: Channel, now: datetime, *, number: int) -> None:
+    """Unless another process was first."""
+    with suppress(IntegrityError), transaction.atomic():
+        tell(alarm, event, [channel], now=now, number=number)
 
 
 # -- what is said
@@ -163,6 +169,7 @@ def told_of(alarm: Alarm) -> messages.Told:
         integration=of.name if of else None,
         opened_at=localtime(alarm.opened_at),
         closed_at=localtime(alarm.closed_at) if alarm.closed_at else None,
+        unwatched=bool(alarm.closed_at and of and not of.enabled and alarm.cause != Alarm.Cause.HELD),
     )
 
 

@@ -76,6 +76,11 @@ def test_a_webhooks_signing_secret_is_shown_once_and_its_address_never(operator:
     assert operator.post(page, kept).status_code == 302
     ops = Channel.objects.get()
     assert (ops.signing_secret.reveal(), ops.address.reveal()) == (secret, receiver.url)
+    changed = Entry.objects.get(verb="row.changed", actor="olga")
+    assert json.loads(changed.body) == {
+        "before": {"remind_after_hours": 24},
+        "after": {"remind_after_hours": 5},
+    }
     renewed = operator.post(page, {**kept, "renew_secret": "on"})
     new = Channel.objects.get().signing_secret.reveal()
     assert (new != secret, new in text(renewed)) == (True, True)
@@ -126,6 +131,16 @@ def test_an_e_mail_and_a_chat_are_channels_too(operator: Client):
         "https://hooks.slack.com/…",
         "s3cret",
     )
+    assert [
+        json.loads(row.body)["after"]["integrations"]
+        for row in Entry.objects.filter(verb="row.added").order_by("seq")
+    ] == [
+        ["Acme"],
+        [],
+    ]
+    operator.post(reverse("admin:alarms_channel_delete", args=[chat.pk]), {"post": "yes"})
+    gone = Entry.objects.get(verb="row.deleted")
+    assert (gone.object_name, "s3cret" in gone.body) == ("Chat", False)
     with override_settings(EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend"):
         page = operator.get(reverse("admin:alarms_channel_change", args=[mail.pk]))
         assert "whoever runs Cakewalk sets EMAIL_URL first" in text(page)

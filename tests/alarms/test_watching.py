@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
+from django.core import mail
 from django.db import IntegrityError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -113,6 +114,13 @@ def test_an_integration_that_is_not_enabled_alarms_nobody(world: World):
     world.integration.enable(now=timezone.now())
     look()
     assert alarms() == [("credential", "Acme: no credential", True)]
+    email(name="All-clear", remind_after_hours=0)
+    look()
+    world.integration.disable()
+    look()
+    look(LATER)
+    assert mail.outbox[-1].subject.startswith("Acme: over after ")
+    assert "Acme is disabled, and not looked at any more." in mail.outbox[-1].body
 
 
 def test_a_source_that_went_quiet_or_whose_pulls_fail_or_stop_is_told(world: World):
@@ -152,6 +160,15 @@ def test_channels_hear_only_of_what_they_chose(world: World):
         ("Acme's", "okta: gone quiet"),
         ("Other", "okta: gone quiet"),
     }
+
+
+def test_a_channel_that_comes_later_is_told_of_what_is_open_already(world: World):
+    Credential.objects.all().delete()
+    look()
+    email()
+    look(timedelta(minutes=1))
+    look(timedelta(minutes=2))
+    assert said() == [("Mail", "Acme: no credential", "sent")]
 
 
 def test_reminders_come_while_it_lasts_each_after_twice_as_long(world: World):

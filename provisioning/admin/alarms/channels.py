@@ -1,10 +1,11 @@
 """Channels: where alarms are told, which of them, and the button that tries it."""
 
+from contextlib import nullcontext
 from typing import Any
 
 from django import forms
 from django.conf import settings
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
@@ -20,7 +21,8 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from cakewalk import links
-from cakewalk.ledger.recording import record
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.saying import differences, said_of, stored
 from cakewalk.ledger.verbs import Verb
 from cakewalk.site import signed_in
 from cakewalk.theme import (
@@ -28,6 +30,7 @@ from cakewalk.theme import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminTextareaWidget,
+    UnfoldBooleanSwitchWidget,
     display,
 )
 from integrations.models import Integration
@@ -56,6 +59,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
         required=False,
         label=_("Make a new signing secret"),
         help_text=_("It is shown once, after saving. The former one signs nothing any more."),
+        widget=UnfoldBooleanSwitchWidget(),
     )
     causes = forms.MultipleChoiceField(
         required=False,
@@ -167,7 +171,9 @@ class ChannelAdmin(ModelAdmin):
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
-        return super().changeform_view(request, object_id, form_url, extra_context)
+        extra = {**(extra_context or {}), "show_save_and_add_another": False}
+        with together() if request.method == "POST" else nullcontext():
+            return super().changeform_view(request, object_id, form_url, extra)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -201,10 +207,28 @@ class ChannelAdmin(ModelAdmin):
         if obj.kind == Kind.WEBHOOK and (not change or typed.get("renew_secret")):
             form.made_secret = obj.renew_signing_secret()
             request.made_secret = form.made_secret  # type: ignore[attr-defined]  # for the answer
+        form.before = stored(obj)
         super().save_model(request, obj, form, change)
 
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """With what it is about, the channel is whole."""
+        super().save_related(request, form, formsets, change)
+        old, new = differences(form.before, said_of(form.instance))
+        if old or new:
+            record(Verb.CHANGED if change else Verb.ADDED, form.instance, before=old or None, after=new)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        with together() if request.method == "POST" else nullcontext():
+            return super().delete_view(request, object_id, extra_context)
+
+    def delete_model(self, request: HttpRequest, obj: Channel) -> None:
+        record(Verb.DELETED, obj, before=said_of(obj))
+        super().delete_model(request, obj)
+
     def response_add(self, request: HttpRequest, obj: Channel, post_url_continue: Any = None) -> HttpResponse:
-        return self._secret(request, obj) or redirect("admin:alarms_channel_change", obj.pk)
+        if not (shown := self._secret(request, obj)):
+            messages.success(request, gettext("%(channel)s is added. Send a test.") % {"channel": obj})
+        return shown or redirect("admin:alarms_channel_change", obj.pk)
 
     def response_change(self, request: HttpRequest, obj: Channel) -> HttpResponse:
         return self._secret(request, obj) or super().response_change(request, obj)
