@@ -180,6 +180,14 @@ def address(name: str) -> str:
     return url
 
 
+def folder_of_files(name: str) -> Path | None:
+    """Whether it is there is seen when it is used: not every process has it."""
+    given = text(name)
+    if given and not Path(given).is_absolute():
+        raise ImproperlyConfigured(f"{name} must be a whole path, which begins with /.")
+    return Path(given) if given else None
+
+
 def mail(name: str) -> dict[str, Any]:
     """Django's settings of the server that takes e-mails; without one, none are sent anywhere."""
     url = secret(name, "")

@@ -109,6 +109,12 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             _page(_("Users"), "manage_accounts", "admin:cakewalk_user_changelist", "cakewalk.view_user"),
             _page(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
+            _page(
+                _("Retention"),
+                "auto_delete",
+                "admin:retention_retention_changelist",
+                "retention.view_retention",
+            ),
         ],
     },
     {

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "integrations",
     "provisioning",
     "provisioning.alarms",
+    "provisioning.retention",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -147,6 +148,7 @@ CELERY_BEAT_SCHEDULE = {
     "look for trouble": {"task": "provisioning.alarms.tasks.look_for_trouble", "schedule": 60.0},
     "send messages": {"task": "provisioning.alarms.tasks.send_messages", "schedule": 15.0},
     "start due pulls": {"task": "provisioning.tasks.start_due_pulls", "schedule": 15.0},
+    "prune by retention": {"task": "provisioning.retention.tasks.prune_by_retention", "schedule": 3600.0},
 }
 
 LEDGER_KEY = environment.ledger_key("LEDGER_KEY")
@@ -162,3 +164,5 @@ WEBHOOK_ALLOWED_HOSTS = environment.hosts("WEBHOOK_ALLOWED_HOSTS", ["localhost",
 vars().update(environment.mail("EMAIL_URL"))
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = environment.sender("DEFAULT_FROM_EMAIL", "cakewalk@localhost")
+
+RETENTION_FOLDER = environment.folder_of_files("RETENTION_FOLDER")

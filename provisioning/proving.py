@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from cakewalk.ledger import checkpoints, verifying
 from cakewalk.ledger.models import Head, Verification
+from provisioning.retention import archived
 
 log = logging.getLogger(__name__)
 
@@ -28,13 +29,18 @@ def verify(
     *,
     more_checkpoints: Sequence[Path] = (),
     more_keys: Collection[str] = (),
+    archives: Sequence[Path] = (),
     say: verifying.Say = lambda _done, _all: None,
 ) -> Verification:
-    """Read the whole record, and keep what came of it."""
+    """Read the whole record, and keep what came of it. `archives`: files of pruned entries, read with the
+    rest. Raises BadArchive where one of them is none at all.
+    """
     now, began = timezone.now(), time.monotonic()
     paths = [*checkpoints.kept_in(settings.LEDGER_CHECKPOINTS), *more_checkpoints]
-    found = verifying.verify([*trusted_keys(), *more_keys], paths, say)
-    for one in found.breaks:
+    files = archived.files(archives) if archives else None
+    found = verifying.verify([*trusted_keys(), *more_keys], paths, say, files.archived if files else None)
+    told = sorted([*(files.breaks() if files else ()), *found.breaks], key=lambda one: one.seq)
+    for one in told:
         log.error("The record is broken: %s", one.detail)
     return Verification.objects.create(
         at=now,
@@ -43,7 +49,7 @@ def verify(
         seq=found.end.seq,
         hash=found.end.hash,
         checkpoints=found.compared,
-        breaks=[asdict(one) for one in found.breaks],
+        breaks=[asdict(one) for one in told],
     )
 
 

@@ -18,6 +18,7 @@ OF_A_DEVELOPER = (
     "LEDGER_KEY",
     "LEDGER_PUBLIC_KEYS",
     "PUBLIC_URL",
+    "RETENTION_FOLDER",
     "WEBHOOK_ALLOWED_HOSTS",
 )
 """What could make a test speak to a real organization, or behave differently on one machine."""

@@ -193,6 +193,7 @@ BAD = [
     ("EMAIL_URL", "smtps://me:hunter2@mail", "is no address of a mail server"),
     ("EMAIL_URL", "smtp+tls://me:hunter2/@mail:port", "is no address of a mail server"),
     ("DEFAULT_FROM_EMAIL", "Cakewalk", "'Cakewalk' is no e-mail address"),
+    ("RETENTION_FOLDER", "history", "must be a whole path, which begins with /"),
     ("WEBHOOK_ALLOWED_HOSTS", "https://x.org", "'https://x.org' is not a host name"),
     ("PORT", "80a", "'80a' is no port"),
     ("TIME_ZONE", "Europe/Cakewalk", "'Europe/Cakewalk' is no time zone; write it as Europe/Berlin."),

@@ -49,3 +49,7 @@ class Verb(models.TextChoices):
     ALARM_CLOSED = "alarm.closed", _("Alarm over")
     CHANNEL_TESTED = "channel.tested", _("Channel tested")
     MESSAGE_REPLAYED = "message.replayed", _("Message sent again")
+
+    # What went because it was old, after it was written into a file
+    LEDGER_PRUNED = "ledger.pruned", _("Ledger entries pruned")
+    HISTORY_PRUNED = "history.pruned", _("History pruned")

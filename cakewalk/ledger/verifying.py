@@ -2,15 +2,17 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from django.db.models import Subquery
 
-from cakewalk.ledger import checkpoints
+from cakewalk.ledger import checkpoints, pruned
 from cakewalk.ledger.chain import FIELDS, Break, Fault, Link, Row, breaks, moment
 from cakewalk.ledger.checkpoints import Checkpoint, Unreadable
 from cakewalk.ledger.models import Entry, Head, Pruning
+from cakewalk.ledger.pruned import Archived
 
 TELL_EVERY = 20_000
 """Entries between two words of how far it is."""
@@ -33,25 +35,35 @@ Say = Callable[[int, int], None]
 """How many entries were read, of how many."""
 
 
-def verify(trusted: Collection[str], paths: Sequence[Path], say: Say = lambda _done, _all: None) -> Verdict:
-    """Read the whole chain. `trusted`: the public keys that are believed. `paths`: checkpoints to compare."""
+def verify(
+    trusted: Collection[str],
+    paths: Sequence[Path],
+    say: Say = lambda _done, _all: None,
+    archived: Archived | None = None,
+) -> Verdict:
+    """Read the whole chain. `trusted`: the public keys that are believed. `paths`: checkpoints to compare.
+    `archived`: what was pruned, to be read before the rest.
+    """
     begin = Pruning.begin()
-    found = _walk(begin, list(_read(trusted, paths)), say)
-    return found if Pruning.begin() == begin else verify(trusted, paths, say)
+    found = _walk(begin, list(_read(trusted, paths)), say, archived)
+    return found if Pruning.begin() == begin else verify(trusted, paths, say, archived)
 
 
-def _walk(begin: Link, read: Sequence[Checkpoint | Break], say: Say) -> Verdict:
-    head = Head.objects.first() or Head()
+def _walk(remains: Link, read: Sequence[Checkpoint | Break], say: Say, archived: Archived | None) -> Verdict:
+    head, begin = Head.objects.first() or Head(), archived.after if archived else remains
     told = [one for one in read if isinstance(one, Break)]
     stated = [one for one in read if isinstance(one, Checkpoint)]
-    tally = _Tally(begin, {one.seq for one in stated}, say, expected=head.seq - begin.seq)
+    wanted = {one.seq for one in stated} | set(Pruning.objects.values_list("seq", flat=True))
+    tally = _Tally(begin, wanted, say, expected=head.seq - begin.seq)
     end = begin
-    for one in breaks(tally.counted(_rows(begin, head.seq)), begin):
+    rows = chain(archived.rows() if archived else (), _rows(remains, head.seq))
+    for one in breaks(tally.counted(rows), begin):
         if isinstance(one, Link):
             end = one
         elif len(told) < MOST_TOLD:
             told.append(one)
     told += _end_breaks(end, head)
+    told += pruned.breaks(tally.hashes)
     told += [wrong for one in stated if (wrong := _against(one, begin, end, tally.hashes, head))]
     return Verdict(tally.number, end, len(stated), sorted(told, key=lambda one: one.seq))
 

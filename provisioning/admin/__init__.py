@@ -7,6 +7,7 @@ from provisioning.admin.entitlements import EntitlementAdmin
 from provisioning.admin.group_rules import GroupRuleAdmin
 from provisioning.admin.jobs import ProvisioningJobAdmin
 from provisioning.admin.keys import KeyAdmin
+from provisioning.admin.retention import RetentionAdmin
 from provisioning.admin.rules import AccessRuleAdmin
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "KeyAdmin",
     "MarkAdmin",
     "ProvisioningJobAdmin",
+    "RetentionAdmin",
 ]

@@ -33,6 +33,7 @@ from provisioning.models import (
     ProvisioningJob,
     RuleGrant,
 )
+from provisioning.retention.models import Retention
 from tests.directory.builders import NOW, csv_file, person, source
 
 State = ProvisioningJob.State
@@ -308,6 +309,7 @@ class Company:
             "provisioning_grouprule": group_rule(self.acme, state=GroupRule.State.ACTIVE),
             "provisioning_mark": marked,
             "provisioning_provisioningjob": self.waiting,
+            "retention_retention": Retention.objects.get_or_create(kind="jobs", defaults={"days": 400})[0],
         }
         self.rows["cakewalk_user"] = self.rows["auth_user"]
 

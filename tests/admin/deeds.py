@@ -496,5 +496,13 @@ DEEDS = (
     Deed("write a delivery", "admin:alarms_delivery_add", NONE, _confirmed),
     Deed("change a delivery", "admin:alarms_delivery_change", NONE, _confirmed),
     Deed("delete a delivery", "admin:alarms_delivery_delete", NONE, _confirmed),
+    Deed(
+        "keep jobs for longer",
+        "admin:retention_retention_change",
+        OPERATORS,
+        _changed("retention_retention", days="800"),
+    ),
+    Deed("add a retention", "admin:retention_retention_add", NONE, _confirmed),
+    Deed("delete a retention", "admin:retention_retention_delete", NONE, _confirmed),
     Deed("sign out", "admin:logout", STAFF, only_shows=True),
 )

@@ -200,6 +200,7 @@ def test_an_empty_form_changes_nothing(company: Company, clients: dict[str, Clie
 
 @pytest.mark.django_db
 def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
+    retention = importlib.import_module("provisioning.retention.migrations.0002_rows_and_roles")
     migration, groups, *later = (
         importlib.import_module(f"provisioning.migrations.{name}")
         for name in ("0002_roles", "0015_group_rules", "0008_entitlements", "0013_keys", "0016_conflicts")
@@ -214,7 +215,8 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
 
     for _ in range(2):
         migration.make_roles(apps, connection.schema_editor())
-        groups.give_to_roles(apps, connection.schema_editor())
+        for one in (groups, retention):
+            one.give_to_roles(apps, connection.schema_editor())
         for one in later:
             one.show_to_every_role(apps, connection.schema_editor())
         alarms.give_to_roles(apps, connection.schema_editor())
@@ -227,7 +229,7 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
 def test_no_role_may_manage_users_and_roles() -> None:
     given = Role.objects.values_list("permissions__content_type__app_label", flat=True)
 
-    assert set(given) == {"alarms", "directory", "integrations", "provisioning"}
+    assert set(given) == {"alarms", "directory", "integrations", "provisioning", "retention"}
 
 
 @pytest.mark.django_db

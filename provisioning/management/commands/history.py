@@ -1,13 +1,16 @@
-"""The ledger at the terminal: verify it, export it, sign where it stands, make a key to sign with."""
+"""The record at the terminal: verify the ledger, export it, sign where it stands, make a key to sign with;
+and let go what is old.
+"""
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Mapping
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from cakewalk.bar import Bar
@@ -15,8 +18,12 @@ from cakewalk.ledger import checkpoints, exporting
 from cakewalk.ledger.models import Entry, Head, Verification
 from provisioning import proving
 from provisioning.management.foreground import print_json, wrong_usage
+from provisioning.retention import archive, pruning, scheduled
+from provisioning.retention.kinds import KINDS
+from provisioning.retention.models import PruningLost
 
 BROKEN = 4
+EXPORTED = tuple(key for key, kind in KINDS.items() if kind.is_exported)
 
 
 class Command(BaseCommand):
@@ -27,6 +34,7 @@ class Command(BaseCommand):
         self._verify_arguments(deeds.add_parser("verify", help="read all of it, and say where it is broken"))
         self._export_arguments(deeds.add_parser("export", help="print it, with its hashes"))
         self._checkpoint_arguments(deeds.add_parser("checkpoint", help="sign where it stands"))
+        self._prune_arguments(deeds.add_parser("prune", help="write what is old into a file, and delete it"))
         key = deeds.add_parser("key", help="make a private key and its public key")
         key.add_argument("--json", action="store_true", help="print one JSON document")
 
@@ -35,6 +43,14 @@ class Command(BaseCommand):
             "--checkpoint", action="append", type=Path, default=[], metavar="FILE", help="compare it too"
         )
         parser.add_argument("--public-key", action="append", default=[], metavar="KEY", help="believe it too")
+        parser.add_argument(
+            "--export",
+            action="append",
+            type=Path,
+            default=[],
+            metavar="FILE",
+            help="what `history prune` has written: read it with the rest",
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def _export_arguments(self, parser: ArgumentParser) -> None:
@@ -46,25 +62,41 @@ class Command(BaseCommand):
         parser.add_argument("--key-file", type=Path, metavar="FILE", help="in place of LEDGER_KEY")
         parser.add_argument("--out", type=Path, metavar="FILE", help="in place of standard output")
 
+    def _prune_arguments(self, parser: ArgumentParser) -> None:
+        which = parser.add_mutually_exclusive_group(required=True)
+        which.add_argument("--before", type=date.fromisoformat, metavar="DATE", help="as 2026-01-31")
+        which.add_argument("--by-retention", action="store_true", help="as long ago as retention says")
+        parser.add_argument("--kind", action="append", choices=EXPORTED, default=[], help="this kind alone")
+        parser.add_argument(
+            "--export", type=Path, metavar="FILE", help="in place of a new one in RETENTION_FOLDER"
+        )
+        parser.add_argument("--dry-run", action="store_true", help="say what would go, and let nothing go")
+        parser.add_argument("--json", action="store_true", help="print one JSON document")
+
     def handle(self, *args: Any, **options: Any) -> None:
         deed = {
             "verify": self._verify,
             "export": self._export,
             "checkpoint": self._checkpoint,
             "key": self._key,
+            "prune": self._prune,
         }[options["deed"]]
         deed(options)
 
     def _verify(self, options: dict[str, Any]) -> None:
-        for path in options["checkpoint"]:
+        for path in (*options["checkpoint"], *options["export"]):
             if not path.exists():
                 raise wrong_usage(f"There is no file {path}.")
-        with Bar(self.stderr) as bar:
-            found = proving.verify(
-                more_checkpoints=options["checkpoint"],
-                more_keys=options["public_key"],
-                say=lambda done, total: bar.step("Reading the ledger", done, total, line=""),
-            )
+        try:
+            with Bar(self.stderr) as bar:
+                found = proving.verify(
+                    more_checkpoints=options["checkpoint"],
+                    more_keys=options["public_key"],
+                    archives=options["export"],
+                    say=lambda done, total: bar.step("Reading the ledger", done, total, line=""),
+                )
+        except archive.BadArchive as error:
+            raise wrong_usage(str(error)) from error
         if options["json"]:
             print_json(_document(found), self.stdout)
         else:
@@ -94,6 +126,46 @@ class Command(BaseCommand):
         for text in exporting.FORMATS[options["format"]](entries):
             self.stdout.write(text, ending="")
 
+    def _prune(self, options: dict[str, Any]) -> None:
+        now, day = timezone.now(), options["before"]
+        try:
+            cutoffs = (
+                pruning.before(_midnight(day), options["kind"], now=now)
+                if day
+                else pruning.by_retention(options["kind"], now=now)
+            )
+            if options["dry_run"]:
+                self._tell_forecast(pruning.forecast(cutoffs), as_json=options["json"])
+                return
+            path = options["export"] or scheduled.new_file(_folder(), now=now)
+            result = pruning.prune(cutoffs, path, say=self.stderr.write)
+        except pruning.Refused as refusal:
+            raise wrong_usage(str(refusal)) from refusal
+        except (archive.BadArchive, OSError, PruningLost) as error:
+            raise CommandError(
+                str(error) or "Another process has gone on with it.", returncode=BROKEN
+            ) from error
+        self._tell_pruned(result, as_json=options["json"])
+
+    def _tell_forecast(self, forecast: Mapping[str, int], *, as_json: bool) -> None:
+        if as_json:
+            print_json({"dry_run": True, "would_go": forecast}, self.stdout)
+            return
+        for key, number in forecast.items():
+            self.stdout.write(f"{key}: {number} would go.")
+
+    def _tell_pruned(self, result: pruning.Result, *, as_json: bool) -> None:
+        if as_json:
+            told = {"dry_run": False, "file": result.path or None, "sha256": result.sha256 or None}
+            print_json({**told, "went": result.contents}, self.stdout)
+            return
+        if not result.path:
+            self.stdout.write("There is nothing that is old enough to go.")
+        for key, facts in result.contents.items():
+            self.stdout.write(f"{key}: {facts['number']} went.")
+        if result.path:
+            self.stdout.write(f"They are in {result.path}, with the SHA-256 {result.sha256}.")
+
     def _checkpoint(self, options: dict[str, Any]) -> None:
         head = Head.objects.first()
         if head is None or not head.seq:
@@ -112,6 +184,13 @@ class Command(BaseCommand):
             return
         self.stdout.write(f"Private key, for LEDGER_KEY or a file kept elsewhere: {private}")
         self.stdout.write(f"Public key, by which its checkpoints are believed: {public}")
+
+
+def _folder() -> Path:
+    folder: Path | None = settings.RETENTION_FOLDER
+    if folder is None:
+        raise wrong_usage("Name a file with --export, or set RETENTION_FOLDER: nothing goes without.")
+    return folder
 
 
 def _private_key(path: Path | None) -> str:
