@@ -26,7 +26,7 @@ from cakewalk.words import called
 
 admin.site.unregister(Group)
 
-OURS = ("alarms", "auth", "cakewalk", "directory", "integrations", "provisioning", "retention")
+OURS = ("alarms", "auth", "cakewalk", "directory", "evidence", "integrations", "provisioning", "retention")
 """The apps whose permissions a role may hold; the others have no pages."""
 WITHOUT_PAGES = ("credential", "membership", "permission", "personemail")
 

@@ -91,6 +91,18 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
+        "title": _("Audit"),
+        "separator": True,
+        "items": [
+            _page(
+                _("Evidence packs"),
+                "inventory_2",
+                "admin:evidence_evidencepack_changelist",
+                "evidence.view_evidencepack",
+            ),
+        ],
+    },
+    {
         "title": _("Directory"),
         "separator": True,
         "items": [

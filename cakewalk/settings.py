@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "provisioning",
     "provisioning.alarms",
     "provisioning.retention",
+    "provisioning.evidence",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -147,6 +148,7 @@ CELERY_BEAT_SCHEDULE = {
     "look after the record": {"task": "provisioning.tasks.look_after_the_record", "schedule": 3600.0},
     "look for trouble": {"task": "provisioning.alarms.tasks.look_for_trouble", "schedule": 60.0},
     "send messages": {"task": "provisioning.alarms.tasks.send_messages", "schedule": 15.0},
+    "pick up evidence packs": {"task": "provisioning.evidence.tasks.pick_up_packs", "schedule": 15.0},
     "start due pulls": {"task": "provisioning.tasks.start_due_pulls", "schedule": 15.0},
     "prune by retention": {"task": "provisioning.retention.tasks.prune_by_retention", "schedule": 3600.0},
 }

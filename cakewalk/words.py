@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as _
 
-OURS = ("alarms", "cakewalk", "directory", "integrations", "provisioning")
+OURS = ("alarms", "cakewalk", "directory", "evidence", "integrations", "provisioning")
 
 WORDS = (
     _("LDAP servers"),
@@ -60,6 +60,8 @@ WORDS = (
     _("error"),
     _("event"),
     _("expires at"),
+    _("evidence pack"),
+    _("evidence packs"),
     _("family budget"),
     _("finished at"),
     _("first removals"),

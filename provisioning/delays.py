@@ -141,24 +141,23 @@ def _looks(integration: int, since: datetime, until: datetime) -> list[Look]:
     ]
 
 
-SHUT_BY = {"enabled": Cause.DISABLED, "rejected_at": Cause.PAUSED}
-"""What of an integration, as the ledger tells it, keeps every job from starting by itself."""
+SHUTS = {"integration.disabled": Cause.DISABLED, "integration.paused": Cause.PAUSED}
+OPENS = {"integration.enabled": Cause.DISABLED, "integration.resumed": Cause.PAUSED}
+"""Entries that tell from when to when no job of an integration starts by itself."""
 
 
 def shut_of(integration: int, until: datetime) -> list[Shut]:
-    """From the ledger, which tells each change of an integration with what was before and after."""
     entries = Entry.objects.filter(
-        object_kind="integrations.integration", object_id=str(integration), at__lt=until
-    ).order_by("seq")
-    open_: dict[str, datetime] = {}
+        object_kind="integrations.integration",
+        object_id=str(integration),
+        verb__in=(*SHUTS, *OPENS),
+        at__lt=until,
+    )
+    since: dict[Cause, datetime] = {}
     found: list[Shut] = []
-    for entry in entries.iterator():
-        after = entry.told().get("after") or {}
-        for field, cause in SHUT_BY.items():
-            if field not in after:
-                continue
-            if bool(after[field]) is not (field == "enabled"):
-                open_.setdefault(field, entry.at)
-            elif field in open_:
-                found.append(Shut(cause, open_.pop(field), entry.at))
-    return [*found, *(Shut(SHUT_BY[field], since) for field, since in open_.items())]
+    for verb, at in entries.order_by("seq").values_list("verb", "at"):
+        if cause := SHUTS.get(verb):
+            since.setdefault(cause, at)
+        elif OPENS[verb] in since:
+            found.append(Shut(OPENS[verb], since.pop(OPENS[verb]), at))
+    return [*found, *(Shut(cause, at) for cause, at in since.items())]

@@ -53,3 +53,8 @@ class Verb(models.TextChoices):
     # What went because it was old, after it was written into a file
     LEDGER_PRUNED = "ledger.pruned", _("Ledger entries pruned")
     HISTORY_PRUNED = "history.pruned", _("History pruned")
+
+    # Evidence
+    EVIDENCE_ASKED = "evidence.asked", _("Asked for an evidence pack")
+    EVIDENCE_MADE = "evidence.made", _("Evidence pack made")
+    EVIDENCE_TAKEN = "evidence.downloaded", _("Evidence pack downloaded")

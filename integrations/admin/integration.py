@@ -168,6 +168,7 @@ class IntegrationAdmin(ModelAdmin):
             "title": integration.name,
             **what_it_shows(standing, request.user.has_perm, now=timezone.now()),
             "may_run": request.user.has_perm("provisioning.run_job"),
+            "may_evidence": request.user.has_perm("evidence.add_evidencepack"),
             "may_change": self.has_change_permission(request, integration),
         }
 

@@ -4,6 +4,7 @@ from provisioning.admin.accounts import AccountAdmin, MarkAdmin
 from provisioning.admin.actions import ActionAdmin
 from provisioning.admin.alarms import AlarmAdmin, ChannelAdmin, DeliveryAdmin
 from provisioning.admin.entitlements import EntitlementAdmin
+from provisioning.admin.evidence import EvidencePackAdmin
 from provisioning.admin.group_rules import GroupRuleAdmin
 from provisioning.admin.jobs import ProvisioningJobAdmin
 from provisioning.admin.keys import KeyAdmin
@@ -18,6 +19,7 @@ __all__ = [
     "ChannelAdmin",
     "DeliveryAdmin",
     "EntitlementAdmin",
+    "EvidencePackAdmin",
     "GroupRuleAdmin",
     "KeyAdmin",
     "MarkAdmin",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import cycle
 from typing import Any
 
@@ -20,6 +20,9 @@ from integrations.models import Integration, KeyLink
 from provisioning import uploads
 from provisioning.alarms import watching
 from provisioning.alarms.models import Alarm, Channel, Delivery
+from provisioning.evidence import making
+from provisioning.evidence.models import EvidencePack
+from provisioning.evidence.ordering import order
 from provisioning.history import digest_of
 from provisioning.models import (
     AccessRule,
@@ -249,6 +252,15 @@ def upload(*lines: str, asked_by: User, **typed: Any) -> Upload:
     return made
 
 
+def evidence_pack(of: Integration, *, by: User) -> EvidencePack:
+    """One that was made a moment ago, with its file."""
+    month = order(of, date(2026, 1, 1), date(2026, 1, 31), now=timezone.now())
+    made = making.ask(month, by=by, now=timezone.now())
+    making.go_on(made.pk)
+    made.refresh_from_db()
+    return made
+
+
 @dataclass
 class Company:
     """Something on every page. `rows`: the row whose own pages are looked at, by `app_model`."""
@@ -311,6 +323,7 @@ class Company:
             "provisioning_provisioningjob": self.waiting,
             "retention_retention": Retention.objects.get_or_create(kind="jobs", defaults={"days": 400})[0],
         }
+        self.rows["evidence_evidencepack"] = evidence_pack(self.acme, by=chief)
         self.rows["cakewalk_user"] = self.rows["auth_user"]
 
     def grow(self, number: int, first: int = 0) -> None:
@@ -339,6 +352,7 @@ class Company:
             )
             held = (f"p{place}@example.org", self.rows["directory_person"])
             Conflict.objects.note(source(f"source {place}"), *held, now=timezone.now())
+            self._another_pack()
             marker = staff(f"marker{place}")
             mark(self.acme, f"vip{place}@example.org", made_by=marker)
             key_link(by=marker, name=f"Asked {place}")
@@ -347,6 +361,11 @@ class Company:
         actions(self.waiting, held_back, person=self.rows["directory_person"])
         for row in self.rows.values():
             logged(chief, row, number)
+
+    def _another_pack(self) -> None:
+        pack = EvidencePack.objects.get(pk=self.rows["evidence_evidencepack"].pk)
+        pack.pk = None
+        pack.save()
 
     def _more_of_ada(self, place: int) -> None:
         ada = self.rows["directory_person"]

@@ -108,6 +108,10 @@ def _approval(company: Company, sender: Sender) -> Typed:
     return {"reason": "They left.", "digest": company.waiting.digest, "override": ["removal_limit"]}
 
 
+def _period(company: Company, sender: Sender) -> Typed:
+    return {"integration": company.acme.pk, "since": "2026-01-01", "until": "2026-01-31", "sample": "5"}
+
+
 def _file(company: Company, sender: Sender) -> Typed:
     content = csv_file("email,name", "new@example.org,New")
     return {"file": SimpleUploadedFile("people.csv", content), "source": "file"}
@@ -228,6 +232,10 @@ DEEDS = (
     Deed("revoke a link", "integrations:revoke_link", OPERATORS, table="integrations.KeyLink"),
     Deed("rotate a key", "admin:integrations_integration_rotate", OPERATORS, table="integrations.Rotation"),
     Deed("delete an integration", "admin:integrations_integration_delete", NONE, _confirmed),
+    Deed("ask for evidence", "admin:evidence_evidencepack_add", READERS, _period),
+    Deed("download evidence", "admin:evidence_evidencepack_download", READERS, table="ledger.Entry"),
+    Deed("change evidence", "admin:evidence_evidencepack_change", NONE, _confirmed),
+    Deed("delete evidence", "admin:evidence_evidencepack_delete", NONE, _confirmed),
     Deed("approve", "admin:provisioning_provisioningjob_approve", APPROVERS, _approval),
     Deed(
         "reject",

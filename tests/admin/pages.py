@@ -11,7 +11,7 @@ from directory.models import Person
 from tests.admin.builders import Company
 from tests.admin.roles import SHOWN_TO, SUPERUSER
 
-APPS = ("alarms", "auth", "cakewalk", "directory", "integrations", "provisioning", "retention")
+APPS = ("alarms", "auth", "cakewalk", "directory", "evidence", "integrations", "provisioning", "retention")
 
 
 def patterns() -> Iterator[tuple[str, str | None]]:

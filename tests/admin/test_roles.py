@@ -30,6 +30,7 @@ WITHOUT_A_PAGE = {
     "admin:directory_source_accept": 405,
     "admin:directory_source_revoke": 405,
     "admin:directory_source_rotate": 405,
+    "admin:evidence_evidencepack_download": 405,
     "admin:integrations_integration_disable": 405,
     "admin:integrations_integration_enable": 405,
     "admin:integrations_integration_mode_preview": 405,
@@ -206,6 +207,7 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
         for name in ("0002_roles", "0015_group_rules", "0008_entitlements", "0013_keys", "0016_conflicts")
     )
     alarms = importlib.import_module("provisioning.alarms.migrations.0002_roles")
+    later.append(importlib.import_module("provisioning.evidence.migrations.0002_roles"))
     roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver"))
     before = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles}
 
@@ -229,11 +231,13 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
 def test_no_role_may_manage_users_and_roles() -> None:
     given = Role.objects.values_list("permissions__content_type__app_label", flat=True)
 
-    assert set(given) == {"alarms", "directory", "integrations", "provisioning", "retention"}
+    ours = {"alarms", "directory", "evidence", "integrations", "provisioning", "retention"}
+    assert set(given) == ours
 
 
 @pytest.mark.django_db
 def test_an_auditor_holds_nothing_but_the_right_to_look() -> None:
     held = Role.objects.get(name="Auditor").permissions.values_list("codename", flat=True)
 
-    assert {codename.partition("_")[0] for codename in held} == {"view"}
+    assert {codename.partition("_")[0] for codename in held} - {"view"} == {"add"}
+    assert [codename for codename in held if codename.startswith("add_")] == ["add_evidencepack"]
