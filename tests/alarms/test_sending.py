@@ -130,7 +130,8 @@ def test_a_process_that_slept_through_its_lease_does_not_overwrite_what_came_aft
     assert row.claim(now=timezone.now())
     tick(LEASE + timedelta(seconds=1))
     row.settle(ok=False, status=500, says="too late", now=timezone.now())
-    assert Delivery.objects.get(pk=row.pk).state == State.SENT
+    kept = Delivery.objects.get(pk=row.pk)
+    assert (kept.state, kept.answer_status, kept.answer, kept.next_try_at) == (State.SENT, 200, "ok", None)
 
 
 def test_whose_every_attempt_was_interrupted_is_given_up(receiver):

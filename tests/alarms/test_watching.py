@@ -39,6 +39,7 @@ def told(receiver: Receiver) -> list[str]:
 
 def test_a_failing_sync_is_told_once_however_often_it_fails_and_its_end_too(world: World, receiver: Receiver):
     webhook(receiver)
+    email(name="Approvers", causes=["held"])
     for place in (1, 2):
         world.simulator.inject(Fault(Kind.HTML, path="/organization/invites", nth=place))
     first, _ = world.sync(), look()
@@ -57,6 +58,7 @@ def test_a_failing_sync_is_told_once_however_often_it_fails_and_its_end_too(worl
     look(2 * LATER)
     assert alarms() == [("sync_failed", "Acme: sync inconclusive (read_incomplete)", False)]
     assert told(receiver)[1:] == ["Acme: over after less than a minute: sync inconclusive (read_incomplete)"]
+    assert {channel for channel, _, _ in said()} == {"Ops"}
 
 
 def test_a_rejected_key_is_one_alarm_although_the_job_fails_and_no_sync_comes_any_more(world: World):
