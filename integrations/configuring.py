@@ -27,6 +27,7 @@ SETTINGS = (
     "vanished_percent",
     "plan_valid_hours",
     "removal_target_hours",
+    "silence_minutes",
     "leaver_keys",
     "renew_invites",
 )

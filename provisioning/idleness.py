@@ -6,11 +6,14 @@ STARTS_WITHIN = timedelta(minutes=5)
 """The clock looks every 15 seconds, and a worker is told at once. Whoever waits this long was forgotten."""
 
 
-def is_idle(*, since: datetime, interval: timedelta, took: timedelta, now: datetime) -> bool:
+def is_idle(
+    *, since: datetime, interval: timedelta, took: timedelta, now: datetime, agreed: timedelta | None = None
+) -> bool:
     """Whether no sync came to its end within twice the interval. `took`: how long the last one was at work,
-    since an organization that takes longer to read than its interval is not idle meanwhile.
+    since an organization that takes longer to read than its interval is not idle meanwhile. `agreed`: how
+    long staff let it take, if they have said so.
     """
-    return now - since > 2 * interval + took
+    return now - since > (agreed or 2 * interval + took)
 
 
 def is_forgotten(due: datetime | None, *, now: datetime) -> bool:

@@ -377,9 +377,20 @@ def _idleness_problems(
     expected = integration.watched_since or integration.created_at
     ended = whole.finished_at if whole and whole.finished_at else None
     since = max(expected, ended) if ended else expected
-    if is_idle(since=since, interval=integration.interval, took=_took(whole), now=now):
-        yield Problem("no_sync", f"{_overdue(integration.sync_every_minutes)} {_last_one(ended)}")
+    agreed, took = integration.silence, _took(whole)
+    if is_idle(since=since, interval=integration.interval, took=took, now=now, agreed=agreed):
+        said = _silent(integration.silence_minutes) if agreed else _overdue(integration.sync_every_minutes)
+        yield Problem("no_sync", f"{said} {_last_one(ended)}")
     yield from _clock_problems(integration, live, now)
+
+
+def _silent(minutes: int) -> str:
+    said = ngettext(
+        "No sync has read everything for more than a minute.",
+        "No sync has read everything for more than %(number)d minutes.",
+        minutes,
+    )
+    return said % {"number": minutes}
 
 
 def _overdue(minutes: int) -> str:

@@ -48,6 +48,7 @@ LABELS = {
     "vanished_percent": gettext_lazy("Limit of vanished accounts, in percent"),
     "plan_valid_hours": gettext_lazy("A plan may wait for … hours"),
     "removal_target_hours": gettext_lazy("Leavers are to be gone within … hours"),
+    "silence_minutes": gettext_lazy("Alarm after … minutes of silence"),
 }
 """Where the setting's name, in words, would not do."""
 HELP = {
@@ -76,6 +77,9 @@ HELP = {
     "removal_target_hours": gettext_lazy(
         "From when the directory knows to the read that shows it. Whoever is out later is told as a breach, "
         "with its cause."
+    ),
+    "silence_minutes": gettext_lazy(
+        "So long without a sync that has read everything. 0: twice its interval, and the time that one takes."
     ),
     "leaver_keys": gettext_lazy("What happens to the API keys that somebody who left has made."),
     "renew_invites": gettext_lazy("Send an expired invite again while its person is entitled to access."),
@@ -113,7 +117,10 @@ class IntegrationAdmin(ModelAdmin):
     change_form_outer_before_template = "integrations/panel.html"
     readonly_fields = ("base_url",)
     fieldsets = (
-        (None, {"fields": ("name", "base_url", "sync_every_minutes", "removal_target_hours")}),
+        (
+            None,
+            {"fields": ("name", "base_url", "sync_every_minutes", "silence_minutes", "removal_target_hours")},
+        ),
         (
             gettext_lazy("Scope"),
             {"fields": ("managed_domains", "orphans", "leaver_keys", "renew_invites")},

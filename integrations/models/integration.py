@@ -129,6 +129,11 @@ class Integration(models.Model):
             "Within how many hours a leaver is to be seen gone. What took longer is told as a breach."
         ),
     )
+    silence_minutes = models.PositiveIntegerField(
+        default=0,
+        validators=[MaxValueValidator(43_200)],
+        help_text=_("So long without a complete sync is an alarm. 0: twice its interval."),
+    )
     leaver_keys = models.CharField(max_length=6, choices=LeaverKeys.choices, default=LeaverKeys.REPORT)
     renew_invites = models.BooleanField(default=True)
 
@@ -246,6 +251,11 @@ class Integration(models.Model):
     @property
     def interval(self) -> timedelta:
         return timedelta(minutes=self.sync_every_minutes)
+
+    @property
+    def silence(self) -> timedelta | None:
+        """After how long without a complete sync something is wrong, where staff have said so."""
+        return timedelta(minutes=self.silence_minutes) if self.silence_minutes else None
 
     @property
     def failing(self) -> bool:

@@ -32,6 +32,7 @@ DEFAULTS = {
     "vanished_percent": 20,
     "plan_valid_hours": 72,
     "removal_target_hours": 24,
+    "silence_minutes": 0,
     "leaver_keys": "report",
     "renew_invites": True,
 }
@@ -343,6 +344,7 @@ def test_without_set_all_settings_are_printed(acme):
         "vanished_percent=20",
         "plan_valid_hours=72",
         "removal_target_hours=24",
+        "silence_minutes=0",
         "leaver_keys=report",
         "renew_invites=true",
     ]

@@ -73,6 +73,17 @@ def test_idle_is_more_than_twice_the_interval_and_the_time_that_a_sync_takes(
     assert is_idle(since=since, interval=HALF_HOUR, took=timedelta(minutes=took), now=now) is idle
 
 
+def test_staff_may_say_after_how_long_silence_is_trouble(acme: World, clock: time_machine.Traveller) -> None:
+    without_the_clock(acme)
+    acme.configure(silence_minutes=240)
+    at(clock, 240)
+    assert problems(acme) == []
+    at(clock, 241)
+    assert problems(acme) == [
+        "No sync has read everything for more than 240 minutes. There has been none yet."
+    ]
+
+
 def test_what_was_due_five_minutes_ago_is_forgotten() -> None:
     assert is_forgotten(NOON, now=NOON + timedelta(minutes=5, seconds=1))
     assert not is_forgotten(NOON, now=NOON + timedelta(minutes=5))
