@@ -13,6 +13,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
+from directory import former
 from directory.bulk import BATCH, batches, insert
 from directory.emails import email_key
 from directory.import_plan import FIELDS, NEW, Change, ImportPlan, Options
@@ -428,6 +429,7 @@ def _who_says(plan: ImportPlan) -> str:
 def _write_history(changes: Sequence[Change], by: str, now: datetime) -> None:
     said = [(change.person_id, now, by, change.as_json()["fields"]) for change in changes]
     insert(Revision, ("person_id", "at", "by", "fields"), said)
+    former.remember((person_id, fields) for person_id, _, _, fields in said)
 
 
 def _write_people(changes: Sequence[Change], source: Source, now: datetime) -> list[int]:

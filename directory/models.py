@@ -25,6 +25,7 @@ __all__ = [
     "Conflict",
     "DateWatch",
     "EmailTaken",
+    "FormerEmail",
     "Group",
     "LdapServer",
     "Membership",
@@ -316,6 +317,19 @@ class Revision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.person}, {self.at:%Y-%m-%d %H:%M}"
+
+
+class FormerEmail(models.Model):
+    """An address that a person had once, as their revisions tell. They may have it again by now."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="former_addresses")
+    key = models.CharField(max_length=254)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["key", "person"], name="former_email_once")]
+
+    def __str__(self) -> str:
+        return self.key
 
 
 class ConflictQuerySet(models.QuerySet["Conflict"]):

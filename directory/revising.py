@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
+from directory import former
 from directory.bulk import BATCH, batches
 from directory.emails import email_key
 from directory.import_plan import FIELDS, plain
@@ -45,6 +46,7 @@ def note(before: Known, ids: Collection[int], *, by: str, now: datetime) -> list
         if fields := differences(before.get(pk, {}), after):
             rows.append(Revision(person_id=pk, at=now, by=by[: Revision.LONGEST_BY], fields=fields))
     Revision.objects.bulk_create(rows, batch_size=BATCH)
+    former.remember((row.person_id, row.fields) for row in rows)
     return [row.person_id for row in rows]
 
 

@@ -23,6 +23,9 @@ from tests.admin.roles import SHOWN_TO, SUPERUSER
 
 JOBS, ACTIONS_OF_A_JOB = 10_000, 100
 PEOPLE = 100_000
+RULES, PROJECTS = 200, 500
+PREVIEW = "(n.i % 20 = 0)"
+"""Which jobs were no more than that."""
 TRIES = 3
 
 
@@ -42,8 +45,14 @@ def _filled() -> Company:
         actions(pattern, [(kind, "done") for kind in kinds[:ACTIONS_OF_A_JOB]], known_at=pattern.requested_at)
         first = ProvisioningJob.objects.latest("pk").pk + 1
         unique = "gen_random_uuid()" if connection.vendor == "postgresql" else "lower(hex(randomblob(16)))"
+        at = _ago("minute", f"({JOBS} - n.i) * 50")
         _multiply(
-            pattern, JOBS, id=f"{first} + n.i", public_id=unique, requested_at=_ago("minute", "n.i * 50")
+            pattern,
+            JOBS,
+            id=f"{first} + n.i",
+            public_id=unique,
+            requested_at=at,
+            preview=f"{PREVIEW}{'' if connection.vendor == 'postgresql' else ' + 0'}",
         )
         _multiply(
             pattern.actions.earliest("pk"),
@@ -51,7 +60,12 @@ def _filled() -> Company:
             where=f"t.job_id = {pattern.pk}",
             job_id=f"{first} + n.i",
             email="'p' || (n.i * 10 + t.seq % 10) || '@large.example.org'",
-            finished_at=_ago("minute", "n.i * 50"),
+            account_id="'user-large-' || (n.i * 10 + t.seq % 10)",
+            rule=f"'Rule ' || (n.i % {RULES})",
+            entitlement=_called_otherwise("entitlement"),
+            before=_called_otherwise("before"),
+            state=f"CASE WHEN {PREVIEW} THEN 'planned' WHEN t.seq = 77 THEN 'failed' ELSE t.state END",
+            finished_at=f"CASE WHEN {PREVIEW} THEN NULL ELSE {at} END",
         )
         ada = company.rows["directory_person"]
         pk = Person.objects.latest("pk").pk + 1
@@ -72,6 +86,13 @@ def _filled() -> Company:
         with connection.cursor() as cursor:
             cursor.execute("ANALYZE")
     return company
+
+
+def _called_otherwise(column: str) -> str:
+    """The same with another name for its project, as SQL."""
+    is_json = connection.vendor == "postgresql"
+    as_text, as_json = ("::text", "::jsonb") if is_json else ("", "")
+    return f"replace(t.{column}{as_text}, 'Search', 'Project ' || (n.i % {PROJECTS})){as_json}"
 
 
 def _ago(unit: str, number: str) -> str:
