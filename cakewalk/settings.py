@@ -35,6 +35,7 @@ INSTALLED_APPS = [
     "provisioning.alarms",
     "provisioning.retention",
     "provisioning.evidence",
+    "provisioning.search",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",

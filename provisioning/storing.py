@@ -16,6 +16,7 @@ from provisioning.plausibility import doubts
 from provisioning.reading import Reading
 from provisioning.reasons import Reason, left_since
 from provisioning.safety import Decision, Verdict
+from provisioning.search import mentions
 
 
 def store(
@@ -33,7 +34,7 @@ def store(
     for row, why in zip(rows, chain(*reasons), strict=True):
         row.reasons = why
         row.known_at = known.get(row.person_id or 0) or _told_at(job, row.situation, why)
-    Action.objects.bulk_create(rows, batch_size=500)
+    mentions.note(Action.objects.bulk_create(rows, batch_size=500))
     job.mode = job.planned_mode()
     read = reading.as_json()
     earlier = history.reads_before(job) if reading.whole else []
@@ -77,7 +78,7 @@ def append(job: ProvisioningJob, lines: Sequence[actions.Action]) -> None:
         if not action.writes:
             row.state, row.finished_at = Action.State.DONE, timezone.now()
         rows.append(row)
-    Action.objects.bulk_create(rows, batch_size=500)
+    mentions.note(Action.objects.bulk_create(rows, batch_size=500))
 
 
 def _rows(job: ProvisioningJob, plan: Draft, verdict: Verdict) -> Sequence[Action]:

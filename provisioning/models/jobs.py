@@ -457,7 +457,7 @@ class Action(models.Model):
         null=True, blank=True, help_text=_("When the directory knew of the change that asks for it.")
     )
     started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True, db_index=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
     confirmed_at = models.DateTimeField(null=True, blank=True, help_text=_("When a read showed the effect."))
 
     corroboration = models.JSONField(
@@ -473,6 +473,12 @@ class Action(models.Model):
         constraints = [models.UniqueConstraint(fields=["job", "seq"], name="action_seq_once")]
         indexes = [
             models.Index(Lower("email"), name="action_email_lower"),
+            models.Index(fields=["account_id"], name="action_account"),
+            # What most searches of the history walk through, newest first, without reading a row.
+            models.Index(
+                fields=["finished_at", "id", "kind", "situation", "state", "proposed", "job"],
+                name="action_by_time",
+            ),
             # Counts a plan without reading its rows, and pages through what is of one situation.
             models.Index(
                 fields=["job", "situation", "kind", "state", "proposed", "seq"], name="action_of_situation"
