@@ -44,7 +44,6 @@ NAVIGATION: list[dict[str, Any]] = [
                 "admin:provisioning_provisioningjob_changelist",
                 "provisioning.view_provisioningjob",
             ),
-            _page(_("Actions"), "bolt", "admin:provisioning_action_changelist", "provisioning.view_action"),
             _page(
                 _("Accounts"), "badge", "admin:provisioning_account_changelist", "provisioning.view_account"
             ),
@@ -54,6 +53,25 @@ NAVIGATION: list[dict[str, Any]] = [
                 "folder_shared",
                 "admin:provisioning_entitlement_changelist",
                 "provisioning.view_entitlement",
+            ),
+        ],
+    },
+    {
+        "title": _("Audit"),
+        "separator": True,
+        "items": [
+            _page(
+                _("History"),
+                "manage_search",
+                "admin:provisioning_action_changelist",
+                "provisioning.view_action",
+            ),
+            _page(_("Ledger"), "receipt_long", "admin:ledger_entry_changelist", "ledger.view_entry"),
+            _page(
+                _("Evidence packs"),
+                "inventory_2",
+                "admin:evidence_evidencepack_changelist",
+                "evidence.view_evidencepack",
             ),
         ],
     },
@@ -88,18 +106,6 @@ NAVIGATION: list[dict[str, Any]] = [
             _page(_("Alarms"), "notifications", "admin:alarms_alarm_changelist", "alarms.view_alarm"),
             _page(_("Channels"), "campaign", "admin:alarms_channel_changelist", "alarms.view_channel"),
             _page(_("Deliveries"), "send", "admin:alarms_delivery_changelist", "alarms.view_delivery"),
-        ],
-    },
-    {
-        "title": _("Audit"),
-        "separator": True,
-        "items": [
-            _page(
-                _("Evidence packs"),
-                "inventory_2",
-                "admin:evidence_evidencepack_changelist",
-                "evidence.view_evidencepack",
-            ),
         ],
     },
     {

@@ -19,18 +19,15 @@ _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
 _KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml"
 _DECLARED = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
-_PARTS = {
-    "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
-    '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    f'<Override PartName="/xl/workbook.xml" ContentType="{_KIND}.sheet.main+xml"/>'
-    f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{_KIND}.worksheet+xml"/></Types>',
+_RELATED = {
     "_rels/.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
     f'<Relationship Id="r1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
-    "xl/workbook.xml": f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}">'
-    '<sheets><sheet name="Sheet1" sheetId="1" r:id="r1"/></sheets></workbook>',
-    "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
-    f'<Relationship Id="r1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
 }
+
+MOST_ROWS = 1_048_576
+"""Of one sheet, as Excel reads it."""
+MOST_BYTES = 1_500_000_000
+"""Of one sheet before it is packed: from 2 GB on, a part of an archive has a form that not all can read."""
 
 
 def harmless(cell: str) -> str:
@@ -77,20 +74,75 @@ class _Written(io.RawIOBase):
         return piece
 
 
-def workbook(rows: Rows) -> Iterator[bytes]:
-    """One sheet in which every cell is text, so that 007 stays 007. openpyxl would first write all of it."""
-    out = _Written()
+def workbook(rows: Rows, *, most_rows: int = MOST_ROWS) -> Iterator[bytes]:
+    """Sheets in which every cell is text, so that 007 stays 007. openpyxl would first write all of it.
+
+    What one sheet cannot hold goes on in the next one, under the same first row.
+    """
+    out, left, number = _Written(), _Left(rows), 0
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as archive:
-        for name, text in _PARTS.items():
+        while number == 0 or left.any():
+            number += 1
+            with archive.open(f"xl/worksheets/sheet{number}.xml", "w") as sheet:
+                sheet.write(f'{_DECLARED}<worksheet xmlns="{_MAIN}"><sheetData>'.encode())
+                for row in left.of_a_sheet(most_rows):
+                    sheet.write(row)
+                    if piece := out.taken():
+                        yield piece
+                sheet.write(b"</sheetData></worksheet>")
+        for name, text in _parts(number).items():
             archive.writestr(name, _DECLARED + text)
-        with archive.open("xl/worksheets/sheet1.xml", "w") as sheet:
-            sheet.write(f'{_DECLARED}<worksheet xmlns="{_MAIN}"><sheetData>'.encode())
-            for cells in rows:
-                sheet.write(f"<row>{''.join(map(_cell, cells))}</row>".encode())
-                if piece := out.taken():
-                    yield piece
-            sheet.write(b"</sheetData></worksheet>")
     yield out.taken()
+
+
+class _Left:
+    """The rows that are not written yet."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows = iter(rows)
+        self._head = self._next()
+        self._first = self._next()
+
+    def any(self) -> bool:
+        return self._first is not None
+
+    def of_a_sheet(self, most_rows: int) -> Iterator[bytes]:
+        if self._head is None:
+            return
+        yield self._head
+        written, size = 1, len(self._head)
+        while self._first is not None and written < most_rows and size < MOST_BYTES:
+            yield self._first
+            written, size = written + 1, size + len(self._first)
+            self._first = self._next()
+
+    def _next(self) -> bytes | None:
+        cells = next(self._rows, None)
+        return None if cells is None else f"<row>{''.join(map(_cell, cells))}</row>".encode()
+
+
+def _parts(sheets: int) -> dict[str, str]:
+    """What tells which sheets there are."""
+    numbers = range(1, sheets + 1)
+    types = "".join(
+        f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{_KIND}.worksheet+xml"/>'
+        for n in numbers
+    )
+    listed = "".join(f'<sheet name="Sheet{n}" sheetId="{n}" r:id="r{n}"/>' for n in numbers)
+    related = "".join(
+        f'<Relationship Id="r{n}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{n}.xml"/>'
+        for n in numbers
+    )
+    book = f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{listed}</sheets></workbook>'
+    relations = f'<Relationships xmlns="{_PACKAGE}/relationships">{related}</Relationships>'
+    return {
+        "[Content_Types].xml": f'<Types xmlns="{_PACKAGE}/content-types">'
+        '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+        f'<Override PartName="/xl/workbook.xml" ContentType="{_KIND}.sheet.main+xml"/>{types}</Types>',
+        "xl/workbook.xml": book,
+        "xl/_rels/workbook.xml.rels": relations,
+        **_RELATED,
+    }
 
 
 def _cell(text: str) -> str:

@@ -37,34 +37,35 @@ def job_document(job: ProvisioningJob) -> dict[str, Any]:
     return {
         **job_summary(job, counts(job)),
         "people": list(job.people.order_by("email").values_list("email", flat=True)),
-        "actions": [
-            {
-                "seq": row.seq,
-                "kind": row.kind,
-                "email": row.email or None,
-                "account_id": row.account_id,
-                "new_account_id": row.new_account_id,
-                "role": row.role,
-                "entitlement": row.entitlement,
-                "holder": row.holder,
-                "before": row.before,
-                "after": row.after,
-                "situation": row.situation,
-                "rule": row.rule or None,
-                "detail": row.detail or None,
-                "reasons": row.reasons,
-                "state": row.state,
-                "error": row.error,
-                "holds": row.holds,
-                "request_id": row.request_id,
-                "known_at": _iso(row.known_at),
-                "finished_at": _iso(row.finished_at),
-                "confirmed_at": _iso(row.confirmed_at),
-                "corroboration": row.corroboration,
-                "caused_by": row.caused_by,
-            }
-            for row in job.actions.order_by("seq")
-        ],
+        "actions": [action_document(row) for row in job.actions.order_by("seq")],
+    }
+
+
+def action_document(row: Action) -> dict[str, Any]:
+    return {
+        "seq": row.seq,
+        "kind": row.kind,
+        "email": row.email or None,
+        "account_id": row.account_id,
+        "new_account_id": row.new_account_id,
+        "role": row.role,
+        "entitlement": row.entitlement,
+        "holder": row.holder,
+        "before": row.before,
+        "after": row.after,
+        "situation": row.situation,
+        "rule": row.rule or None,
+        "detail": row.detail or None,
+        "reasons": row.reasons,
+        "state": row.state,
+        "error": row.error,
+        "holds": row.holds,
+        "request_id": row.request_id,
+        "known_at": _iso(row.known_at),
+        "finished_at": _iso(row.finished_at),
+        "confirmed_at": _iso(row.confirmed_at),
+        "corroboration": row.corroboration,
+        "caused_by": row.caused_by,
     }
 
 

@@ -58,3 +58,7 @@ class Verb(models.TextChoices):
     EVIDENCE_ASKED = "evidence.asked", _("Asked for an evidence pack")
     EVIDENCE_MADE = "evidence.made", _("Evidence pack made")
     EVIDENCE_TAKEN = "evidence.downloaded", _("Evidence pack downloaded")
+
+    # What leaves as a file
+    EXPORT_BEGUN = "export.begun", _("Export begun")
+    EXPORTED = "export.ended", _("Exported")

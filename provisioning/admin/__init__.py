@@ -8,6 +8,7 @@ from provisioning.admin.evidence import EvidencePackAdmin
 from provisioning.admin.group_rules import GroupRuleAdmin
 from provisioning.admin.jobs import ProvisioningJobAdmin
 from provisioning.admin.keys import KeyAdmin
+from provisioning.admin.ledger import EntryAdmin
 from provisioning.admin.retention import RetentionAdmin
 from provisioning.admin.rules import AccessRuleAdmin
 
@@ -19,6 +20,7 @@ __all__ = [
     "ChannelAdmin",
     "DeliveryAdmin",
     "EntitlementAdmin",
+    "EntryAdmin",
     "EvidencePackAdmin",
     "GroupRuleAdmin",
     "KeyAdmin",

@@ -92,7 +92,7 @@ ACTION_COLUMNS = (
 
 
 def actions_table(job: ProvisioningJob, actions: QuerySet[Action]) -> HttpResponse:
-    return _csv(f"job-{job.pk}", ACTION_COLUMNS, map(_action_cells, actions.iterator(chunk_size=1000)))
+    return _csv(f"job-{job.pk}", ACTION_COLUMNS, map(action_cells, actions.iterator(chunk_size=1000)))
 
 
 def accounts_table(accounts: QuerySet[Account]) -> HttpResponse:
@@ -145,7 +145,7 @@ def _account_cells(account: Account, names: dict[tuple[str, str], str]) -> Itera
     )
 
 
-def _action_cells(action: Action) -> Iterable[str]:
+def action_cells(action: Action) -> Iterable[str]:
     error = action.error or {}
     return (
         str(action.job_id),

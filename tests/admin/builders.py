@@ -14,6 +14,9 @@ from django.db.models import Model
 from django.utils import timezone
 
 from cakewalk.encryption import Secret
+from cakewalk.ledger.models import Entry
+from cakewalk.ledger.recording import record
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from directory.models import Conflict, Group, LdapServer, Membership, PersonEmail, Pull, Source, Upload
 from integrations.models import Integration, KeyLink
@@ -37,6 +40,7 @@ from provisioning.models import (
     RuleGrant,
 )
 from provisioning.retention.models import Retention
+from provisioning.search.models import SavedSearch
 from tests.directory.builders import NOW, csv_file, person, source
 
 State = ProvisioningJob.State
@@ -228,6 +232,12 @@ def alarm(of: Integration, code: str, by: Channel) -> Alarm:
     return made
 
 
+def entry(of: Model, **said: Any) -> Entry:
+    """The newest of the ledger."""
+    record(Verb.CHANGED, of, email="ada@example.org", facts={"why": "They asked."}, **said)
+    return Entry.objects.latest("pk")
+
+
 def logged(by: User, row: Model, times: int) -> None:
     LogEntry.objects.log_actions(by.pk, [row] * times, CHANGE, "Changed by hand.")
 
@@ -310,6 +320,14 @@ class Company:
             "directory_group": engineering,
             "directory_ldapserver": ldap_server("corp"),
             "directory_person": ada,
+            "a saved search": SavedSearch.objects.create(
+                name="Leavers",
+                page=SavedSearch.Page.ACTIONS,
+                query="situation=leaver",
+                owner=chief,
+                shared=True,
+            ),
+            "ledger_entry": entry(found, before={"role": "owner"}, after={"role": "reader"}),
             "an upload": upload("email,name", "new@example.org,New", asked_by=chief),
             "directory_source": ada.source,
             "integrations_integration": self.acme,
@@ -357,6 +375,10 @@ class Company:
             mark(self.acme, f"vip{place}@example.org", made_by=marker)
             key_link(by=marker, name=f"Asked {place}")
             key_link(by=marker, of=self.acme)
+            SavedSearch.objects.create(
+                name=f"Search {place}", page="actions", query=f"rule=Rule+{place}", owner=marker, shared=True
+            )
+            entry(self.rows["provisioning_account"])
         held_back = [(kind, "held") for kind in ACTIONS] * number
         actions(self.waiting, held_back, person=self.rows["directory_person"])
         for row in self.rows.values():

@@ -271,6 +271,27 @@ DEEDS = (
     ),
     Deed("write a job", "admin:provisioning_provisioningjob_add", NONE, _confirmed),
     Deed("delete a job", "admin:provisioning_provisioningjob_delete", NONE, _confirmed),
+    *(
+        Deed(
+            f"save a search of the {what}",
+            page,
+            READERS,
+            lambda company, sender: {"who": "ada@example.org", "save_as": "Ada", "shared": "on"},
+            table="search.SavedSearch",
+        )
+        for what, page in (
+            ("actions", "admin:provisioning_action_save"),
+            ("ledger", "admin:ledger_entry_save"),
+        )
+    ),
+    Deed(
+        "delete somebody else's search",
+        "admin:provisioning_action_forget",
+        NONE,
+        table="search.SavedSearch",
+    ),
+    Deed("write an entry of the ledger", "admin:ledger_entry_add", NONE, _confirmed),
+    Deed("delete an entry of the ledger", "admin:ledger_entry_delete", NONE, _confirmed),
     Deed("write an action", "admin:provisioning_action_add", NONE, _confirmed),
     Deed("change an action", "admin:provisioning_action_change", NONE, _confirmed),
     Deed("delete an action", "admin:provisioning_action_delete", NONE, _confirmed),

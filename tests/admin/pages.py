@@ -11,7 +11,17 @@ from directory.models import Person
 from tests.admin.builders import Company
 from tests.admin.roles import SHOWN_TO, SUPERUSER
 
-APPS = ("alarms", "auth", "cakewalk", "directory", "evidence", "integrations", "provisioning", "retention")
+APPS = (
+    "alarms",
+    "auth",
+    "cakewalk",
+    "directory",
+    "evidence",
+    "integrations",
+    "ledger",
+    "provisioning",
+    "retention",
+)
 
 
 def patterns() -> Iterator[tuple[str, str | None]]:
@@ -46,6 +56,14 @@ OF_OTHER_KINDS = {
 """JSON, scripts, parts of pages, and ways to somewhere else."""
 
 
+ROWS = {
+    "admin:directory_upload_page": "an upload",
+    "admin:provisioning_action_forget": "a saved search",
+    "integrations:revoke_link": "key link",
+}
+"""Whose page it is, where its name does not tell."""
+
+
 def html_pages() -> list[str]:
     """What a superuser can open in a browser and look at."""
     shown = {name for name, roles in SHOWN_TO.items() if SUPERUSER in roles}
@@ -66,9 +84,8 @@ def address(name: str, company: Company) -> str:
             return reverse(name, args=[company.acme.pk, *(["extend"] if "mode" in name else [])])
         case "admin:directory_person_preview" | "admin:directory_person_sync":
             return reverse(name, args=[company.rows["directory_person"].pk, company.acme.pk])
-        case "admin:directory_upload_page" | "integrations:revoke_link":
-            row = {"integrations:revoke_link": "key link"}.get(name, "an upload")
-            return reverse(name, args=[company.rows[row].pk])
+        case _ if name in ROWS:
+            return reverse(name, args=[company.rows[ROWS[name]].pk])
         case "admin:app_list":
             return reverse(name, args=["provisioning"])
         case "admin:view_on_site":

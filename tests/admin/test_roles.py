@@ -11,6 +11,8 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
+from cakewalk.ledger.models import Entry
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from tests.admin.builders import Company
 from tests.admin.deeds import DEEDS, Deed, Sender, everything
@@ -39,7 +41,10 @@ WITHOUT_A_PAGE = {
     "admin:integrations_integration_sync": 405,
     "admin:logout": 405,
     "integrations:revoke_link": 405,
+    "admin:ledger_entry_save": 405,
     "admin:provisioning_account_link": 405,
+    "admin:provisioning_action_forget": 405,
+    "admin:provisioning_action_save": 405,
     "admin:provisioning_provisioningjob_again": 405,
     "admin:provisioning_provisioningjob_approve": 405,
     "admin:provisioning_provisioningjob_cancel": 405,
@@ -78,12 +83,17 @@ def test_each_page_is_shown_to_whom_it_is_meant_for(company: Company, clients: d
 
 
 def test_looking_at_pages_changes_nothing(company: Company, clients: dict[str, Client]) -> None:
+    """But that the ledger tells of what leaves as a file."""
     before = everything()
 
     for name in NAMES:
         clients["superuser"].get(address(name, company))
 
-    assert everything() == before
+    after = everything()
+    told = {table for table, rows in after.items() if rows != before[table]}
+    assert told == {"ledger.Entry", "ledger.Head"}
+    newest = Entry.objects.filter(seq__gt=len(before["ledger.Entry"]))
+    assert set(newest.values_list("verb", flat=True)) == {Verb.EXPORT_BEGUN}
 
 
 def test_addresses_without_a_name_lead_nowhere_of_their_own(
@@ -171,7 +181,7 @@ def test_every_button_and_every_action_in_a_list_is_named_among_the_deeds(
     offered = set()
     for model in admin.site._registry:
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
-        form = clients["superuser"].get(reverse(name)).context["action_form"]
+        form = clients["superuser"].get(reverse(name)).context.get("action_form")
         chosen = form.fields["action"].choices if form else []
         offered |= {(name, action) for action, _ in chosen if action}
     request = Sender(1, clients["superuser"])
@@ -184,7 +194,8 @@ def test_every_button_and_every_action_in_a_list_is_named_among_the_deeds(
     assert buttons <= pages
     assert forms - pages == {
         "admin:integrations_integration_add",  # leads to the catalog
-        "admin:provisioning_provisioningjob_change",  # has no form
+        "admin:ledger_entry_change",  # has no form, nor has this
+        "admin:provisioning_provisioningjob_change",
     }
     assert offered == named
 
@@ -203,8 +214,15 @@ def test_an_empty_form_changes_nothing(company: Company, clients: dict[str, Clie
 def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
     retention = importlib.import_module("provisioning.retention.migrations.0002_rows_and_roles")
     migration, groups, *later = (
-        importlib.import_module(f"provisioning.migrations.{name}")
-        for name in ("0002_roles", "0015_group_rules", "0008_entitlements", "0013_keys", "0016_conflicts")
+        importlib.import_module(f"provisioning.{name}")
+        for name in (
+            "migrations.0002_roles",
+            "migrations.0015_group_rules",
+            "migrations.0008_entitlements",
+            "migrations.0013_keys",
+            "migrations.0016_conflicts",
+            "search.migrations.0003_roles",
+        )
     )
     alarms = importlib.import_module("provisioning.alarms.migrations.0002_roles")
     later.append(importlib.import_module("provisioning.evidence.migrations.0002_roles"))
@@ -231,7 +249,7 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
 def test_no_role_may_manage_users_and_roles() -> None:
     given = Role.objects.values_list("permissions__content_type__app_label", flat=True)
 
-    ours = {"alarms", "directory", "evidence", "integrations", "provisioning", "retention"}
+    ours = {"alarms", "directory", "evidence", "integrations", "ledger", "provisioning", "retention"}
     assert set(given) == ours
 
 
@@ -241,3 +259,4 @@ def test_an_auditor_holds_nothing_but_the_right_to_look() -> None:
 
     assert {codename.partition("_")[0] for codename in held} - {"view"} == {"add"}
     assert [codename for codename in held if codename.startswith("add_")] == ["add_evidencepack"]
+    assert {codename.partition("_")[0] for codename in held} == {"export", "view"}
