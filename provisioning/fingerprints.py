@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 MOST_SUMS = 64
@@ -22,31 +23,53 @@ class Fingerprint:
     may be any number of them.
     """
 
-    def __init__(self, each: int) -> None:
-        self._each, self._number = each, 0
-        self._whole, self._part = hashlib.sha256(b"["), hashlib.sha256()
-        self._sums: list[str] = []
+    def __init__(self, *, first: int, each: int) -> None:
+        """`first`: the number of the first line. `each`: how many share a sum."""
+        self._first, self._each = first, each
+        self._whole = hashlib.sha256(b"[")
+        self._part, self._place = hashlib.sha256(), 0
+        self.lines = 0
+        self.sums: dict[int, str] = {}
 
-    def add(self, line: Any) -> None:
+    def add(self, number: int, line: Any) -> None:
+        """In the order of their numbers."""
         said = _canonical(line).encode()
-        self._whole.update(b"," + said if self._number else said)
-        self._part.update(said)
-        self._number += 1
-        if self._number % self._each == 0:
+        self._whole.update(b"," + said if self.lines else said)
+        place = (number - self._first) // self._each
+        if place != self._place:
             self._close()
+            self._place = place
+        self._part.update(said)
+        self.lines += 1
 
     def _close(self) -> None:
-        self._sums.append(self._part.hexdigest()[:SUM_LENGTH])
+        """What was added last is all of its part."""
+        if self.lines:
+            self.sums[self._place] = self._part.hexdigest()[:SUM_LENGTH]
         self._part = hashlib.sha256()
 
     def result(self) -> dict[str, Any]:
         """To be called once, after the last line. `digest`: of the canonical JSON of the list of lines."""
-        if self._number % self._each:
-            self._close()
+        self._close()
         self._whole.update(b"]")
         return {
             "digest": self._whole.hexdigest(),
-            "lines": self._number,
+            "lines": self.lines,
+            "first": self._first,
             "each": self._each,
-            "sums": self._sums,
+            "sums": list(self.sums.values()),
         }
+
+
+def like(known: Mapping[str, Any]) -> Fingerprint:
+    """To add the same lines up again, and compare."""
+    return Fingerprint(first=known["first"], each=known["each"])
+
+
+def differing(known: Mapping[str, Any], found: Fingerprint) -> Iterator[range]:
+    """The numbers of the lines that share a sum which is not what it was. `found`: after its result."""
+    was = dict(enumerate(known["sums"]))
+    for place in sorted(was.keys() | found.sums.keys()):
+        if was.get(place) != found.sums.get(place):
+            begin = known["first"] + place * known["each"]
+            yield range(begin, begin + known["each"])

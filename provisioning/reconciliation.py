@@ -2,11 +2,10 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from cakewalk.encryption import DecryptionError
@@ -42,6 +41,7 @@ from provisioning.differences import as_json, differences
 from provisioning.group_planning import GroupRule
 from provisioning.matching import Match, match
 from provisioning.models import Action, JobLost, Mark, PersonChange, ProvisioningJob
+from provisioning.moments import one_moment
 from provisioning.outlook import look_ahead
 from provisioning.policy import Rule
 from provisioning.reading import Reading, read
@@ -357,7 +357,7 @@ def _look_closely(job: ProvisioningJob, connector: Connector) -> Look | None:
     if job.trigger != ProvisioningJob.Trigger.DIRECTORY or rows.keys() != people:
         return None
     reading = close_look.look_closely(job.integration, rows, connector)
-    with _one_moment():
+    with one_moment():
         if reading is None or leavers() != rows:
             return None
         job.integration.refresh_from_db()
@@ -382,22 +382,11 @@ def _look(
     for _ in range(LOOKS):
         rules, of_groups = integration.rules.planned().as_values(), group_rules()
         reading = read(connector, [*rules, *also], *known, of_groups)
-        with _one_moment():
+        with one_moment():
             if (integration.rules.planned().as_values(), group_rules()) == (rules, of_groups):
                 integration.refresh_from_db()
                 return rules, reading, take_snapshot(timezone.now())
     raise ReadIncomplete(f"The access rules changed {LOOKS} times while the organization was read.")
-
-
-@contextmanager
-def _one_moment() -> Iterator[None]:
-    """All queries inside see the database as it was at the first of them. SQLite does so by itself."""
-    begins = not connection.in_atomic_block
-    with transaction.atomic():
-        if begins and connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-        yield
 
 
 def _outcome(job: ProvisioningJob, trouble: dict[str, str] | None) -> str:

@@ -323,6 +323,7 @@ def _override(
         "digest": current.digest,
         "overrides": overrides,
         "reason": reason,
+        "approved_at": now,
         "by_user": telling.who(by),
     }
     if current.remaining_holds():

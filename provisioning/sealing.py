@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, Min, QuerySet
 
 from cakewalk.ledger.chain import moment
 from provisioning.actions import Kind, Situation
@@ -73,21 +73,28 @@ def sweep(job: "ProvisioningJob") -> dict[str, Any]:
 
 
 def _of_plan(rows: "QuerySet[Action]") -> dict[str, Any]:
-    sums = Fingerprint(lines_in_each(rows.count()))
-    for values in rows.order_by("seq").values(*PLAN_FIELDS, *OF_A_GROUP).iterator(chunk_size=CHUNK):
-        sums.add(plan_line(values))
+    sums = _empty(rows)
+    stored = rows.order_by("seq").values("seq", *PLAN_FIELDS, *OF_A_GROUP)
+    for values in stored.iterator(chunk_size=CHUNK):
+        sums.add(values["seq"], plan_line(values))
     return sums.result()
+
+
+def _empty(rows: "QuerySet[Action]") -> Fingerprint:
+    about = rows.aggregate(first=Min("seq"), number=Count("pk"))
+    return Fingerprint(first=about["first"] or 1, each=lines_in_each(about["number"]))
 
 
 def outcomes(job: "ProvisioningJob") -> dict[str, Any]:
     """What became of all its lines, as it is stored now; and how many have which outcome."""
     rows = job.actions.all()
-    sums, states = Fingerprint(lines_in_each(rows.count())), Counter[str]()
+    sums, states = _empty(rows), Counter[str]()
     stored = rows.order_by("seq").values_list("kind", "proposed", *OUTCOME_FIELDS)
     for kind, proposed, *values in stored.iterator(chunk_size=CHUNK):
-        sums.add(outcome_line(values))
+        seq, state, *_ = values
+        sums.add(seq, outcome_line(values))
         if not proposed:
-            states["reported" if kind == Kind.REPORT else values[1]] += 1
+            states["reported" if kind == Kind.REPORT else state] += 1
     return {"outcomes": sums.result(), "counts": dict(_in_order(states))}
 
 

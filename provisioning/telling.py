@@ -50,6 +50,7 @@ def requested(job: "ProvisioningJob", *, people: Sequence[str], by: Actor | None
         "mode": job.mode,
         "restores": job.restores_id,
         "reason": job.request_reason,
+        "requested_at": job.requested_at,
         "people": list(people),
         "by_user": who(job.requested_by),
     }
@@ -63,6 +64,7 @@ def planned(job: "ProvisioningJob", plan: Mapping[str, Any], lines: "Sequence[Ac
         Verb.JOB_PLANNED,
         job,
         plan=plan,
+        planned_at=job.planned_at,
         mode=job.mode,
         kinds=_counted(lines),
         states=dict(Counter(str(line.state) for line in lines)),

@@ -70,6 +70,7 @@ class Fault(StrEnum):
     REWRITTEN = "rewritten"
     SIGNATURE = "signature"
     PRUNED = "pruned"
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

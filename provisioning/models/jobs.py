@@ -301,6 +301,7 @@ class ProvisioningJob(models.Model):
     def decided(self) -> dict[str, Any]:
         """What its row says of its end, and who said so."""
         return {
+            "finished_at": self.finished_at,
             "error": self.error,
             "refusal": self.refusal,
             "cancelled": self.cancel_reason,
