@@ -14,7 +14,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone, translation
 
 from cakewalk.ledger import actors, chain
@@ -60,12 +60,21 @@ def together() -> Iterator[None]:
     try:
         with transaction.atomic():
             yield
-            if outer is None:
+            if outer is None and mine:
+                _check_references()
                 append(mine)
     finally:
         _pending.lines = outer
     if outer is not None:
         outer.extend(mine)
+
+
+def _check_references() -> None:
+    """PostgreSQL checks foreign keys with the commit and waits, to do so, for whoever has locked the rows
+    that are referred to. Those may wait for the chain, so it must not be held by then.
+    """
+    if connection.vendor == "postgresql":
+        connection.check_constraints()
 
 
 def record(

@@ -3,6 +3,7 @@
 import threading
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import DatabaseError, connection, transaction
 
 from cakewalk.encryption import Secret
@@ -120,3 +121,29 @@ def test_many_at_once_make_one_chain():
         thread.join()
     assert list(chain.breaks(rows())) == [Head.objects.get().link]
     assert Entry.objects.count() == 80
+
+
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer, who waits for nobody")
+@pytest.mark.django_db(transaction=True)
+def test_who_refers_to_a_row_that_another_has_locked_does_not_hold_the_chain_meanwhile():
+    """PostgreSQL checks with the commit that the row is there, and the other would wait for the chain."""
+    user, group = User.objects.create(username="ada"), Group.objects.create(name="staff")
+    failed: list[Exception] = []
+
+    def refer() -> None:
+        try:
+            with together():
+                user.groups.add(group)
+                record(Verb.ADDED, name="who refers to it")
+        except DatabaseError as error:
+            failed.append(error)
+        connection.close()
+
+    referring = threading.Thread(target=refer)
+    with together():
+        Group.objects.select_for_update().get(pk=group.pk)
+        referring.start()
+        referring.join(1)
+        record(Verb.CHANGED, name="who has locked it")
+    referring.join()
+    assert (failed, Entry.objects.filter(seq__gt=0).count(), user.groups.count()) == ([], 2, 1)
