@@ -2,21 +2,27 @@
 
 import logging
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 
 from cakewalk.ledger import checkpoints, verifying
+from cakewalk.ledger.chain import Break
 from cakewalk.ledger.models import Head, Verification
+from provisioning import vouching
 from provisioning.retention import archived
 
 log = logging.getLogger(__name__)
 
 VERIFY_EVERY = timedelta(hours=24)
+
+Say = Callable[[str, int, int], None]
+"""What is done, how far it is, and of how much."""
 
 
 def trusted_keys() -> list[str]:
@@ -30,16 +36,24 @@ def verify(
     more_checkpoints: Sequence[Path] = (),
     more_keys: Collection[str] = (),
     archives: Sequence[Path] = (),
-    say: verifying.Say = lambda _done, _all: None,
+    chain_only: bool = False,
+    say: Say = lambda _what, _done, _all: None,
 ) -> Verification:
     """Read the whole record, and keep what came of it. `archives`: files of pruned entries, read with the
-    rest. Raises BadArchive where one of them is none at all.
+    rest. Raises BadArchive where one of them is none at all. `chain_only`: without comparing jobs and their
+    actions with it.
     """
     now, began = timezone.now(), time.monotonic()
     paths = [*checkpoints.kept_in(settings.LEDGER_CHECKPOINTS), *more_checkpoints]
     files = archived.files(archives) if archives else None
-    found = verifying.verify([*trusted_keys(), *more_keys], paths, say, files.archived if files else None)
-    told = sorted([*(files.breaks() if files else ()), *found.breaks], key=lambda one: one.seq)
+    found = verifying.verify(
+        [*trusted_keys(), *more_keys],
+        paths,
+        partial(say, "Reading the ledger"),
+        files.archived if files else None,
+    )
+    records, altered = _compared(say) if not chain_only else (0, [])
+    told = sorted([*(files.breaks() if files else ()), *found.breaks, *altered], key=lambda one: one.seq)
     for one in told:
         log.error("The record is broken: %s", one.detail)
     return Verification.objects.create(
@@ -49,8 +63,20 @@ def verify(
         seq=found.end.seq,
         hash=found.end.hash,
         checkpoints=found.compared,
+        records=records,
         breaks=[asdict(one) for one in told],
     )
+
+
+def _compared(say: Say) -> tuple[int, list[Break]]:
+    """How many actions were, and where jobs or actions are not what the ledger says."""
+    records, told = 0, list[Break]()
+    for one in vouching.altered(partial(say, "Comparing actions")):
+        if isinstance(one, int):
+            records = one
+        elif len(told) < verifying.MOST_TOLD:
+            told.append(one)
+    return records, told
 
 
 def verify_if_due(now: datetime) -> None:

@@ -31,9 +31,6 @@ LONGEST_VALUE = 80
 
 JOB, LINE = ProvisioningJob._meta.label_lower, Action._meta.label_lower
 
-PRUNED = "history.pruned"
-"""By which verb the ledger tells what retention let go."""
-
 Say = Callable[[int, int], None]
 """How many actions were compared, of about how many."""
 
@@ -114,7 +111,7 @@ def _without_a_row() -> Iterator[tuple[int, int]]:
 
 def _pruned() -> Iterator[tuple[int, int]]:
     """Numbers of jobs, from and to, that retention let go."""
-    for entry in Entry.objects.filter(verb=PRUNED).order_by("seq"):
+    for entry in Entry.objects.filter(verb=Verb.HISTORY_PRUNED).order_by("seq"):
         facts = entry.told().get("facts", {})
         if facts.get("kind") == "jobs":
             yield from ((first, last) for first, last in facts["numbers"])

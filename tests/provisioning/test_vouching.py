@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -156,7 +156,7 @@ def test_in_a_long_plan_the_few_lines_are_named_among_which_it_is(world: World) 
 def test_what_retention_has_let_go_is_not_missed(job: ProvisioningJob) -> None:
     delete(job)
     facts = {"kind": "jobs", "numbers": [[1, job.pk]]}
-    record(cast(Verb, vouching.PRUNED), facts=facts)
+    record(Verb.HISTORY_PRUNED, facts=facts)
     assert found(job) == []
 
 

@@ -51,6 +51,9 @@ class Command(BaseCommand):
             metavar="FILE",
             help="what `history prune` has written: read it with the rest",
         )
+        parser.add_argument(
+            "--chain-only", action="store_true", help="without comparing jobs and their actions with it"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def _export_arguments(self, parser: ArgumentParser) -> None:
@@ -93,7 +96,8 @@ class Command(BaseCommand):
                     more_checkpoints=options["checkpoint"],
                     more_keys=options["public_key"],
                     archives=options["export"],
-                    say=lambda done, total: bar.step("Reading the ledger", done, total, line=""),
+                    chain_only=options["chain_only"],
+                    say=lambda doing, done, total: bar.step(doing, done, total, line=""),
                 )
         except archive.BadArchive as error:
             raise wrong_usage(str(error)) from error
@@ -112,6 +116,8 @@ class Command(BaseCommand):
             f"The ledger {verdict}: {found.entries} entries up to {found.seq} in {found.seconds:.1f} s."
         )
         self.stdout.write(f"It ends with {found.hash}.")
+        if found.records:
+            self.stdout.write(f"{found.records} actions were compared with it.")
         if not found.checkpoints:
             self.stdout.write("No checkpoint was compared, so that lost newest entries would not show.")
         else:
