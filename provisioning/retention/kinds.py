@@ -15,6 +15,7 @@ from cakewalk.encryption import EncryptedTextField
 from cakewalk.ledger.models import Entry, Pruning, Verification
 from directory.models import Revision
 from integrations.models import KeyLink, Rotation
+from provisioning.alarms.models import Alarm
 from provisioning.models import Account, Action, Entitlement, Key, PersonChange, ProvisioningJob
 from provisioning.retention import needed
 
@@ -231,6 +232,12 @@ class Verifications(Kind):
         return super().old(before).exclude(pk=last)
 
 
+class Alarms(Kind):
+    key, label = "alarms", _("Alarms that are over")
+    says = _("Counted from their all-clear. What was sent of them is forgotten sooner.")
+    model, moment = Alarm, "closed_at"
+
+
 class AdminLog(Kind):
     key, label = "admin_log", _("The admin's own log")
     says = _("What staff changed in forms, as their pages' history shows it.")
@@ -256,6 +263,7 @@ KINDS: Mapping[str, Kind] = {
         KeyLinks(),
         Rotations(),
         Verifications(),
+        Alarms(),
         AdminLog(),
         Sessions(),
     )

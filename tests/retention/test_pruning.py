@@ -15,6 +15,7 @@ from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from directory.models import Revision
 from integrations.models import KeyLink
+from provisioning.alarms.models import Alarm
 from provisioning.models import Account, Action, ProvisioningJob
 from provisioning.retention import archive, pruning
 from provisioning.retention.models import Archive, PruningLost
@@ -249,3 +250,20 @@ def test_the_admins_log_goes_and_no_file_holds_a_token(long_ago, tmp_path):
     assert stored not in text
     assert [entry.object_repr for entry in LogEntry.objects.all()] == ["new"]
     assert not KeyLink.objects.exists()
+
+
+def test_an_alarm_goes_long_after_its_all_clear_and_one_that_is_open_never(world, tmp_path):
+    long_ago = timezone.now() - timedelta(days=500)
+    told = {
+        "cause": "held",
+        "name": "Acme",
+        "what": "job awaits approval",
+        "path": "/",
+        "opened_at": long_ago,
+    }
+    for subject, over in (("job 1", long_ago), ("job 2", timezone.now()), ("job 3", None)):
+        Alarm.objects.create(subject=subject, closed_at=over, **told)
+    prune(tmp_path)
+    assert list(Alarm.objects.order_by("pk").values_list("subject", flat=True)) == ["job 2", "job 3"]
+    kept = gzip.decompress((tmp_path / "old.jsonl.gz").read_bytes()).decode()
+    assert [subject in kept for subject in ("job 1", "job 2")] == [True, False]
