@@ -26,7 +26,17 @@ from cakewalk.words import called
 
 admin.site.unregister(Group)
 
-OURS = ("alarms", "auth", "cakewalk", "directory", "evidence", "integrations", "provisioning", "retention")
+OURS = (
+    "alarms",
+    "auth",
+    "cakewalk",
+    "directory",
+    "evidence",
+    "integrations",
+    "provisioning",
+    "retention",
+    "reviews",
+)
 """The apps whose permissions a role may hold; the others have no pages."""
 WITHOUT_PAGES = ("credential", "membership", "permission", "personemail")
 
@@ -48,7 +58,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
             {
                 "description": _(
                     "An auditor looks and changes nothing. An operator sets up and runs. "
-                    "An approver releases what is held."
+                    "An approver releases what is held. A reviewer keeps or revokes what is asked of them."
                 ),
                 "fields": ("is_active", "is_staff", "groups", "is_superuser"),
             },

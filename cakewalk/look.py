@@ -26,6 +26,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             {"title": _("Home"), "icon": "home", "link": reverse_lazy("admin:index")},
             _page(_("Catalog"), "apps", "integrations:catalog", "integrations.view_integration"),
+            _page(_("My reviews"), "fact_check", "reviews:mine", "reviews.review_access"),
         ],
     },
     {
@@ -96,6 +97,15 @@ NAVIGATION: list[dict[str, Any]] = [
                 "shield",
                 "admin:provisioning_mark_changelist",
                 "provisioning.view_mark",
+            ),
+            _page(
+                _("Access reviews"),
+                "rule_settings",
+                "admin:reviews_campaign_changelist",
+                "reviews.view_campaign",
+            ),
+            _page(
+                _("Exceptions"), "person_off", "admin:reviews_exclusion_changelist", "reviews.view_exclusion"
             ),
         ],
     },

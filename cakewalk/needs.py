@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from django.db.models import CharField, Count, Q, Value
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cakewalk.models import User
 from directory.models import Conflict, Pull
 from directory.time_zones import today
 from provisioning.alarms.models import Alarm, Delivery
 from provisioning.models import Key, ProvisioningJob
+from provisioning.reviews.models import Campaign
+from provisioning.reviews.reminding import lines_waiting
+from provisioning.reviews.standing import attention
 from provisioning.standing import SettledAt, Standing, Trouble
 
 May = Callable[[str], bool]
@@ -30,9 +35,12 @@ class Need:
     button: str
 
 
-def needs(may: May, found: Sequence[Standing], awaiting: Sequence[ProvisioningJob]) -> list[Need]:
+def needs(user: User, found: Sequence[Standing], awaiting: Sequence[ProvisioningJob]) -> list[Need]:
     """As far as whoever looks may see it; what waits for a decision first."""
+    may = user.has_perm
     told: list[Need] = []
+    if may("reviews.review_access"):
+        told += _some(list(map(_review, lines_waiting(user))), "reviews:mine")
     told += _some([_approval(job) for job in awaiting], "admin:provisioning_provisioningjob_changelist")
     troubles = [_trouble(standing, trouble, may) for standing in found for trouble in standing.troubles]
     told += _some(troubles, "admin:integrations_integration_changelist")
@@ -48,7 +56,48 @@ def needs(may: May, found: Sequence[Standing], awaiting: Sequence[ProvisioningJo
         told += _conflicts(numbers.get(CONFLICTS, 0))
     if may("provisioning.view_key"):
         told += _keys_of_leavers(numbers.get(KEYS, 0))
+    if may("reviews.change_campaign"):
+        told += _some(list(_running_reviews()), "admin:reviews_campaign_changelist")
     return told
+
+
+def _review(waiting: tuple[Campaign, int]) -> Need:
+    """What they are asked themselves."""
+    campaign, number = waiting
+    day = date_format(campaign.due_on, "l, ") + date_format(campaign.due_on)
+    overdue = campaign.due_on < today()
+    if overdue:
+        title = ngettext(
+            "You had %(number)d line to review until %(day)s",
+            "You had %(number)d lines to review until %(day)s",
+            number,
+        )
+    else:
+        title = ngettext(
+            "You have %(number)d line to review until %(day)s",
+            "You have %(number)d lines to review until %(day)s",
+            number,
+        )
+    says = _("%(review)s of %(integration)s") % {"review": campaign, "integration": campaign.integration}
+    url = reverse("reviews:review", args=[campaign.public_id])
+    return Need(
+        "danger" if overdue else "warning", title % {"number": number, "day": day}, (says,), url, _("Review")
+    )
+
+
+def _running_reviews() -> Iterable[Need]:
+    """Overdue ones, and those whose revocations nobody has carried out."""
+    for campaign in attention(today()):
+        if campaign.is_open:
+            title = _("The review %(review)s is overdue") % {"review": campaign}
+            says = _("It was due on %(day)s. Finish it, or see who is late.") % {
+                "day": date_format(campaign.due_on)
+            }
+        else:
+            title = _("What the review %(review)s revoked is not carried out") % {"review": campaign}
+            says = _("Its last job did not take it, and none is under way.")
+        url = reverse("admin:reviews_campaign_change", args=[campaign.pk])
+        yield Need("warning", title, (says,), url, _("Open the review"))
 
 
 def _some(all_: Sequence[Need], url: str) -> Iterable[Need]:

@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "provisioning.retention",
     "provisioning.evidence",
     "provisioning.search",
+    "provisioning.reviews",
 ]
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
@@ -152,6 +153,7 @@ CELERY_BEAT_SCHEDULE = {
     "pick up evidence packs": {"task": "provisioning.evidence.tasks.pick_up_packs", "schedule": 15.0},
     "start due pulls": {"task": "provisioning.tasks.start_due_pulls", "schedule": 15.0},
     "prune by retention": {"task": "provisioning.retention.tasks.prune_by_retention", "schedule": 3600.0},
+    "go on with reviews": {"task": "provisioning.reviews.tasks.go_on_with_reviews", "schedule": 30.0},
 }
 
 LEDGER_KEY = environment.ledger_key("LEDGER_KEY")

@@ -41,10 +41,11 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     shown = {
         "sees_jobs": sees_jobs,
         "sees_integrations": sees_integrations,
+        "may_review": may("reviews.review_access"),
         "may_connect": may("integrations.add_integration"),
         "now": timezone.now(),
         "standings": found,
-        "needs": needs(may, found, _awaiting(found) if sees_jobs else []),
+        "needs": needs(signed_in(request), found, _awaiting(found) if sees_jobs else []),
         "steps": _first_steps(found) if sees_integrations else [],
     }
     lately = _lately(found) if sees_jobs and sees_integrations and _has_run(found) else {}

@@ -29,6 +29,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/preferences/", admin.site.admin_view(preferences), name="preferences"),
     path("admin/integrations/", include("integrations.admin.urls")),
+    path("admin/my-reviews/", include("provisioning.reviews.admin.urls")),
     path("admin/", admin.site.urls),
     path("key/", key, name="key"),
     path("jobs/", include("provisioning.admin.urls")),

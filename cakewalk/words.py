@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as _
 
-OURS = ("alarms", "cakewalk", "directory", "evidence", "integrations", "provisioning")
+OURS = ("alarms", "cakewalk", "directory", "evidence", "integrations", "provisioning", "reviews")
 
 WORDS = (
     _("LDAP servers"),
@@ -44,6 +44,7 @@ WORDS = (
     _("conflicts"),
     _("corroborated"),
     _("date watch"),
+    _("default reviewer"),
     _("deliveries"),
     _("delivery"),
     _("department"),
@@ -90,6 +91,9 @@ WORDS = (
     _("last used at"),
     _("lease expires at"),
     _("leaver keys"),
+    _("lift reason"),
+    _("lifted at"),
+    _("lifted by"),
     _("made at"),
     _("made by"),
     _("managed domains"),
@@ -143,12 +147,14 @@ WORDS = (
     _("requested at"),
     _("requested by"),
     _("restores"),
+    _("review"),
     _("revision"),
     _("role"),
     _("rotation"),
     _("rule"),
     _("rule grant"),
     _("rule grants"),
+    _("rules"),
     _("scope"),
     _("settled by"),
     _("shown"),
@@ -192,6 +198,7 @@ CODES = (
     _("ignored"),
     _("Approve held actions"),
     _("Import people from a file"),
+    _("Review access"),
     _("Start syncs and previews"),
 )
 """Modes and states, where their codes stand in a sentence; and what roles may do besides."""

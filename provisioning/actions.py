@@ -42,6 +42,7 @@ class Situation(StrEnum):
     RULE_PROBLEM = "rule_problem"
     MISSING = "missing"
     RESTORED = "restored"
+    REVIEWED = "reviewed"
     LEFT_BEHIND = "left_behind"
 
 

@@ -60,6 +60,13 @@ ADVICE: Mapping[str, Advice] = {
     "removal_limit": Advice(LOOK_AND_DECIDE, Place.HELD),
     "first_removals": Advice(LOOK_AND_DECIDE, Place.HELD),
     "restore": Advice(LOOK_AND_DECIDE, Place.HELD),
+    "access_review": Advice(
+        _(
+            "Look at each held line and who revoked it why. Approve if it is right; if not, reject it: the "
+            "access stays, and the review tells so."
+        ),
+        Place.HELD,
+    ),
     "accounts_vanished": Advice(
         _("Find out who removed these members in the organization before anything is approved."),
         Place.ACCOUNTS,

@@ -48,6 +48,7 @@ def _clause(reason: Reason, mark: Mark) -> str:
         "now": mark(reason.get("now") or _("nothing")) if not isinstance(reason.get("now"), list) else "",
         "what": f"{safe(called(reason.get('kind', '')))} {mark(reason.get('name', ''))}",
         "role": mark(reason.get("role") or ""),
+        "review": mark(reason.get("review", "")),
         "rules": ", ".join(mark(name) for name in reason.get("rules", ())),
     }
     return _template(reason) % said
@@ -101,5 +102,6 @@ SENTENCES: Mapping[str, Callable[[], str]] = {
     ),
     Why.NEVER_IN_STEP: lambda: _("it was so before Cakewalk came, and never in step"),
     Why.INVITE_LAPSED: lambda: _("the invite lapsed before it was accepted"),
+    Why.EXCEPTED: lambda: _("revoked in the access review %(review)s, whatever the rules give"),
     Why.INVITE_DIFFERS: lambda: _("the open invite no longer says what the rules give"),
 }

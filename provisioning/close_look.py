@@ -22,6 +22,7 @@ from provisioning import accounts, history, inventory
 from provisioning.models import AccessRule, Account
 from provisioning.policy import Policy, resolve
 from provisioning.reading import Reading
+from provisioning.reviews.models import Exclusion
 
 Rows = Mapping[int, Sequence[Account]]
 """The accounts that are known to be somebody's, by the id of the person."""
@@ -57,7 +58,8 @@ def _given_nothing(
     people: Iterable[snapshot.Person], integration: Integration, vocabulary: Vocabulary
 ) -> Iterable[snapshot.Person]:
     rules = integration.rules.filter(state=AccessRule.State.ACTIVE).as_values()
-    policy = Policy(rules, vocabulary, resolve(rules, ()))
+    exceptions = Exclusion.objects.in_force().filter(integration=integration).as_values()
+    policy = Policy(rules, vocabulary, resolve(rules, ()), exceptions=exceptions)
     return (person for person in people if policy.target_for(person) is None)
 
 

@@ -24,6 +24,7 @@ from provisioning.models import AccessRule, Account, Action, Mark, PersonChange,
 from provisioning.models import Entitlement as EntitlementRow
 from provisioning.planning import Planner
 from provisioning.policy import Rule, resolve
+from provisioning.reviews.models import Exclusion
 from provisioning.safety import Facts
 from provisioning.standing import TROUBLE, in_trouble
 
@@ -56,6 +57,7 @@ class Chapter:
     others: tuple[Account, ...]
     gone: tuple[Account, ...]
     rules: tuple[AppliedRule, ...]
+    exceptions: tuple[Exclusion, ...]
     last: Action | None
     held: tuple[Action, ...]
     live: tuple[ProvisioningJob, ...]
@@ -102,6 +104,9 @@ def chapters(person: Person, *, gone: str, now: datetime) -> list[Chapter]:
         ),
         entitlements=_by_integration(_entitlements(rows)),
         marks=_by_integration(_marks(value, rows)),
+        exceptions=_by_integration(
+            Exclusion.objects.in_force().filter(person=person).select_related("review").order_by("pk")
+        ),
         owners=_by_integration(_owners(rows)),
         key_owners=dict(Credential.objects.values_list("integration_id", "owner_id")),
         put_off=_put_off(person, rows, now=now),
@@ -126,6 +131,7 @@ class _Stored:
     rules: Mapping[int, list[AccessRule]]
     entitlements: Mapping[int, list[EntitlementRow]]
     marks: Mapping[int, list[Mark]]
+    exceptions: Mapping[int, list[Exclusion]]
     owners: Mapping[int, list[Account]]
     key_owners: Mapping[int, str]
     put_off: Mapping[int, str]
@@ -268,6 +274,7 @@ def _chapter(integration: Any, person: snapshot.Person, stored: _Stored, *, gone
         others=tuple(row for row in present if row.remote_id != id),
         gone=tuple(row for row in rows if row not in present and row.person_id == person.id),
         rules=tuple(_applied(rules, person, planner)),
+        exceptions=tuple(stored.exceptions[integration.pk]),
         last=last,
         held=tuple(row for row in actions if row.state == Action.State.HELD),
         ended=stored.ended.get(integration.pk),
@@ -328,6 +335,7 @@ def _planner(
         resolve(rules, [row.as_value() for row in entitlements if row.gone_at is None]),
         {(row.kind, row.remote_id): row.name for row in entitlements},
         {row.key: row.as_value() for row in stored.marks[integration.pk]},
+        {(person.id, row.key): row.as_value() for row in stored.exceptions[integration.pk]},
         connector_class(integration.kind).vocabulary,
     )
     left = {row.remote_id: left for row in present if (left := accounts.left_of(row))}

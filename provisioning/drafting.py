@@ -16,9 +16,11 @@ from provisioning.group_planning import GroupPlanner, GroupRule
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Match, Orphan, Unprovisioned
 from provisioning.models import ProvisioningJob
 from provisioning.planning import Left, Planner
-from provisioning.policy import Key, Mark, Name, Policy, Resolved, Rule, resolve
+from provisioning.policy import Exceptions, Key, Mark, Name, Policy, Resolved, Rule, resolve
 from provisioning.reading import Reading
 from provisioning.restoring import Loss, Restorer
+from provisioning.reviews.models import Exclusion
+from provisioning.reviews.revoking import Revocation, Revoker
 from provisioning.safety import Facts, Limits
 
 Line = tuple[Action, int | None]
@@ -80,6 +82,20 @@ def draft_restore(
     return Draft(_flat(order([*restorer.plan(lost), *groups])), (), ordinary.to_change)
 
 
+def draft_review(
+    ordinary: Draft,
+    policy: Policy,
+    revoked: Sequence[Revocation],
+    reading: Reading,
+    matches: Sequence[Match],
+    *,
+    review: str,
+) -> Draft:
+    """What takes what reviewers revoked, and nothing else."""
+    revoker = Revoker.over(review, policy, reading.accounts, matches, reading.held)
+    return Draft(_flat(revoker.plan(revoked)), (), ordinary.to_change)
+
+
 def _plan_for(people: Collection[int], planner: Planner, matches: Sequence[Match]) -> list[Chain]:
     return planner.plan_for([found for found in matches if concerns(found, people)])
 
@@ -119,6 +135,7 @@ class Ground:
     integration: Integration
     reading: Reading
     marks: Mapping[str, Mark]
+    exceptions: Exceptions
     vocabulary: Vocabulary
     left: Mapping[str, Left]
     put_off: Mapping[int, str]
@@ -128,7 +145,15 @@ class Ground:
     def planner(self, rules: Sequence[Rule], of_groups: Sequence[GroupRule]) -> Planner:
         # Resolved apart: a project that only a proposed rule names is not managed yet.
         resolved = resolve(rules, self.reading.entitlements, self.not_made)
-        policy = policy_of(self.integration, rules, resolved, self.reading.names, self.marks, self.vocabulary)
+        policy = policy_of(
+            self.integration,
+            rules,
+            resolved,
+            self.reading.names,
+            self.marks,
+            self.exceptions,
+            self.vocabulary,
+        )
         for_groups = GroupPlanner(
             tuple(of_groups), self.reading.groups, self.vocabulary, self.left_with_groups
         )
@@ -159,6 +184,7 @@ def ground(
         integration,
         reading,
         marks,
+        Exclusion.objects.in_force().filter(integration=integration).as_values(),
         vocabulary,
         left=left,
         put_off=history.renewals_put_off(integration, now=now) if lapsed and not insist else {},
@@ -182,6 +208,7 @@ def policy_of(
     resolved: Resolved,
     names: Mapping[Key, str],
     marks: Mapping[str, Mark],
+    exceptions: Exceptions,
     vocabulary: Vocabulary,
 ) -> Policy:
     return Policy(
@@ -190,6 +217,7 @@ def policy_of(
         resolved=resolved,
         names=names,
         marks=marks,
+        exceptions=exceptions,
         managed_domains=frozenset(email_domain(f"@{domain}") for domain in integration.domains()),
         remove_orphans=integration.orphans == Integration.Orphans.REMOVE,
         renew_invites=integration.renew_invites,
@@ -255,6 +283,7 @@ def facts(
         members_before=accounts.number_of_members(integration),
         members_vanished=len(reading.vanished),
         restores=job.restores_id,
+        review=job.reviews.name if job.reviews else "",
     )
 
 

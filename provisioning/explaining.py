@@ -20,7 +20,7 @@ from integrations.connectors.base import Account, AccountState
 from provisioning import wording
 from provisioning.actions import Action, Kind, Situation, plan_line
 from provisioning.matching import AcceptedElsewhere, Ambiguous, Leftover, Linked, Match
-from provisioning.policy import Key, Policy, Rule, RuleGrant, Target
+from provisioning.policy import Excepted, Key, Policy, Rule, RuleGrant, Target
 from provisioning.safety import Decision, Facts, Limits, Reason, assess
 
 NAMES: Mapping[Decision, tuple[Promise, str]] = {
@@ -89,7 +89,7 @@ def explain(
         has=_has(account, policy),
         differences=tuple(differences(target, account, policy)),
         next=foreseen,
-        nothing="" if foreseen else _why_nothing(target, known),
+        nothing="" if foreseen else _why_nothing(target, known, policy.excepted(person)),
     )
 
 
@@ -246,9 +246,12 @@ def _why(action: Action, known: Known) -> str:
     return f"{wording.situation(action.situation)}: {why}." if why else ""
 
 
-def _why_nothing(target: Target | None, known: Known) -> str:
+def _why_nothing(target: Target | None, known: Known, excepted: Excepted | None) -> str:
     if target:
         return _("Nothing to do: the account is as the rules say.")
     if known.gone:
         return _("Nothing to do: they have no account. %(gone)s") % {"gone": known.gone}
+    if excepted:
+        said = _("Nothing to do: all access was revoked in the access review %(review)s, and they have none.")
+        return said % {"review": excepted.review}
     return _("Nothing to do: no rule gives them access, and they have none.")

@@ -80,6 +80,7 @@ def job_summary(job: ProvisioningJob, counted: Mapping[str, int]) -> dict[str, A
         "trigger": job.trigger,
         "scope": job.scope,
         "restores": job.restores_id,
+        "reviews": job.reviews_id,
         "mode": job.mode or None,
         "digest": job.digest or None,
         "requested_at": _iso(job.requested_at),

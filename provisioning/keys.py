@@ -35,7 +35,7 @@ def look(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> N
     integration = job.integration
     integration.refresh_from_db(fields=["keys_read_at", "keys_asked_at"])
     began = timezone.now()
-    if not job.about_everyone or job.restores_id or not is_due(integration, now=began):
+    if not job.about_everyone or not job.follows_rules or not is_due(integration, now=began):
         return
     job.enter("listing keys", now=timezone.now())
     integration.note_keys(keys_asked_at=began)

@@ -226,16 +226,17 @@ class Planner:
     def _align(self, person: Person, account: Account) -> list[Chain]:
         target = self.policy.target_for(person)
         if target is None:
-            why = (
-                "No access rule gives access any more."
-                if person.active
-                else "No longer active in the directory."
-            )
-            return self._take_away(account, person, Situation.LEAVER, why)
+            return self._take_away(account, person, Situation.LEAVER, self._why_nothing(person))
         return [
             *self._align_entitled(person, account, target),
             *self._out_of_reach(person, account, target),
         ]
+
+    def _why_nothing(self, person: Person) -> str:
+        if not person.active:
+            return "No longer active in the directory."
+        excepted = self.policy.excepted(person)
+        return excepted.says if excepted else "No access rule gives access any more."
 
     def _align_entitled(self, person: Person, account: Account, target: Target) -> list[Chain]:
         if account.state is AccountState.INVITED:
@@ -424,17 +425,22 @@ class Planner:
 
     def _change_grant(self, member: Member, key: Key, held: str | None, wanted: str | None) -> Action:
         rules = member.target.reasons.get(key, ())
+        held_there = Entitlement(*key, self.policy.names.get(key, key[1]))
         had, gets = self.policy.grant_rank(key[0], held), self.policy.grant_rank(key[0], wanted)
         return member.action(
             Kind.REVOKE if wanted is None else Kind.GRANT if held is None else Kind.CHANGE_GRANT,
             role=wanted,
-            entitlement=Entitlement(*key, self.policy.names.get(key, key[1])),
+            entitlement=held_there,
             before={"role": held} if held else None,
             after={"role": wanted} if wanted else None,
             rule=", ".join(rules),
-            detail="" if rules else f"No active rule gives this {key[0]} any more.",
+            detail="" if rules else self._why_not_given(member.person, held_there),
             taking=held is not None and (gets < had or had < 0),
         )
+
+    def _why_not_given(self, person: Person, held: Entitlement) -> str:
+        excepted = self.policy.excepted(person, held)
+        return excepted.says if excepted else f"No active rule gives this {held.kind} any more."
 
     # -- what lies within something else
 

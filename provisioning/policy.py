@@ -44,6 +44,26 @@ class Mark:
     reason: str
 
 
+EVERYTHING: Key = ("", "")
+"""What an exception from all access names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Excepted:
+    """Somebody's access was revoked in this review, so that no rule gives it to them."""
+
+    review: str
+    reason: str
+
+    @property
+    def says(self) -> str:
+        return f"Revoked in the access review {self.review!r}: {self.reason}"
+
+
+Exceptions = Mapping[tuple[int, Key], Excepted]
+"""By the id of the person, and what they are not given."""
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Something a rule names that cannot be managed, with the reason."""
@@ -139,6 +159,7 @@ class Policy:
     resolved: Resolved
     names: Mapping[Key, str] = field(default_factory=dict)
     marks: Mapping[str, Mark] = field(default_factory=dict)
+    exceptions: Exceptions = field(default_factory=dict)
     managed_domains: frozenset[str] = frozenset()
     remove_orphans: bool = False
     renew_invites: bool = True
@@ -168,10 +189,24 @@ class Policy:
         roles = self.vocabulary.entitlement_roles.get(kind, ())
         return roles.index(role) if role in roles else -1
 
+    def excepted(self, person: Person | None, held: Entitlement | None = None) -> Excepted | None:
+        """Why this, or without it any access, is not given to them, whatever the rules say."""
+        if person is None:
+            return None
+        keys = [(held.kind, held.id), held.within] if held else [EVERYTHING]
+        found = (self.exceptions.get((person.id, key)) for key in keys if key)
+        return next((why for why in found if why), None)
+
+    def rules_for(self, person: Person) -> list[Rule]:
+        """Those that speak of them."""
+        if not person.active or self.excepted(person):
+            return []
+        return [rule for rule in self.rules if rule.group is None or rule.group in person.groups]
+
     def target_for(self, person: Person) -> Target | None:
         """What the rules give an active person; None where no rule gives anything."""
-        mine = [rule for rule in self.rules if rule.group is None or rule.group in person.groups]
-        if not mine or not person.active:
+        mine = self.rules_for(person)
+        if not mine:
             return None
         grants: dict[Key, str] = {}
         reasons: dict[Key, list[str]] = {}
@@ -179,7 +214,10 @@ class Policy:
         awaited: dict[Name, str] = {}
         for rule in mine:
             for wanted in rule.grants:
-                if found := self.resolved.named(wanted):
+                found = self.resolved.named(wanted)
+                if found and self.excepted(person, found):
+                    continue
+                if found:
                     key = (found.kind, found.id)
                     reasons.setdefault(key, []).append(rule.name)
                     if found.within:

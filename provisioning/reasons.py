@@ -36,6 +36,7 @@ class Why(StrEnum):
     NEVER_IN_STEP = "never_in_step"
     INVITE_LAPSED = "invite_lapsed"
     INVITE_DIFFERS = "invite_differs"
+    EXCEPTED = "excepted"
 
 
 ACCESS_COLUMNS = ("active", "groups")
@@ -85,7 +86,13 @@ class Ground:
     today: date
 
 
-NOT_FOR_PEOPLE = (Situation.ORPHAN, Situation.RESTORED, Situation.LEFT_BEHIND, Situation.MISSING)
+NOT_FOR_PEOPLE = (
+    Situation.ORPHAN,
+    Situation.RESTORED,
+    Situation.REVIEWED,
+    Situation.LEFT_BEHIND,
+    Situation.MISSING,
+)
 """Why these are planned hangs on no person's history, and their `detail` says it."""
 
 
@@ -99,7 +106,9 @@ def find_reasons(action: Action, ground: Ground) -> list[Reason]:
 
 
 def _why_gone(person: Person, past: Past, ground: Ground) -> Iterable[Reason]:
-    if person.active:
+    if person.active and (excepted := ground.policy.excepted(person)):
+        yield {"code": Why.EXCEPTED, "review": excepted.review}
+    elif person.active:
         yield from _left(past, _groups_of(ground.policy.rules, ground))
         yield {"code": Why.NO_RULE}
     elif not past.active:
@@ -134,6 +143,9 @@ def _role_left(action: Action, left: Left) -> str | None:
 
 
 def _why_so(action: Action, person: Person, past: Past, ground: Ground) -> Iterable[Reason]:
+    if excepted := ground.policy.excepted(person, action.entitlement):
+        yield {"code": Why.EXCEPTED, "review": excepted.review}
+        return
     theirs = [rule for rule in ground.policy.rules if rule.group is None or rule.group in person.groups]
     rules = _that_give(action, theirs)
     if rules:

@@ -203,11 +203,13 @@ def _links(rows: Iterable[Any]) -> Links:
 
 def _told(job: ProvisioningJob) -> list[tuple[str | None, str, int | None]]:
     """What no column keeps of an account, though the plan of the read has told it: that it is a machine's,
-    and whose it may be. A restore tells nothing of it.
+    and whose it may be. A restore or a review tells nothing of it.
     """
-    of = job if job.restores_id is None else history.last_complete_read(job.integration, restores=None)
+    of = job
+    if not job.follows_rules:
+        of = history.last_complete_read(job.integration, restores=None, reviews=None) or job
     situations = (Situation.SERVICE_ACCOUNT, Situation.ACCEPTED_ELSEWHERE)
-    lines = (of or job).actions.filter(situation__in=situations, account_id__isnull=False)
+    lines = of.actions.filter(situation__in=situations, account_id__isnull=False)
     return list(lines.order_by("pk").values_list("account_id", "situation", "person_id"))
 
 

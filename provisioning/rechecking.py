@@ -17,6 +17,7 @@ from provisioning import accounts, drafting, group_planning, safety
 from provisioning.actions import Kind, Situation
 from provisioning.models import AccessRule, Action, GroupRule, Mark
 from provisioning.policy import Policy, Target, resolve
+from provisioning.reviews.models import Exclusion
 from provisioning.safety import Code, Reason
 from provisioning.sight import Sight, entitlement_of
 
@@ -46,7 +47,7 @@ def recheck(row: Action, connector: Connector, sight: Sight | None) -> None:
         _check_group(row, integration, connector)
         return
     _check_marks(row, integration)
-    if not row.job.restores_id:
+    if not _asked_by_people(row):
         _check_wanted(row, integration, connector.vocabulary)
     if row.taking:
         _check_subject(row, connector)
@@ -123,14 +124,19 @@ def _check_wanted(row: Action, integration: Integration, vocabulary: Vocabulary)
 
 
 def still_wanted(row: Action, integration: Integration, vocabulary: Vocabulary) -> bool:
-    """Whether the directory and the rules ask for it, or a restore, which does not ask them."""
-    if row.job.restores_id:
+    """Whether the directory and the rules ask for it, or a restore or a review, which do not ask them."""
+    if _asked_by_people(row):
         return True
     try:
         _check_wanted(row, integration, vocabulary)
     except NotNow:
         return False
     return True
+
+
+def _asked_by_people(row: Action) -> bool:
+    """What a review's job sweeps up after it is asked for by the rules, as ever."""
+    return row.job.restores_id is not None or row.situation == Situation.REVIEWED
 
 
 def _check_still_nobodys(row: Action) -> None:
@@ -151,7 +157,8 @@ def _target(row: Action, person: Person, integration: Integration, vocabulary: V
     groups = frozenset(person.memberships.values_list("group", flat=True))
     active = Person.objects.active_on(timezone.now()).filter(pk=person.pk).exists()
     now = snapshot.Person(person.pk, person.email, (), active=active, groups=groups)
-    return Policy(rules, vocabulary, resolve(rules, held)).target_for(now)
+    exceptions = Exclusion.objects.in_force().filter(integration=integration, person=person).as_values()
+    return Policy(rules, vocabulary, resolve(rules, held), exceptions=exceptions).target_for(now)
 
 
 def _wants_role(row: Action, target: Target | None) -> bool:

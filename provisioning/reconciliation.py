@@ -48,6 +48,8 @@ from provisioning.reading import Reading, read
 from provisioning.recollecting import reasons_of
 from provisioning.recovering import worker_name
 from provisioning.restoring import as_rule, group_losses, losses
+from provisioning.reviews import revoking
+from provisioning.reviews.carrying_out import except_from_rules, revocations
 from provisioning.safety import Code, Verdict, assess, vanished_in_numbers
 from provisioning.storing import store
 
@@ -230,9 +232,10 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     today = timezone.localdate()
     job.enter("reading", now=timezone.now())
     lost = losses(job.restores.actions.that_took().order_by("seq")) if job.restores else []
+    revoked = revocations(job.reviews) if job.reviews else []
     people = None if job.about_everyone else _whom(job)
     rules, reading, directory = (_look_closely(job, connector) if people else None) or _look(
-        integration, connector, also=[as_rule(lost)], group_rules=_group_rules(job)
+        integration, connector, also=[as_rule(lost), revoking.as_rule(revoked)], group_rules=_group_rules(job)
     )
 
     job.enter("planning", now=timezone.now())
@@ -252,6 +255,8 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     plan = drafting.draft(planner, with_proposed, matches, people)
     if job.restores_id:
         plan = drafting.draft_restore(plan, planner.policy, lost, reading, directory, job=job.restores_id)
+    elif job.reviews:
+        plan = drafting.draft_review(plan, planner.policy, revoked, reading, matches, review=job.reviews.name)
     reasons = reasons_of(plan, planner, with_proposed, directory, today=today)
 
     job.enter("checking", now=timezone.now())
@@ -284,6 +289,8 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
             connector.vocabulary.owner_role,
         )
         store(job, plan, verdict, reading, changes, directory, reasons)
+        if job.reviews:
+            except_from_rules(job, planner.policy, directory)
         if not job.preview:
             superseding.settle_with_earlier_plans(job)
 
@@ -330,7 +337,7 @@ def _remember(
 
 def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:
     """Whether accounts that are missing now may be so for the next read too, a few of them at a time."""
-    return job.about_everyone and not (job.preview or job.restores_id or verdict.refusal)
+    return job.about_everyone and job.follows_rules and not (job.preview or verdict.refusal)
 
 
 def _group_rules(job: ProvisioningJob) -> Callable[[], Sequence[GroupRule]]:

@@ -20,6 +20,7 @@ class Code(StrEnum):
     FIRST_REMOVALS = "first_removals"
     ACCOUNTS_VANISHED = "accounts_vanished"
     RESTORE = "restore"
+    ACCESS_REVIEW = "access_review"
     MODE = "mode"
     NEEDS_ANOTHER = "needs_another"
 
@@ -63,7 +64,8 @@ class Facts:
     a source whose drop a person has accepted is left out of `sources_before`.
     `protected`: by their addresses, `protected_accounts`: by their ids.
     `taken_recently`: accounts that lost something in the last 24 hours without an approval.
-    `restores`: the number of the job whose takings the plan gives back.
+    `restores`: the number of the job whose takings the plan gives back. `review`: the name of the access
+    review whose revocations it carries out.
     """
 
     active_people: int
@@ -79,6 +81,7 @@ class Facts:
     members_before: int = 0
     members_vanished: int = 0
     restores: int | None = None
+    review: str = ""
 
 
 Decided = tuple[Decision, tuple[Reason, ...]]
@@ -114,8 +117,10 @@ def assess(plan: Sequence[tuple[Action, int | None]], facts: Facts, limits: Limi
 
 
 def refuse_job(facts: Facts, limits: Limits) -> Reason | None:
-    """What no approval can override: a directory that cannot be the truth. A restore does not rest on it."""
-    if facts.restores:
+    """What no approval can override: a directory that cannot be the truth. What people have named one by one,
+    for a restore or in a review, does not rest on it.
+    """
+    if facts.restores or facts.review:
         return None
     if facts.active_people == 0:
         return Reason(Code.DIRECTORY_EMPTY, "Nobody in the directory is active; nobody would keep access.")
@@ -215,12 +220,7 @@ def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> lis
     writes = [action for action in actions if action.writes]
     takings = [action for action in writes if action.taking]
     losers = {loser for action in takings for loser in _losers(action)}
-    reasons = []
-    vanished = vanished_in_numbers(facts, limits)
-    if writes and vanished:
-        reasons.append(vanished)
-    if writes and facts.restores:
-        reasons.append(beyond_rules(writes, facts.restores))
+    reasons = _asked_for(writes, facts, limits)
     if takings and facts.first_applying and limits.hold_first_removals:
         reasons.append(
             Reason(
@@ -243,6 +243,19 @@ def hold_reasons(actions: Sequence[Action], facts: Facts, limits: Limits) -> lis
     return reasons
 
 
+def _asked_for(writes: Sequence[Action], facts: Facts, limits: Limits) -> list[Reason]:
+    """What does not hang on how many would lose something."""
+    if not writes:
+        return []
+    vanished = vanished_in_numbers(facts, limits)
+    reasons = [vanished] if vanished else []
+    if facts.restores:
+        reasons.append(beyond_rules(writes, facts.restores))
+    if facts.review:
+        reasons.append(revoked_in_review(writes, facts.review))
+    return reasons
+
+
 def _losers(action: Action) -> Sequence[str]:
     """The accounts that lose something. What is taken from a group is taken from each of its members."""
     return action.members if action.holder else (action.account_id or action.email,)
@@ -253,6 +266,15 @@ def beyond_rules(writes: Sequence[Action], job: int) -> Reason:
     accounts = len({action.email for action in writes})
     return Reason(
         Code.RESTORE, f"{accounts} account{'s' if accounts != 1 else ''} would get back what job {job} took"
+    )
+
+
+def revoked_in_review(writes: Sequence[Action], review: str) -> Reason:
+    """However few they are: a review takes what the rules may give."""
+    accounts = len({action.account_id for action in writes})
+    return Reason(
+        Code.ACCESS_REVIEW,
+        f"{accounts} account{'s' if accounts != 1 else ''} would lose what the review {review!r} revokes",
     )
 
 
@@ -283,7 +305,7 @@ def _hold(
 def _holds_everything(reason: Reason, limits: Limits) -> bool:
     if reason.code is Code.REMOVAL_LIMIT:
         return limits.hold_everything_over_limit
-    return reason.code in (Code.ACCOUNTS_VANISHED, Code.RESTORE)
+    return reason.code in (Code.ACCOUNTS_VANISHED, Code.RESTORE, Code.ACCESS_REVIEW)
 
 
 def _follow_needs(plan: Sequence[tuple[Action, int | None]], decisions: list[Decided]) -> None:

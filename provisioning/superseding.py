@@ -21,8 +21,8 @@ def settle_with_earlier_plans(job: ProvisioningJob) -> None:
     for earlier in history.plans_awaiting_approval(job.integration):
         if earlier.has_expired(now=timezone.now()):
             earlier.expire(now=timezone.now())
-        elif earlier.restores_id != job.restores_id:
-            continue  # a restore and a sync ask different questions
+        elif (earlier.restores_id, earlier.reviews_id) != (job.restores_id, job.reviews_id):
+            continue  # a restore, a review and a sync ask different questions
         elif _asks_the_same(job, earlier):
             _leave_to(job, earlier)
         elif job.about_everyone:

@@ -35,6 +35,7 @@ SITUATIONS: Mapping[str, Promise] = {
     Situation.RULE_PROBLEM: gettext_lazy("Rule problem"),
     Situation.MISSING: gettext_lazy("Missing"),
     Situation.RESTORED: gettext_lazy("Restored"),
+    Situation.REVIEWED: gettext_lazy("Access review"),
     Situation.LEFT_BEHIND: gettext_lazy("Left behind"),
 }
 
@@ -82,6 +83,7 @@ HOLDS: Mapping[str, Promise] = {
     Code.REMOVAL_LIMIT: gettext_lazy("Limit of takings"),
     Code.ACCOUNTS_VANISHED: gettext_lazy("Vanished accounts"),
     Code.RESTORE: gettext_lazy("Restore"),
+    Code.ACCESS_REVIEW: gettext_lazy("Access review"),
 }
 
 

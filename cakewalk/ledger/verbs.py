@@ -62,3 +62,14 @@ class Verb(models.TextChoices):
     # What leaves as a file
     EXPORT_BEGUN = "export.begun", _("Export begun")
     EXPORTED = "export.ended", _("Exported")
+
+    # Access reviews, and the exceptions that come of them
+    REVIEW_OPENED = "review.opened", _("Review opened")
+    REVIEW_DECIDED = "review.decided", _("Review: decided")
+    REVIEW_HANDED_OVER = "review.handed_over", _("Review: handed over")
+    REVIEW_REMINDED = "review.reminded", _("Review: reminded")
+    REVIEW_FINISHED = "review.finished", _("Review finished")
+    REVIEW_CANCELLED = "review.cancelled", _("Review cancelled")
+    REVIEW_CARRIED_OUT = "review.carried_out", _("Review: job asked for")
+    EXCEPTION_PLANNED = "exception.planned", _("Exception planned")
+    EXCEPTION_LIFTED = "exception.lifted", _("Exception lifted")

@@ -142,6 +142,8 @@ def what(job: ProvisioningJob) -> str:
     """`First sync`, `Preview · on demand`, `Sync of some people · directory change`, `Restore of job 12`."""
     if job.restores_id:
         return _("Restore of job %(number)d") % {"number": job.restores_id}
+    if job.reviews_id:
+        return _("Access review")
     if job.trigger == ProvisioningJob.Trigger.FIRST:
         return _("First preview") if job.preview else _("First sync")
     if job.about_everyone:
@@ -155,6 +157,11 @@ def what(job: ProvisioningJob) -> str:
 def decision(action: Action) -> str:
     """`Invite as reader`."""
     return wording.what(action)
+
+
+@register.filter
+def situation(code: str) -> str:
+    return wording.situation(code)
 
 
 DEEDS: dict[str, Any] = {

@@ -20,6 +20,7 @@ SEEN_BY = (
     "provisioning.view_account",
     "provisioning.view_accessrule",
     "provisioning.view_provisioningjob",
+    "reviews.view_exclusion",
 )
 """What whoever looks must be allowed to see. All roles are; staff with single permissions may not be."""
 

@@ -76,7 +76,7 @@ def consider(integration: Integration, mode: str, *, now: datetime) -> Considere
 def _outdated(preview: ProvisioningJob) -> str:
     """A later plan that is the same line by line says that the preview still holds."""
     jobs = preview.integration.jobs.filter(pk__gt=preview.pk, planned_at__isnull=False)
-    whole = jobs.filter(scope=ProvisioningJob.Scope.EVERYONE, restores=None)
+    whole = jobs.following_rules().filter(scope=ProvisioningJob.Scope.EVERYONE)
     later = whole.order_by("-pk").first()
     if later and later.digest != preview.digest:
         return _("%(job)s, which came later, plans something else.") % {"job": later}

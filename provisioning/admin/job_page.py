@@ -262,9 +262,9 @@ def what_may_be_decided(job: ProvisioningJob, alike: Sequence[Alike], may: May) 
 
 
 def _may_run_again(job: ProvisioningJob) -> bool:
-    """A restore is asked for on the page of the job that took."""
+    """A restore is asked for on the page of the job that took, and a review's on that of the review."""
     over = job.state not in (*ProvisioningJob.LIVE, State.AWAITING_APPROVAL)
-    return over and job.integration.enabled and not job.restores_id
+    return over and job.integration.enabled and job.follows_rules
 
 
 def _accounts_it_took_from(job: ProvisioningJob, alike: Iterable[Alike]) -> int:

@@ -35,6 +35,7 @@ HEADINGS: Mapping[str, tuple[str | Promise, str | Promise]] = {
     Situation.INVITE_EXPIRED: (_("Expired invites"), _("Lapsed before they were accepted.")),
     Situation.MISSING: (_("To be made"), _("Named by a rule, and not there.")),
     Situation.RESTORED: (_("Restored"), _("Given back as it was before another job.")),
+    Situation.REVIEWED: (_("Access review"), _("Revoked by reviewers, or no longer as they saw it.")),
     Situation.LEFT_BEHIND: (_("Left behind"), _("Found after a removal.")),
     Situation.RULE_PROBLEM: (_("Rule problems"), _("Rules that name what cannot be managed.")),
     Situation.AMBIGUOUS: (_("Ambiguous"), _("More than one fits, which is never guessed.")),

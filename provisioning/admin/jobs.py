@@ -222,8 +222,11 @@ class ProvisioningJobAdmin(RecordAdmin):
     def again(self, request: HttpRequest, pk: int) -> HttpResponse:
         """About the same people, and a preview again if it was one."""
         job = self._allowed(request, pk, "provisioning.run_job")
-        if job.restores_id:
-            messages.error(request, _("A restore is asked for on the page of the job that took."))
+        if not job.follows_rules:
+            said = _(
+                "A restore is asked for on the page of the job that took, a review's job on the review's."
+            )
+            messages.error(request, said)
             return redirect("admin:provisioning_provisioningjob_change", job.pk)
         people = list(job.people.all())
         asked = ask_for_job(request, job.integration, preview=job.preview, people=people)

@@ -127,6 +127,8 @@ def headline(document: dict[str, Any]) -> str:
     what = "preview" if document["preview"] else "sync"
     if document["restores"]:
         what = f"restore of job {document['restores']}"
+    if document["reviews"]:
+        what = f"access review {document['reviews']}"
     where = document["integration"]
     if document["scope"] == ProvisioningJob.Scope.PEOPLE:
         where += " for some people"

@@ -39,7 +39,11 @@ class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):
         """Jobs about everyone that were more than previews: they alone say how the directory stood, and that
         everything was read and set right.
         """
-        return self.filter(preview=False, scope=ProvisioningJob.Scope.EVERYONE, restores=None)
+        return self.following_rules().filter(preview=False, scope=ProvisioningJob.Scope.EVERYONE)
+
+    def following_rules(self) -> "ProvisioningJobQuerySet":
+        """Whose plan is what the directory and the rules ask for."""
+        return self.filter(restores=None, reviews=None)
 
     def undelivered(self, *, older_than: datetime) -> "ProvisioningJobQuerySet":
         """Queued jobs whose message to a worker may have been lost."""
@@ -89,6 +93,14 @@ class ProvisioningJob(models.Model):
         blank=True,
         related_name="restorations",
         help_text=_("The job whose takings this one gives back."),
+    )
+    reviews = models.ForeignKey(
+        "reviews.Campaign",
+        on_delete=models.RESTRICT,
+        null=True,
+        blank=True,
+        related_name="jobs",
+        help_text=_("The access review whose revocations this one carries out."),
     )
     state = models.CharField(max_length=20, choices=State.choices, default=State.QUEUED, db_index=True)
     preview = models.BooleanField(default=False)
@@ -205,6 +217,11 @@ class ProvisioningJob(models.Model):
     @property
     def about_everyone(self) -> bool:
         return self.scope == self.Scope.EVERYONE
+
+    @property
+    def follows_rules(self) -> bool:
+        """Its plan is what the directory and the rules ask for, and not what a restore or a review does."""
+        return self.restores_id is None and self.reviews_id is None
 
     @property
     def state_word(self) -> str:

@@ -40,6 +40,7 @@ from provisioning.models import (
     RuleGrant,
 )
 from provisioning.retention.models import Retention
+from provisioning.reviews.models import Assignment, Campaign, Exclusion, Item, Reminder
 from provisioning.search.models import SavedSearch
 from tests.directory.builders import NOW, csv_file, person, source
 
@@ -238,6 +239,50 @@ def entry(of: Model, **said: Any) -> Entry:
     return Entry.objects.latest("pk")
 
 
+def review(of: Integration, name: str = "Q4", *, by: User, state: str = "open", **values: Any) -> Campaign:
+    now = timezone.now()
+    given = {"due_on": timezone.localdate(now) + timedelta(days=14), "default_reviewer": by, **values}
+    if state != "draft":
+        given |= {"opened_at": now, "opened_by": by, "read_at": now, "not_covered": ["project Voice"]}
+    if state in ("finished", "cancelled"):
+        given |= {"closed_at": now, "closed_by": by, "close_reason": "Enough."}
+    return Campaign.objects.create(integration=of, name=name, state=state, **given)
+
+
+def to_review(
+    of: Campaign, reviewer: User, number: int = 1, *, decision: str = "", **values: Any
+) -> list[Item]:
+    """So many lines, of which each second is about a project."""
+    held = {"kind": "project", "entitlement_name": "Search", "role": "member"}
+    decided = {"decision": decision, "decided_by": reviewer, "decided_at": timezone.now(), "reason": "So."}
+    first = of.items.count() + 1
+    return Item.objects.bulk_create(
+        Item(
+            campaign=of,
+            seq=seq,
+            reviewer=reviewer,
+            account_ref=f"user-{seq}",
+            email=f"user{seq}@example.org",
+            person_name=f"User {seq}",
+            account_state="active",
+            account_role="reader",
+            given_by=["Engineers"],
+            **(held | {"entitlement_ref": f"proj_{seq}"} if seq % 2 else {}),
+            **(decided if decision else {}),
+            **values,
+        )
+        for seq in range(first, first + number)
+    )
+
+
+def exclusion(of: Campaign, who: Any, **values: Any) -> Exclusion:
+    """Of what was taken in a job of the review."""
+    made = job(of.integration, reviews=of, planned_at=None)
+    taken = action(made, "remove", "done", situation="reviewed", person=who)
+    given = {"rules": "Engineers", "reason": "They left.", **values}
+    return Exclusion.objects.create(integration=of.integration, person=who, review=of, action=taken, **given)
+
+
 def logged(by: User, row: Model, times: int) -> None:
     LogEntry.objects.log_actions(by.pk, [row] * times, CHANGE, "Changed by hand.")
 
@@ -279,6 +324,7 @@ class Company:
     base_url: str
     acme: Integration = field(init=False)
     waiting: ProvisioningJob = field(init=False)
+    reviews: tuple[Campaign, Campaign] = field(init=False)
     rows: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -300,11 +346,17 @@ class Company:
         for _ in range(2):  # so that one is the old one
             okta.issue_token(now=timezone.now())
         Conflict.objects.note(okta, "ada@example.org", ada, now=timezone.now())
+        asked = [chief, staff("reviewer", "Reviewer"), staff("superuser", is_superuser=True)]
+        self.reviews = self._reviews(asked)
         role = Role.objects.create(name="Visitor")
         role.permissions.add(Permission.objects.get(codename="view_person"))
         self.rows = {
             "abandoned job": ProvisioningJob.objects.get(state=State.RUNNING),
             "job that took": ProvisioningJob.objects.get(integration=self.acme, state=State.PARTIAL),
+            "draft review": review(self.acme, "Next", by=chief, state="draft"),
+            "finished review": self.reviews[1],
+            "reviews_campaign": self.reviews[0],
+            "reviews_exclusion": exclusion(self.reviews[1], ada),
             "draft rule": rule(self.acme, "Draft"),
             "draft group rule": group_rule(self.acme, "drafts"),
             "idle integration": idle,
@@ -344,6 +396,19 @@ class Company:
         self.rows["evidence_evidencepack"] = evidence_pack(self.acme, by=chief)
         self.rows["cakewalk_user"] = self.rows["auth_user"]
 
+    def _reviews(self, asked: Sequence[User]) -> tuple[Campaign, Campaign]:
+        """An open one in which each of these has lines, and a finished one."""
+        is_open = review(self.acme, by=asked[0])
+        over = review(self.acme, "Q3", by=asked[0], state="finished")
+        for user in asked:
+            to_review(is_open, user, 2)
+            to_review(over, user, decision="revoke", meanwhile="Gone.")
+        Assignment.objects.create(campaign=is_open, group=Group.objects.get(name="engineering"))
+        Reminder.objects.create(
+            campaign=is_open, reviewer=asked[0], kind="opened", claimed_at=NOW, error="It did not take it."
+        )
+        return is_open, over
+
     def grow(self, number: int, first: int = 0) -> None:
         """So many more of everything, and so many more on the pages of `rows`."""
         chief = User.objects.get(username="chief")
@@ -379,6 +444,7 @@ class Company:
                 name=f"Search {place}", page="actions", query=f"rule=Rule+{place}", owner=marker, shared=True
             )
             entry(self.rows["provisioning_account"])
+            self._more_reviews(place, marker)
         held_back = [(kind, "held") for kind in ACTIONS] * number
         actions(self.waiting, held_back, person=self.rows["directory_person"])
         for row in self.rows.values():
@@ -388,6 +454,20 @@ class Company:
         pack = EvidencePack.objects.get(pk=self.rows["evidence_evidencepack"].pk)
         pack.pk = None
         pack.save()
+
+    def _more_reviews(self, place: int, reviewer: User) -> None:
+        is_open, over = self.reviews
+        for user in (reviewer, *User.objects.filter(username__in=("chief", "reviewer", "superuser"))):
+            to_review(is_open, user, decision="keep" if place % 2 else "")
+        to_review(over, reviewer, decision="revoke")
+        exclusion(over, self.rows["directory_person"], kind="project", entitlement_ref=f"proj_{place}")
+        Reminder.objects.create(campaign=is_open, reviewer=reviewer, kind="soon", claimed_at=NOW, sent_at=NOW)
+        line = {"group": Group.objects.get(name=f"group {place}"), "reviewer": reviewer}
+        Assignment.objects.create(campaign=self.rows["draft review"], **line)
+        late = review(
+            self.acme, f"Late {place}", by=reviewer, due_on=timezone.localdate() - timedelta(days=1)
+        )
+        to_review(late, User.objects.get(username="reviewer"))
 
     def _more_of_ada(self, place: int) -> None:
         ada = self.rows["directory_person"]

@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from cakewalk.models import User
 from integrations.connectors.openai.simulator import Simulator
 from tests.admin.builders import Company, staff
 from tests.admin.roles import ROLES
@@ -18,7 +19,8 @@ def clients(db: None) -> dict[str, Client]:
     """Signed in, by role."""
     signed_in = {}
     for role in ROLES:
-        granted = [role.capitalize()] if role in ("auditor", "operator", "approver") else []
+        granted = [role.capitalize()] if role in ("auditor", "operator", "approver", "reviewer") else []
+        known = User.objects.filter(username=role).first()  # the company asks some of them to review
         signed_in[role] = Client()
-        signed_in[role].force_login(staff(role, *granted, is_superuser=role == "superuser"))
+        signed_in[role].force_login(known or staff(role, *granted, is_superuser=role == "superuser"))
     return signed_in

@@ -10,11 +10,13 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
+from cakewalk.models import User
 from tests.admin.browser import Typed, as_shown
 from tests.admin.builders import PASSWORD, Company
 from tests.admin.pages import address, model_of
-from tests.admin.roles import APPROVERS, NONE, OPERATORS, READERS, STAFF, SUPERUSERS
+from tests.admin.roles import APPROVERS, NONE, OPERATORS, READERS, REVIEWERS, STAFF, SUPERUSERS
 from tests.directory.builders import csv_file
 
 CREDENTIALS, USERS = "integrations.Credential", "cakewalk.User"
@@ -155,6 +157,37 @@ def _new_mark(company: Company, sender: Sender) -> Typed:
         "kind": "ignored",
         "reason": "A robot.",
     }
+
+
+def _new_review(company: Company, sender: Sender) -> Typed:
+    return {
+        "name": "New",
+        "integration": company.acme.pk,
+        "scope": "everything",
+        "default_reviewer": company.rows["reviews_campaign"].default_reviewer_id,
+        "due_on": "2100-01-01",
+        "remind_days": "3",
+        "assignments-TOTAL_FORMS": 0,
+        "assignments-INITIAL_FORMS": 0,
+    }
+
+
+def _changed_draft(company: Company, sender: Sender) -> Typed:
+    page = reverse("admin:reviews_campaign_change", args=[company.rows["draft review"].pk])
+    return as_shown(sender.sees_all, page, "campaign_form", name="Another")
+
+
+def _own_line(company: Company, sender: Sender) -> Typed:
+    """Of whoever sends it; of those who have none, somebody else's."""
+    items = company.rows["reviews_campaign"].items
+    mine = items.filter(reviewer=sender.pk).first() or items.first()
+    seen_at = timezone.now().isoformat()
+    return {"line": [mine.seq], "decision": "revoke", "reason": "They left.", "seen_at": seen_at}
+
+
+def _other_reviewer(company: Company, sender: Sender) -> Typed:
+    chief, reviewer = (User.objects.get(username=name) for name in ("chief", "reviewer"))
+    return {"of": chief.pk, "to": reviewer.pk}
 
 
 def _new_ldap_server(company: Company, sender: Sender) -> Typed:
@@ -533,5 +566,45 @@ DEEDS = (
     ),
     Deed("add a retention", "admin:retention_retention_add", NONE, _confirmed),
     Deed("delete a retention", "admin:retention_retention_delete", NONE, _confirmed),
+    Deed("write a review", "admin:reviews_campaign_add", OPERATORS, _new_review),
+    Deed(
+        "change a draft of a review",
+        "admin:reviews_campaign_change",
+        OPERATORS,
+        _changed_draft,
+        row="draft review",
+    ),
+    Deed("delete a review", "admin:reviews_campaign_delete", NONE, _confirmed),
+    Deed("open a review", "admin:reviews_campaign_open", OPERATORS, row="draft review"),
+    Deed(
+        "finish a review",
+        "admin:reviews_campaign_finish",
+        OPERATORS,
+        lambda company, sender: {"reason": "The quarter is over."},
+    ),
+    Deed(
+        "cancel a review",
+        "admin:reviews_campaign_cancel",
+        OPERATORS,
+        lambda company, sender: {"reason": "The wrong quarter."},
+    ),
+    Deed("carry out a review", "admin:reviews_campaign_carry_out", OPERATORS, row="finished review"),
+    Deed(
+        "hand lines of a review over",
+        "admin:reviews_campaign_hand_over",
+        OPERATORS,
+        _other_reviewer,
+        table="reviews.Item",
+    ),
+    Deed("decide in a review", "reviews:review", REVIEWERS, _own_line, table="reviews.Item"),
+    Deed("write an exception", "admin:reviews_exclusion_add", NONE, _confirmed),
+    Deed("change an exception", "admin:reviews_exclusion_change", NONE, _confirmed),
+    Deed("delete an exception", "admin:reviews_exclusion_delete", NONE, _confirmed),
+    Deed(
+        "lift an exception",
+        "admin:reviews_exclusion_lift",
+        OPERATORS,
+        lambda company, sender: {"reason": "They are back."},
+    ),
     Deed("sign out", "admin:logout", STAFF, only_shows=True),
 )

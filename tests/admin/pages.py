@@ -21,6 +21,7 @@ APPS = (
     "ledger",
     "provisioning",
     "retention",
+    "reviews",
 )
 
 
@@ -60,6 +61,7 @@ ROWS = {
     "admin:directory_upload_page": "an upload",
     "admin:provisioning_action_forget": "a saved search",
     "integrations:revoke_link": "key link",
+    "reviews:review": "reviews_campaign",
 }
 """Whose page it is, where its name does not tell."""
 
@@ -85,7 +87,8 @@ def address(name: str, company: Company) -> str:
         case "admin:directory_person_preview" | "admin:directory_person_sync":
             return reverse(name, args=[company.rows["directory_person"].pk, company.acme.pk])
         case _ if name in ROWS:
-            return reverse(name, args=[company.rows[ROWS[name]].pk])
+            row = company.rows[ROWS[name]]
+            return reverse(name, args=[row.public_id if name == "reviews:review" else row.pk])
         case "admin:app_list":
             return reverse(name, args=["provisioning"])
         case "admin:view_on_site":

@@ -1,10 +1,12 @@
-"""Who uses the admin, and which pages are theirs: staff without a role, with one of three, and superusers."""
+"""Who uses the admin, and which pages are theirs: staff without a role, with one of four, and superusers."""
 
 NOBODY, AUDITOR, OPERATOR, APPROVER, SUPERUSER = "nobody", "auditor", "operator", "approver", "superuser"
-ROLES = (NOBODY, AUDITOR, OPERATOR, APPROVER, SUPERUSER)
+REVIEWER = "reviewer"
+ROLES = (NOBODY, AUDITOR, OPERATOR, APPROVER, REVIEWER, SUPERUSER)
 
 STAFF = frozenset(ROLES)
-READERS = STAFF - {NOBODY}
+READERS = STAFF - {NOBODY, REVIEWER}
+REVIEWERS = frozenset({REVIEWER, SUPERUSER})
 OPERATORS = frozenset({OPERATOR, SUPERUSER})
 APPROVERS = frozenset({APPROVER, SUPERUSER})
 SUPERUSERS = frozenset({SUPERUSER})
@@ -174,12 +176,32 @@ SHOWN_TO = {
     "admin:retention_retention_changelist": READERS,
     "admin:retention_retention_delete": NONE,
     "admin:retention_retention_history": READERS,
+    "admin:reviews_campaign_add": OPERATORS,
+    "admin:reviews_campaign_cancel": NONE,
+    "admin:reviews_campaign_carry_out": NONE,
+    "admin:reviews_campaign_change": READERS,
+    "admin:reviews_campaign_changelist": READERS,
+    "admin:reviews_campaign_delete": NONE,
+    "admin:reviews_campaign_export_csv": READERS,
+    "admin:reviews_campaign_export_json": READERS,
+    "admin:reviews_campaign_finish": NONE,
+    "admin:reviews_campaign_hand_over": NONE,
+    "admin:reviews_campaign_history": READERS,
+    "admin:reviews_campaign_open": NONE,
+    "admin:reviews_exclusion_add": NONE,
+    "admin:reviews_exclusion_change": READERS,
+    "admin:reviews_exclusion_changelist": READERS,
+    "admin:reviews_exclusion_delete": NONE,
+    "admin:reviews_exclusion_history": READERS,
+    "admin:reviews_exclusion_lift": NONE,
     "admin:search": STAFF,
     "admin:view_on_site": NONE,
     "integrations:catalog": READERS,
     "integrations:connect": OPERATORS,
     "integrations:credential": OPERATORS,
     "preferences": STAFF,
+    "reviews:mine": REVIEWERS,
+    "reviews:review": REVIEWERS,
     "integrations:revoke_link": NONE,
     "integrations:welcome": READERS,
 }

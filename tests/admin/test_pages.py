@@ -19,6 +19,7 @@ from django.utils import timezone
 from directory.models import Group, Person, Source
 from integrations.models import Credential, Integration
 from provisioning.models import AccessRule, Account, Action, Key, Mark, ProvisioningJob, RuleGrant
+from provisioning.reviews.models import Campaign, Exclusion, Item
 from tests.admin.browser import as_shown, forms, said
 from tests.admin.builders import ACTIONS, Company, account, action, integration, job, mark, rule, staff
 from tests.admin.deeds import everything
@@ -42,6 +43,8 @@ EXPORTS = (
     "admin:provisioning_entitlement_export",
     "admin:provisioning_key_export",
     "admin:provisioning_provisioningjob_export",
+    "admin:reviews_campaign_export_csv",
+    "admin:reviews_campaign_export_json",
 )
 
 
@@ -115,6 +118,10 @@ def test_what_people_and_remotes_write_is_text_and_never_markup(
     ProvisioningJob.objects.update(
         holds=[told], error=told, refusal=told, progress=evil, approval_reason=evil, digest=evil
     )
+    Item.objects.update(person_name=evil, entitlement_name=evil, reason=evil, given_by=[evil], meanwhile=evil)
+    Campaign.objects.update(close_reason=evil, not_covered=[evil])
+    Campaign.objects.filter(pk=company.rows["reviews_campaign"].pk).update(name=evil)
+    Exclusion.objects.update(reason=evil, rules=evil, entitlement_name=evil)
     LogEntry.objects.update(change_message=evil, object_repr=evil)
 
     # These answer JSON and CSV.

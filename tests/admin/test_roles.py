@@ -40,6 +40,12 @@ WITHOUT_A_PAGE = {
     "admin:integrations_integration_rotate": 405,
     "admin:integrations_integration_sync": 405,
     "admin:logout": 405,
+    "admin:reviews_campaign_cancel": 405,
+    "admin:reviews_campaign_carry_out": 405,
+    "admin:reviews_campaign_finish": 405,
+    "admin:reviews_campaign_hand_over": 405,
+    "admin:reviews_campaign_open": 405,
+    "admin:reviews_exclusion_lift": 405,
     "integrations:revoke_link": 405,
     "admin:ledger_entry_save": 405,
     "admin:provisioning_account_link": 405,
@@ -93,7 +99,7 @@ def test_looking_at_pages_changes_nothing(company: Company, clients: dict[str, C
     told = {table for table, rows in after.items() if rows != before[table]}
     assert told == {"ledger.Entry", "ledger.Head"}
     newest = Entry.objects.filter(seq__gt=len(before["ledger.Entry"]))
-    assert set(newest.values_list("verb", flat=True)) == {Verb.EXPORT_BEGUN}
+    assert set(newest.values_list("verb", flat=True)) == {Verb.EXPORT_BEGUN, Verb.EXPORTED}
 
 
 def test_addresses_without_a_name_lead_nowhere_of_their_own(
@@ -226,11 +232,13 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
     )
     alarms = importlib.import_module("provisioning.alarms.migrations.0002_roles")
     later.append(importlib.import_module("provisioning.evidence.migrations.0002_roles"))
-    roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver"))
+    reviewers = importlib.import_module("provisioning.reviews.migrations.0002_roles")
+    roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver", "Reviewer"))
     before = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles}
 
     Role.objects.create(name="Of our own")
     migration.remove_roles(apps, connection.schema_editor())
+    reviewers.remove_role(apps, connection.schema_editor())
     assert [role.name for role in Role.objects.all()] == ["Of our own"]
 
     for _ in range(2):
@@ -240,8 +248,9 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
         for one in later:
             one.show_to_every_role(apps, connection.schema_editor())
         alarms.give_to_roles(apps, connection.schema_editor())
+        reviewers.give_to_roles(apps, connection.schema_editor())
     after = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles.all()}
-    assert set(before) == {"Auditor", "Operator", "Approver"}
+    assert set(before) == {"Auditor", "Operator", "Approver", "Reviewer"}
     assert after == before
 
 
@@ -249,7 +258,16 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
 def test_no_role_may_manage_users_and_roles() -> None:
     given = Role.objects.values_list("permissions__content_type__app_label", flat=True)
 
-    ours = {"alarms", "directory", "evidence", "integrations", "ledger", "provisioning", "retention"}
+    ours = {
+        "alarms",
+        "directory",
+        "evidence",
+        "integrations",
+        "ledger",
+        "provisioning",
+        "retention",
+        "reviews",
+    }
     assert set(given) == ours
 
 

@@ -225,7 +225,7 @@ class Company(RuleBasedStateMachine):
             names={(one.kind, one.id): one.name for one in held},
             marks=self.marks,
             managed_domains=frozenset({"x.org"}),
-            **self.switches,
+            **self.switches,  # type: ignore[arg-type]
         )
         return Planner(policy, self.left)
 

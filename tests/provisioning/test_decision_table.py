@@ -11,6 +11,7 @@ from typing import Any
 from integrations.connectors.base import Acceptance
 from provisioning.actions import Action, Kind, Situation
 from provisioning.planning import Left
+from provisioning.policy import EVERYTHING, Excepted
 from tests import safety_page
 from tests.provisioning.builders import (
     EDITOR,
@@ -65,6 +66,9 @@ def as_left(*accounts: Any) -> dict[str, Left]:
     return {account.id: Left(account.role, frozenset(account.grants)) for account in accounts}
 
 
+EXCEPTED = [person(ADA, id=77)]
+WITHOUT_ANY = {(77, EVERYTHING): Excepted("Q4", "On another team.")}
+WITHOUT_SEARCH = {(77, (SEARCH.kind, SEARCH.id)): Excepted("Q4", "On another team.")}
 SEARCHING, OWNER = member(ADA, "reader", grant(SEARCH)), member(ADA, "owner")
 ROWS = [
     Row("entitled", "none", ada()),
@@ -91,6 +95,15 @@ ROWS = [
         entitlements=(SEARCH, EDITOR))),
     Row("entitled to no managed project", "member of one", ada(), [SEARCHING],
         policy(rule("reader", gives(SEARCH), group=7), rule())),
+    Row("entitled to a project, which a review has revoked", "member without it", EXCEPTED, [member(ADA)],
+        policy(SEARCHERS, exceptions=WITHOUT_SEARCH)),
+    Row("entitled to a project, which a review has revoked", "member of it", EXCEPTED, [SEARCHING],
+        policy(SEARCHERS, exceptions=WITHOUT_SEARCH)),
+    Row("entitled, all access revoked in a review", "none", EXCEPTED, by=policy(exceptions=WITHOUT_ANY)),
+    Row("entitled, all access revoked in a review", "member", EXCEPTED, [member(ADA)],
+        policy(exceptions=WITHOUT_ANY)),
+    Row("entitled, all access revoked in a review", "open invite", EXCEPTED, [invite(ADA)],
+        policy(exceptions=WITHOUT_ANY)),
     Row("entitled to a higher role", "member with a lower one", ada(), [member(ADA)], policy(OWNERS)),
     Row("entitled to a lower role", "member with a higher one", ada(), [OWNER]),
     Row("entitled to the lowest role", "member with a custom role", ada(), [member(ADA, "auditor")]),
@@ -148,6 +161,7 @@ def test_the_table_shows_every_situation_and_every_action() -> None:
     shown = [action for row in ROWS for action in row.plan]
     assert {action.situation for action in shown} == set(Situation) - {
         Situation.RESTORED,
+        Situation.REVIEWED,
         Situation.LEFT_BEHIND,
     }
     assert {action.kind for action in shown} == set(Kind) - {Kind.REVOKE_KEY}  # planned by the sweep

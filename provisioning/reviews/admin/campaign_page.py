@@ -1,0 +1,162 @@
+"""What the page of a review shows, and its exports."""
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from django.core.paginator import Paginator
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import override, pgettext
+
+from cakewalk import spreadsheets
+from cakewalk.models import User
+from directory.time_zones import today
+from integrations.models import Integration
+from provisioning.models import Action, ProvisioningJob
+from provisioning.requesting import Refused
+from provisioning.reviews import evidence, listing, progress, reminding, running
+from provisioning.reviews.models import Campaign, Item, ItemQuerySet
+
+PER_PAGE = 100
+
+TONES = {
+    "done": "success",
+    "held": "warning",
+    "not taken": "warning",
+    "refused": "danger",
+    "failed": "danger",
+}
+
+
+def draft(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
+    """How many lines each reviewer would get if it were opened now, or why it cannot be."""
+    try:
+        found = listing.listed(campaign, now=now)
+    except Refused as refusal:
+        return {"refusal": str(refusal)}
+    numbers = found.by_reviewer()
+    users = User.objects.filter(pk__in=numbers).order_by("username")
+    return {
+        "lines": len(found.items),
+        "shares": [(user, numbers[user.pk], running.why_no_reviewer(user)) for user in users],
+        "not_covered": found.not_covered,
+        "read_at": found.read_at,
+        "mails_off": reminding.is_off(),
+    }
+
+
+def what_it_shows(campaign: Campaign, request: HttpRequest) -> dict[str, Any]:
+    may, numbers = request.user.has_perm, campaign.items.all().in_numbers()
+    reviewers = progress.by_reviewer(campaign)
+    jobs = list(campaign.jobs.order_by("-pk"))
+    may_run = may("reviews.change_campaign")
+    return {
+        "campaign": campaign,
+        "numbers": numbers,
+        "reviewers": reviewers,
+        "chart": progress.chart(reviewers),
+        "jobs": jobs,
+        "overdue": campaign.is_open and campaign.due_on < today(),
+        "mails_off": campaign.is_open and reminding.is_off(),
+        "takes_nothing": campaign.integration.mode != Integration.Mode.MANAGE,
+        "changed": campaign.items.exclude(meanwhile="").count() if campaign.is_finished else 0,
+        "may_finish": may_run and campaign.is_open,
+        "may_carry_out": may_run and _may_carry_out(campaign, jobs, numbers),
+        "possible": _possible() if may_run and campaign.is_open else [],
+        **_lines(campaign, request, numbers),
+    }
+
+
+def _possible() -> list[User]:
+    return list(User.objects.filter(pk__in=running.possible_reviewers()).order_by("username"))
+
+
+def _may_carry_out(campaign: Campaign, jobs: list[ProvisioningJob], numbers: Mapping[str, int]) -> bool:
+    waits = campaign.job_wanted_by_id is not None or any(_is_under_way(job) for job in jobs)
+    return campaign.is_finished and bool(numbers["revoke"]) and not waits
+
+
+def _is_under_way(job: ProvisioningJob) -> bool:
+    return job.state in (*ProvisioningJob.LIVE, ProvisioningJob.State.AWAITING_APPROVAL)
+
+
+# -- the lines
+
+
+def _lines(campaign: Campaign, request: HttpRequest, numbers: Mapping[str, int]) -> dict[str, Any]:
+    show, asked = request.GET.get("show", ""), request.GET.get("q", "").strip()
+    found = _asked_for(_of(campaign.items.all(), show), asked)
+    ordered = found.select_related("reviewer", "decided_by").order_by("seq")
+    page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
+    items = list(page.object_list)
+    outcomes = (
+        evidence.outcomes(campaign, [item.account_ref for item in items]) if campaign.is_finished else {}
+    )
+    return {
+        "page": page,
+        "lines": [_line(item, evidence.outcome_of(item, outcomes)) for item in items],
+        "show": show if show in _KEYS else "all",
+        "asked": asked,
+        "shown": [
+            ("all", _("All"), numbers["all"]),
+            ("revoke", pgettext("access", "Revoked"), numbers["revoke"]),
+            ("keep", _("Kept"), numbers["keep"]),
+            ("open", _("Not decided"), numbers[""]),
+        ],
+    }
+
+
+_KEYS = {"open": "", "keep": "keep", "revoke": "revoke"}
+
+
+def _of(items: ItemQuerySet, show: str) -> ItemQuerySet:
+    return items.filter(decision=_KEYS[show]) if show in _KEYS else items
+
+
+def _asked_for(items: ItemQuerySet, asked: str) -> ItemQuerySet:
+    for word in asked.split()[:5]:
+        names = (
+            Q(email__icontains=word) | Q(person_name__icontains=word) | Q(entitlement_name__icontains=word)
+        )
+        items = items.filter(names | Q(reviewer__username__iexact=word))
+    return items
+
+
+def _line(item: Item, action: Action | None) -> dict[str, Any]:
+    word = evidence.outcome_word(item, action)
+    error = (action.error or {}) if action else {}
+    return {
+        "item": item,
+        "outcome": _outcomes().get(word, ""),
+        "tone": TONES.get(word, ""),
+        "detail": error.get("detail", "") or (action.detail if action and action.kind == "report" else ""),
+        "job": action.job_id if action and item.decision == Item.Decision.REVOKE else None,
+    }
+
+
+def _outcomes() -> dict[str, str]:
+    states = {str(state): str(state.label) for state in Action.State}
+    return {**states, "not taken": _("Not taken"), "not carried out yet": _("Not carried out yet")}
+
+
+# -- exports
+
+
+def as_csv(campaign: Campaign) -> HttpResponse:
+    rows = (evidence.cells(row) for row in evidence.lines_with_outcomes(campaign, campaign.items.all()))
+    name = f"access-review-{campaign.pk}-{today():%Y-%m-%d}.csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    with override("en"):  # as all that is kept or read by machines, whoever asks for it
+        lines = spreadsheets.csv_lines(chain([evidence.COLUMNS], rows))
+        return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+
+
+def as_json(document: Mapping[str, Any], number: int) -> HttpResponse:
+    name = f"access-review-{number}-{today():%Y-%m-%d}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+    text = json.dumps(document, ensure_ascii=False, indent=1)
+    return HttpResponse(text, content_type="application/json; charset=utf-8", headers=headers)

@@ -1,0 +1,209 @@
+"""What a review lists: accounts and grants as the last complete read saw them, and who decides on each."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+
+from django.db.models import Max, QuerySet
+from django.utils.translation import gettext as _
+
+from cakewalk.models import User
+from directory.emails import email_key
+from directory.models import Group, take_snapshot
+from directory.snapshot import Person
+from directory.time_zones import today
+from integrations.catalog import connector_class
+from integrations.connectors.base import Grant
+from integrations.models import Integration
+from provisioning import history
+from provisioning.actions import Situation
+from provisioning.models import AccessRule, Account, Action, Entitlement, Key, Mark, ProvisioningJob
+from provisioning.policy import Key as Held
+from provisioning.policy import Policy, Target, resolve
+from provisioning.requesting import Refused
+from provisioning.reviews.assigning import Reviewer, Reviewers
+from provisioning.reviews.models import Assignment, Campaign, Exclusion, Item
+
+Scope = Campaign.Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`not_covered`: names of what may be held there, and of which nobody has read by whom."""
+
+    items: Sequence[Item]
+    read_at: datetime
+    not_covered: Sequence[str]
+
+    def by_reviewer(self) -> Mapping[int, int]:
+        return Counter(item.reviewer_id for item in self.items)
+
+
+def listed(campaign: Campaign, *, now: datetime) -> Listed:
+    """Raises Refused where nothing was read yet, or somebody would have to decide about themselves."""
+    read = history.last_complete_read(campaign.integration)
+    if read is None or read.planned_at is None:
+        said = _("Nothing was read of %(integration)s yet. A preview does so, and changes nothing.")
+        raise Refused(said % {"integration": campaign.integration})
+    known = _Known(campaign, read, now)
+    items = [item for row in known.accounts for item in known.items_of(row)]
+    for seq, item in enumerate(items, start=1):
+        item.seq = seq
+    return Listed(items, read.planned_at, known.not_covered)
+
+
+class _Known:
+    """All that is stored about one integration, as far as a review shows it."""
+
+    def __init__(self, campaign: Campaign, read: ProvisioningJob, now: datetime) -> None:
+        self.campaign = campaign
+        self.integration: Integration = campaign.integration
+        self.read = read
+        self.lines = list(campaign.assignments.select_related("group", "entitlement", "reviewer"))
+        self.vocabulary = connector_class(self.integration.kind).vocabulary
+        self.people = {person.id: person for person in take_snapshot(now).people}
+        self.group_names = dict(Group.objects.values_list("pk", "name"))
+        self.reviewers = reviewers_of(campaign, self.lines)
+        self.only_groups = {line.group_id for line in self.lines if line.group_id}
+        self.only_held = {
+            (line.entitlement.kind, line.entitlement.remote_id) for line in self.lines if line.entitlement
+        }
+
+    @cached_property
+    def accounts(self) -> list[Account]:
+        rows = present(self.integration, self.read)
+        return sorted(rows, key=lambda row: (row.email.casefold(), row.remote_id))
+
+    @cached_property
+    def entitlements(self) -> Mapping[Held, Entitlement]:
+        rows = Entitlement.objects.filter(integration=self.integration, gone_at=None).order_by("kind", "name")
+        return {(row.kind, row.remote_id): row for row in rows}
+
+    @cached_property
+    def policy(self) -> Policy:
+        rules = self.integration.rules.filter(state=AccessRule.State.ACTIVE).as_values()
+        return Policy(
+            rules,
+            self.vocabulary,
+            resolve(rules, [row.as_value() for row in self.entitlements.values()]),
+            marks=Mark.objects.filter(integration=self.integration).in_force(today()),
+            exceptions=Exclusion.objects.in_force().filter(integration=self.integration).as_values(),
+        )
+
+    @cached_property
+    def active_at(self) -> Mapping[int, datetime]:
+        keys = Key.objects.filter(integration=self.integration, account__isnull=False)
+        used = keys.filter(last_used_at__isnull=False).order_by().values_list("account_id")
+        return dict(used.annotate(Max("last_used_at")))
+
+    @cached_property
+    def machines(self) -> set[str | None]:
+        """No column keeps it: the last plan has told it."""
+        read = history.last_complete_read(self.integration, restores=None, reviews=None)
+        told = Action.objects.filter(job=read, situation=Situation.SERVICE_ACCOUNT)
+        return set(told.values_list("account_id", flat=True))
+
+    @property
+    def not_covered(self) -> list[str]:
+        """A review of some things covers just these, and says so itself."""
+        if self.campaign.scope == Scope.ENTITLEMENTS:
+            return []
+        read = {(kind, id) for kind, id in self.read.read.get("held", [])}
+        return [f"{row.kind} {row.name}" for key, row in self.entitlements.items() if key not in read]
+
+    def items_of(self, row: Account) -> Iterator[Item]:
+        person = self.people.get(row.person_id or 0)
+        if self.campaign.scope == Scope.GROUPS and not (person and person.groups & self.only_groups):
+            return
+        target = self.policy.target_for(person) if person else None
+        if self.campaign.scope != Scope.ENTITLEMENTS:
+            yield self._item(row, person, None, target.rules if target else ())
+        for grant in self._grants(row):
+            yield self._item(row, person, grant, _reasons(target, (grant.kind, grant.id)))
+
+    def _grants(self, row: Account) -> Iterable[Grant]:
+        """Of members. An invite goes as a whole, and what an owner holds by being one is no grant."""
+        if row.state != Account.State.ACTIVE:
+            return []
+        implicit = self.vocabulary.implicit if row.role == self.vocabulary.owner_role else frozenset()
+        found = [Grant(**one) for one in row.grants if one["kind"] not in implicit]
+        if self.campaign.scope == Scope.ENTITLEMENTS:
+            found = [grant for grant in found if (grant.kind, grant.id) in self.only_held]
+        return sorted(found, key=lambda grant: (grant.kind, self._name(grant).casefold()))
+
+    def _name(self, grant: Grant) -> str:
+        row = self.entitlements.get((grant.kind, grant.id))
+        return row.name if row else grant.id
+
+    def _item(self, row: Account, person: Person | None, grant: Grant | None, rules: Sequence[str]) -> Item:
+        item = Item(
+            campaign=self.campaign,
+            account=row,
+            account_ref=row.remote_id,
+            email=row.email,
+            account_state=row.state,
+            account_role=row.role,
+            person_id=person.id if person else None,
+            person_name=person.name if person else row.name,
+            groups=sorted(self.group_names[id] for id in person.groups) if person else [],
+            given_by=list(rules),
+            standing=self._standing(row, person),
+            last_active_at=self.active_at.get(row.pk),
+        )
+        if grant:
+            item.kind, item.entitlement_ref, item.role = grant.kind, grant.id, grant.role
+            item.entitlement_name = self._name(grant)
+        item.reviewer_id = self._reviewer(item, person).id
+        return item
+
+    def _reviewer(self, item: Item, person: Person | None) -> Reviewer:
+        held = (item.kind, item.entitlement_ref) if item.kind else None
+        reviewer = self.reviewers.of(own_keys(item.email, person), person.groups if person else (), held)
+        if reviewer is None:
+            said = _("Nobody but %(account)s would decide about that account. Name another reviewer.")
+            raise Refused(said % {"account": item.email})
+        return reviewer
+
+    def _standing(self, row: Account, person: Person | None) -> str:
+        mark = self.policy.mark_on(row.email, *(person.keys if person else ()))
+        if mark:
+            return mark.kind
+        if row.remote_id in self.machines:
+            return str(Situation.SERVICE_ACCOUNT)
+        if row.managed_elsewhere:
+            return str(Situation.MANAGED_ELSEWHERE)
+        if person is None:
+            return row.situation or str(Situation.ORPHAN)
+        return "" if person.active else str(Situation.LEAVER)
+
+
+def present(integration: Integration, read: ProvisioningJob) -> QuerySet[Account]:
+    """The accounts that this read saw: a row outlives an account that was missing from it."""
+    began_at = read.started_at or read.requested_at
+    return Account.objects.filter(integration=integration, gone_at=None, last_seen_at__gte=began_at)
+
+
+def _reasons(target: Target | None, key: Held) -> Sequence[str]:
+    return target.reasons.get(key, ()) if target else ()
+
+
+def own_keys(email: str, person: Person | None) -> set[str]:
+    """By which it is known that an account is somebody's own."""
+    return {email_key(email), *(person.keys if person else ())} - {""}
+
+
+def reviewers_of(campaign: Campaign, lines: Iterable[Assignment]) -> Reviewers:
+    by_entitlement, by_group = {}, {}
+    for line in sorted(lines, key=lambda line: str(line).casefold()):
+        reviewer = _reviewer(line.reviewer or campaign.default_reviewer)
+        if line.entitlement:
+            by_entitlement[line.entitlement.kind, line.entitlement.remote_id] = reviewer
+        elif line.group_id:
+            by_group[line.group_id] = reviewer
+    return Reviewers(by_entitlement, by_group, _reviewer(campaign.default_reviewer))
+
+
+def _reviewer(user: User) -> Reviewer:
+    return Reviewer(user.pk, user.get_username(), email_key(user.email))

@@ -1,0 +1,336 @@
+"""The life of a review: opened, decided line by line, finished or cancelled, carried out by a job."""
+
+import logging
+from collections.abc import Collection
+from datetime import datetime
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from cakewalk.ledger.actors import person
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
+from cakewalk.models import User
+from directory.emails import email_key
+from directory.models import PersonEmail
+from directory.time_zones import today
+from provisioning import history, requesting, tasks
+from provisioning.models import PersonChange, ProvisioningJob
+from provisioning.requesting import Refused
+from provisioning.reviews import evidence, listing
+from provisioning.reviews import tasks as own_tasks
+from provisioning.reviews.models import LONGEST_REASON, Campaign, Exclusion, Item
+
+log = logging.getLogger(__name__)
+
+REVIEW = "reviews.review_access"
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+Decision = Item.Decision
+
+NOT_OPEN = gettext_lazy("%(review)s is %(state)s: nothing is decided there.")
+
+
+def open_review(campaign: Campaign, *, by: User) -> None:
+    """Freeze what it lists, and ask the reviewers. Raises Refused, with nothing changed."""
+    with together():
+        current = _locked(campaign, Campaign.State.DRAFT, _("%(review)s is %(state)s already."))
+        if current.due_on < today():
+            raise Refused(_("%(day)s is over. Name a day that is still to come.") % {"day": current.due_on})
+        _check_reviewers(current)
+        now = timezone.now()
+        found = listing.listed(current, now=now)
+        if not found.items:
+            raise Refused(_("There is nothing to review: no account and no grant is of this scope."))
+        Item.objects.bulk_create(found.items, batch_size=500)
+        current.state, current.opened_by, current.opened_at = Campaign.State.OPEN, by, now
+        current.read_at, current.not_covered = found.read_at, list(found.not_covered)
+        current.save()
+        record(
+            Verb.REVIEW_OPENED,
+            current,
+            after={"state": current.state},
+            facts={
+                "lines": len(found.items),
+                "by_reviewer": evidence.names_with(found.by_reviewer()),
+                "due_on": current.due_on,
+                "read_at": found.read_at,
+                "not_covered": current.not_covered,
+            },
+            by=person(by),
+        )
+    requesting.wake(own_tasks.go_on_with_reviews)
+    campaign.refresh_from_db()
+
+
+def _check_reviewers(campaign: Campaign) -> None:
+    lines = campaign.assignments.select_related("reviewer")
+    named = [campaign.default_reviewer, *(line.reviewer for line in lines if line.reviewer)]
+    for user in named:
+        if why := why_no_reviewer(user):
+            raise Refused(why)
+
+
+def why_no_reviewer(user: User) -> str:
+    """Without an address nobody can be reminded, nor kept from deciding about their own account."""
+    if not (user.is_active and user.is_staff and user.has_perm(REVIEW)):
+        return _("%(user)s may not review: give them the role Reviewer.") % {"user": user}
+    if not user.email:
+        return _("%(user)s has no e-mail address. Enter it among the users.") % {"user": user}
+    return ""
+
+
+def possible_reviewers() -> list[int]:
+    """By their ids."""
+    may = User.objects.with_perm(REVIEW, backend=BACKEND).filter(is_staff=True).exclude(email="")
+    return list(may.values_list("pk", flat=True))
+
+
+def _locked(campaign: Campaign, state: str, otherwise: str | Promise) -> Campaign:
+    """The row as it is now, and stays until the end of the transaction."""
+    found = Campaign.objects.select_for_update(of=("self",)).select_related("integration", "default_reviewer")
+    current = found.get(pk=campaign.pk)
+    if current.state != state:
+        raise Refused(str(otherwise) % {"review": current, "state": current.get_state_display().lower()})
+    return current
+
+
+def decide(
+    campaign: Campaign,
+    numbers: Collection[int],
+    decision: str,
+    *,
+    by: User,
+    reason: str,
+    seen_at: datetime,
+) -> int:
+    """One decision on lines of `by`'s own, by their numbers. Returns how many were decided. What somebody
+    decided after `seen_at`, when they were shown, stays. Raises Refused, with nothing changed.
+    """
+    why = _check_decision(decision, reason)
+    with together():
+        current = _locked(campaign, Campaign.State.OPEN, NOT_OPEN)
+        rows = list(current.items.of(by).filter(seq__in=numbers).select_related("person"))
+        _check_lines(rows, numbers, by)
+        unseen = [row for row in rows if row.decided_at and row.decided_at > seen_at]
+        if unseen:
+            raise Refused(_decided_meanwhile(len(unseen)))
+        chosen = current.items.filter(pk__in=[row.pk for row in rows])
+        chosen.update(decision=decision, reason=why, decided_by=by, decided_at=timezone.now())
+        for row in rows:
+            record(
+                Verb.REVIEW_DECIDED,
+                current,
+                before={"decision": row.decision, "reason": row.reason},
+                after={"decision": decision, "reason": why},
+                facts={"line": row.seq, "what": row.what_in_english},
+                email=row.email,
+                by=person(by),
+            )
+    return len(rows)
+
+
+def _check_decision(decision: str, reason: str) -> str:
+    if decision not in (Decision.KEEP, Decision.REVOKE):
+        raise Refused(_("Choose keep or revoke."))
+    return _reason(reason, _("To revoke needs a reason.") if decision == Decision.REVOKE else "")
+
+
+def _check_lines(rows: Collection[Item], numbers: Collection[int], by: User) -> None:
+    if not numbers:
+        raise Refused(_("Choose at least one line."))
+    if len(rows) < len(set(numbers)):
+        raise Refused(_("Some of these lines are not yours to decide."))
+    own = own_lines(rows, by)
+    if own:
+        said = _("Nobody decides about their own account: %(line)s. Ask whoever runs the review.")
+        raise Refused(said % {"line": own[0]})
+
+
+def own_lines(rows: Collection[Item], by: User) -> list[Item]:
+    """Asked again at each decision: addresses change."""
+    address = email_key(by.email) if by.email else ""
+    own = set(PersonEmail.objects.filter(key=address).values_list("person_id", flat=True))
+    return [row for row in rows if (row.email and email_key(row.email) == address) or row.person_id in own]
+
+
+def _decided_meanwhile(number: int) -> str:
+    said = ngettext(
+        "Nothing was changed: %(number)d of these lines was decided since you opened the page. Look at it "
+        "again.",
+        "Nothing was changed: %(number)d of these lines were decided since you opened the page. Look at them "
+        "again.",
+        number,
+    )
+    return said % {"number": number}
+
+
+def hand_over(campaign: Campaign, *, of: User, to: User, by: User) -> int:
+    """Let `to` decide what `of` has not decided yet. Returns how many lines that are. Raises Refused."""
+    if why := why_no_reviewer(to):
+        raise Refused(why)
+    with together():
+        current = _locked(campaign, Campaign.State.OPEN, NOT_OPEN)
+        rows = list(current.items.of(of).undecided())
+        if own := own_lines(rows, to):
+            said = _("%(user)s would decide about their own account: %(line)s.")
+            raise Refused(said % {"user": to, "line": own[0]})
+        current.items.filter(pk__in=[row.pk for row in rows]).update(reviewer=to)
+        if rows:
+            record(
+                Verb.REVIEW_HANDED_OVER,
+                current,
+                before={"reviewer": of.get_username()},
+                after={"reviewer": to.get_username()},
+                facts={"lines": [row.seq for row in rows]},
+                by=person(by),
+            )
+    return len(rows)
+
+
+def finish(campaign: Campaign, *, by: User, reason: str) -> None:
+    """No more decisions; what was revoked waits for its job. What nobody decided keeps its access, and is
+    told as undecided. Raises Refused, with nothing changed.
+    """
+    with together():
+        current = _locked(campaign, Campaign.State.OPEN, _("%(review)s is %(state)s already."))
+        why = _reason(reason, _("Finishing a review needs a reason.") if _lacks(current) else "")
+        _note_what_has_changed(current)
+        current.close(Campaign.State.FINISHED, by=by, reason=why, now=timezone.now())
+        _freeze(current)
+        if current.items.revoked().exists():
+            current.job_wanted_by = by
+        current.save(update_fields=["job_wanted_by"])
+        _record_end(Verb.REVIEW_FINISHED, current, by)
+        transaction.on_commit(lambda: _ask_for_job(current.pk))
+    campaign.refresh_from_db()
+
+
+def _record_end(verb: Verb, campaign: Campaign, by: User) -> None:
+    record(
+        verb,
+        campaign,
+        after={"state": campaign.state, "reason": campaign.close_reason},
+        facts={**evidence.numbers(campaign), "digest": campaign.digest},
+        by=person(by),
+    )
+
+
+def _lacks(campaign: Campaign) -> bool:
+    return campaign.items.undecided().exists()
+
+
+def _reason(typed: str, needed: str = "") -> str:
+    """`needed`: what is said where there is none; empty where that is no matter."""
+    why = typed.strip()
+    if needed and not why:
+        raise Refused(needed)
+    if len(why) > LONGEST_REASON or "\0" in why:
+        said = _("A reason is a text of at most %(number)d characters.")
+        raise Refused(said % {"number": LONGEST_REASON})
+    return why
+
+
+def cancel(campaign: Campaign, *, by: User, reason: str) -> None:
+    """Nothing of it is carried out. Raises Refused, with nothing changed."""
+    why = _reason(reason, _("A cancellation needs a reason."))
+    with together():
+        current = _locked(campaign, Campaign.State.OPEN, NOT_OPEN)
+        current.close(Campaign.State.CANCELLED, by=by, reason=why, now=timezone.now())
+        _freeze(current)
+        _record_end(Verb.REVIEW_CANCELLED, current, by)
+    campaign.refresh_from_db()
+
+
+def _freeze(campaign: Campaign) -> None:
+    campaign.names = evidence.names_of(campaign)
+    campaign.digest = evidence.digest_of(campaign)
+    campaign.save(update_fields=["names", "digest"])
+
+
+def _note_what_has_changed(campaign: Campaign) -> None:
+    """Since the review was opened, as of the last read. Nothing of it is acted upon blindly: the job reads
+    everything once more.
+    """
+    read = history.last_complete_read(campaign.integration)
+    now = {row.remote_id: row for row in listing.present(campaign.integration, read)} if read else {}
+    changed = []
+    for item in campaign.items.order_by("seq"):
+        item.meanwhile = evidence.what_has_changed(item, now.get(item.account_ref))
+        if item.meanwhile:
+            changed.append(item)
+    Item.objects.bulk_update(changed, ["meanwhile"], batch_size=500)
+
+
+# -- the job
+
+
+def carry_out(campaign: Campaign, *, by: User) -> None:
+    """Ask for a job once more, where the last one did not take all that was revoked. Raises Refused."""
+    with together():
+        current = _locked(campaign, Campaign.State.FINISHED, _("%(review)s is %(state)s, and not finished."))
+        if not current.items.revoked().exists():
+            raise Refused(_("Nothing was revoked, so there is nothing to carry out."))
+        if waiting := job_under_way(current):
+            raise Refused(_("%(job)s carries it out already.") % {"job": waiting})
+        current.job_wanted_by = by
+        current.save(update_fields=["job_wanted_by"])
+        transaction.on_commit(lambda: _ask_for_job(current.pk))
+
+
+def job_under_way(campaign: Campaign) -> ProvisioningJob | None:
+    open_states = (*ProvisioningJob.LIVE, ProvisioningJob.State.AWAITING_APPROVAL)
+    return campaign.jobs.filter(state__in=open_states).first()
+
+
+def ask_for_jobs() -> None:
+    """The clock's: for reviews whose integration was at work, or not enabled, when they were finished."""
+    for campaign_id in Campaign.objects.awaiting_job().values_list("pk", flat=True):
+        _ask_for_job(campaign_id)
+
+
+def _ask_for_job(campaign_id: int) -> None:
+    """Queued once: whoever has the row's lock takes the wish away with it."""
+    try:
+        with together():
+            wanted = Campaign.objects.awaiting_job().select_for_update(of=("self",), skip_locked=True)
+            campaign = wanted.select_related("integration", "job_wanted_by").filter(pk=campaign_id).first()
+            if campaign is None:
+                return
+            said = f"Revocations of the access review {campaign.name!r}."
+            job = requesting.request_job(campaign.integration, by=campaign.job_wanted_by, reason=said)
+            job.reviews = campaign
+            job.save(update_fields=["reviews"])
+            facts = {"job": job.pk, "lines": campaign.items.revoked().count()}
+            record(Verb.REVIEW_CARRIED_OUT, campaign, facts=facts, by=person(campaign.job_wanted_by))
+            campaign.job_wanted_by = None
+            campaign.save(update_fields=["job_wanted_by"])
+    except Refused as refusal:
+        log.info("The revocations of a review wait for a job: %s", refusal)
+
+
+# -- exceptions
+
+
+def lift(exclusion: Exclusion, *, by: User, reason: str) -> None:
+    """Let the rules give it again; a job looks at the person at once. Raises Refused, and nothing changed."""
+    why = _reason(reason, _("Lifting an exception needs a reason."))
+    with together():
+        now = timezone.now()
+        if not exclusion.lift(by=by, reason=why, now=now):
+            raise Refused(_("The exception is lifted already."))
+        record(
+            Verb.EXCEPTION_LIFTED,
+            exclusion,
+            after={"reason": why},
+            facts={"review": exclusion.review.name, "rules": exclusion.rules},
+            email=exclusion.person.email,
+            by=person(by),
+        )
+        if exclusion.integration.enabled:
+            PersonChange.objects.note([exclusion.integration], [exclusion.person_id], now=now)
+            requesting.wake(tasks.start_people_jobs)
+    exclusion.refresh_from_db()
