@@ -124,20 +124,21 @@ def stretches(departure: Departure) -> Iterator[Stretch]:
     planned = [one for one in departure.attempts if one.planned_at < until]
     first = max(planned[0].planned_at, known) if planned else until
     if first > known or not planned:
-        yield _waiting(departure, known, first)
+        yield from _waiting(departure, known, first)
     ends = [*(one.planned_at for one in planned[1:]), until]
     for attempt, end in zip(planned, ends, strict=False):
         yield from _during(departure, attempt, max(attempt.planned_at, known), end)
 
 
-def _waiting(departure: Departure, since: datetime, until: datetime) -> Stretch:
-    """Nothing had the removal in its plan yet."""
+def _waiting(departure: Departure, since: datetime, until: datetime) -> Iterator[Stretch]:
+    """Nothing had the removal in its plan yet. Once a job has failed, that is what it waits for."""
     if shut := _shut(departure, since, until):
-        return Stretch(shut, since, until)
-    failed = [look for look in departure.looks if since <= look.at <= until]
+        yield Stretch(shut, since, until)
+        return
+    failed = next((look for look in departure.looks if since <= look.at < until), None)
+    yield Stretch(Cause.NO_SYNC, since, failed.at if failed else until)
     if failed:
-        return Stretch(Cause.JOB_FAILED, since, until, failed[0].code, failed[0].job)
-    return Stretch(Cause.NO_SYNC, since, until)
+        yield Stretch(Cause.JOB_FAILED, failed.at, until, failed.code, failed.job)
 
 
 def _shut(departure: Departure, since: datetime, until: datetime) -> Cause | None:

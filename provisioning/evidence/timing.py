@@ -60,9 +60,8 @@ class Timing:
         gone = item.confirmed_at
         late = (gone or end) - began > self.target
         if took is not None:
-            seconds = took.total_seconds()
-            self.seconds.append(seconds)
-            place = bisect_left([bound.total_seconds() for bound in BOUNDS], seconds)
+            self.seconds.append(took.total_seconds())
+            place = bisect_left(BOUNDS, (gone or end) - began)
             self.within[place] += 1
             self.late_within[place] += late
         self.late += late and gone is not None
@@ -144,7 +143,7 @@ class Breaches:
 
 def in_words(why: Stretch) -> str:
     job = f", job {why.job}" if why.job else ""
-    return f"{wording.late(why)} from {why.since:%Y-%m-%d %H:%M} UTC, {hours(why.lasted)} h in all{job}"
+    return f"{wording.late(why)}; {hours(why.lasted)} h, from {why.since:%Y-%m-%d %H:%M} UTC{job}"
 
 
 def hours(span: timedelta) -> float:

@@ -155,7 +155,8 @@ def steps(item: Item, found: dict[str, Any]) -> list[Step]:
     ]
     for line in found["plans"]:
         told += _steps_of(line)
-    return sorted(told, key=lambda step: step.at)
+    # What others tell is exact to the second only: what was done comes before what tells of it.
+    return sorted(told, key=lambda step: step.at.replace(microsecond=0))
 
 
 def _steps_of(line: dict[str, Any]) -> Iterator[Step]:

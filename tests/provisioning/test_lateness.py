@@ -38,7 +38,7 @@ TABLE = [
         late(looks=(Look(4, at(2), "read_incomplete"),)),
         Cause.JOB_FAILED,
         "read_incomplete",
-        30,
+        28,
     ),
     ("it was disabled", late(shut=(Shut(Cause.DISABLED, at(-5), at(20)),)), Cause.DISABLED, "", 30),
     ("its key was rejected", late(shut=(Shut(Cause.PAUSED, at(1)),)), Cause.PAUSED, "", 30),
