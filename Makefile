@@ -1,5 +1,5 @@
 # `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
-.PHONY: help run test check soak bench killmatrix messages screenshots format lock password clean
+.PHONY: help run test check soak bench killmatrix messages evidence screenshots format lock password clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -43,6 +43,9 @@ check: $(DEVELOPMENT) .env  ## format, lint (code and templates), types, archite
 messages: $(DEVELOPMENT) .env  ## collect the texts to translate, and compile the translations; needs GNU gettext
 	@$(BIN)/python manage.py makemessages --locale de --ignore 'tests/*' --ignore 'docs/*' --ignore 'var/*'
 	@$(BIN)/python manage.py compilemessages --locale de --ignore '.venv/*' --verbosity 0
+
+evidence: $(DEVELOPMENT)  ## docs/evidence: a sample evidence pack, from a month at a simulated organization
+	@$(BIN)/python -m tests.evidence_sample
 
 screenshots: $(DEVELOPMENT)  ## docs/screenshots: every page in light, in dark and on a phone; and what axe finds on it
 	@$(BIN)/python -m tests.screenshots $(if $(ONLY),--only $(ONLY))

@@ -353,7 +353,7 @@ def _keep(made: Path) -> None:
     if made.stat().st_size > MOST_BYTES:
         raise SystemExit(f"{made.name} has {made.stat().st_size:,} bytes.")
     shutil.copy(made, FOLDER / PACK)
-    _picture(FOLDER / "summary.html", FOLDER / "summary.webp")
+    _picture(FOLDER / "summary.html", FOLDER.with_suffix(".png"))
     print(f"{FOLDER / PACK}: {made.stat().st_size:,} bytes")
 
 
@@ -362,13 +362,11 @@ def _picture(page: Path, file: Path) -> None:
         return
     from playwright.sync_api import sync_playwright
 
-    from tests.screenshots import _picture as picture
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=machine.chromium(), args=machine.CHROMIUM_FLAGS)
-        shown = browser.new_page(viewport={"width": 1080, "height": 900})
+        shown = browser.new_page(viewport={"width": 1000, "height": 1330})
         shown.goto(page.resolve().as_uri())
-        picture(shown, file)
+        shown.screenshot(path=file)
         browser.close()
 
 

@@ -24,6 +24,7 @@ from provisioning.evidence.population import (
     counts,
     job_rows,
     population,
+    pruned,
     without_a_plan,
 )
 from provisioning.evidence.sampling import Draw, rank
@@ -183,6 +184,7 @@ class _Building:
             "lines_in_population": counted,
             "lines_excluded": dict(sorted(others.items())),
             "without_lines": without_a_plan(self._asked, self._told),
+            "pruned": pruned(self._told),
         }
 
     def _population(self, shown: summary.Shown) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.db.models import Count, Q, QuerySet
 
+from cakewalk.ledger.models import Entry
 from directory.bulk import batches
 from provisioning import wording
 from provisioning.actions import Kind, Situation
@@ -229,3 +230,21 @@ def without_a_plan(asked: Order, told: Stand) -> dict[str, int]:
         ended = finished_at is not None and finished_at < told.ends and planned_at is None
         states[f"{state if ended else 'not planned yet'}: no plan was made"] += number
     return previews | dict(sorted(states.items()))
+
+
+def pruned(told: Stand) -> list[dict[str, Any]]:
+    """What retention has let go of jobs that ended in the period or later: the ledger tells of each time."""
+    entries = Entry.objects.filter(verb=PRUNED).order_by("seq")
+    facts = [(entry, entry.told()["facts"]) for entry in entries]
+    return [
+        {
+            "entry": entry.seq,
+            "at": entry.at,
+            **{name: said[name] for name in ("before", "number", "file", "sha256")},
+        }
+        for entry, said in facts
+        if said["kind"] == "jobs" and datetime.fromisoformat(said["before"]) > told.begins
+    ]
+
+
+PRUNED = "history.pruned"

@@ -16,7 +16,8 @@ from cakewalk.ledger.verbs import Verb
 from directory import revising
 from directory.models import Person
 from integrations.models import Integration
-from provisioning.evidence.models import EvidencePack
+from provisioning.evidence import making
+from provisioning.evidence.models import EvidencePack, TakenOver
 from provisioning.evidence.ordering import BadOrder, Order, order
 from provisioning.evidence.population import COUNTED
 from provisioning.models import Action, ProvisioningJob
@@ -286,3 +287,49 @@ def test_an_order_of_a_period_that_is_not_over_ends_where_the_ledger_ends(world:
     )
     with pytest.raises(BadOrder):
         asked(world, sample=-1)
+
+
+def test_a_pack_whose_worker_was_killed_is_made_by_another_from_the_beginning(lived: World) -> None:
+    alice = lived.approver("carol")
+    pack = making.ask(asked(lived), by=alice, now=timezone.now())
+    dead = timezone.now() - timedelta(hours=1)
+    EvidencePack.objects.filter(pk=pack.pk).update(
+        state="making", holder="elsewhere/1/ab", lease_expires_at=dead
+    )
+    pack.pieces.create(number=0, content=b"half")
+
+    assert making.lost(now=timezone.now()) == [pack.pk]
+    making.go_on(pack.pk)
+    making.go_on(pack.pk)  # its message came twice
+
+    pack.refresh_from_db()
+    unpacked = Pack(b"".join(pack.content()))
+    assert (pack.state, pack.size) == ("done", len(unpacked.content))
+    assert pack.digest == unpacked.sums()["manifest.json"]
+    entry = Entry.objects.get(verb=Verb.EVIDENCE_MADE)
+    assert (entry.actor, entry.told()["facts"]["manifest_sha256"]) == ("carol", pack.digest)
+
+
+def test_a_worker_that_wakes_up_stores_nothing(lived: World) -> None:
+    pack = making.ask(asked(lived), by=lived.approver("carol"), now=timezone.now())
+    late = EvidencePack.objects.get(pk=pack.pk)
+    assert late.claim(holder="one", now=timezone.now())
+    EvidencePack.objects.filter(pk=pack.pk).update(holder="another")
+    with pytest.raises(TakenOver):
+        making._make(late)
+    assert not late.pieces.exists()
+    assert not Entry.objects.filter(verb=Verb.EVIDENCE_MADE).exists()
+
+
+def test_what_retention_has_let_go_of_is_named(lived: World) -> None:
+    facts = {
+        "kind": "jobs",
+        "number": 7,
+        "before": timezone.now(),
+        "file": "old.jsonl.gz",
+        "sha256": "ab" * 32,
+    }
+    record(Verb.HISTORY_PRUNED, facts=facts)
+    pack, built = made(asked(lived))
+    assert [one["number"] for one in built.said["jobs"]["pruned"]] == [7]
+    assert "Retention has let go of 7 jobs" in pack.text("summary.html")
