@@ -198,13 +198,17 @@ class DeliveryQuerySet(models.QuerySet["Delivery"]):
         return due.filter(ASKED_FOR | Q(~Exists(before), channel__enabled=True))
 
     def give_up_hopeless(self, now: datetime) -> None:
-        """Whose every attempt was interrupted, or whose channel was switched off meanwhile."""
+        """Whose every attempt was interrupted, or whose channel was switched off meanwhile. Written only
+        where there are some: SQLite lets one write at a time, and the clock comes often.
+        """
         over = self.waiting().filter(Q(leased_until=None) | Q(leased_until__lt=now))
         end = {"state": Delivery.State.GIVEN_UP, "next_try_at": None, "leased_until": None}
-        over.filter(attempts__gte=ATTEMPTS).update(answer="No attempt came to its end.", **end)
-        over.filter(channel__enabled=False).exclude(ASKED_FOR).update(
-            answer="The channel was disabled.", **end
-        )
+        for rows, why in (
+            (over.filter(attempts__gte=ATTEMPTS), "No attempt came to its end."),
+            (over.filter(channel__enabled=False).exclude(ASKED_FOR), "The channel was disabled."),
+        ):
+            if rows.exists():
+                rows.update(answer=why, **end)
 
     def untold(self, now: datetime) -> "DeliveryQuerySet":
         """Given up within a week, and not sent again since. Whoever tried a channel has seen the answer."""

@@ -6,14 +6,21 @@ import hmac
 import json
 import smtplib
 import socket
+import ssl
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import standardwebhooks
 import time_machine
 from aiosmtpd.controller import Controller
 from aiosmtpd.handlers import Message as MailHandler
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from django.core import mail
 from django.test import override_settings
 from django.utils import timezone
@@ -368,3 +375,47 @@ def test_no_row_and_no_log_shows_an_address_or_a_signing_secret(
     assert "s3cret" not in shown
     assert secret not in shown
     assert said() == [("Ops", "Acme: sync failed (credential_rejected)", "waiting")]
+
+
+# -- over TLS
+
+
+def a_certificate(name: str, folder: Path) -> tuple[Path, ssl.SSLContext]:
+    """Signed by itself, and a server's context that shows it."""
+    key, now = ec.generate_private_key(ec.SECP256R1()), timezone.now()
+    called = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    made = x509.CertificateBuilder(called, called, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    made = made.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    pem, secret = folder / f"{name}.pem", folder / f"{name}.key"
+    pem.write_bytes(made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM))
+    secret.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pem, secret)
+    return pem, context
+
+
+@pytest.mark.parametrize(
+    ("name", "trusted", "says"),
+    [
+        ("localhost", True, "ok"),
+        ("localhost", False, "The certificate of localhost could not be verified, or it speaks no TLS."),
+        (
+            "other.example.org",
+            True,
+            "The certificate of localhost could not be verified, or it speaks no TLS.",
+        ),
+    ],
+)
+def test_over_tls_the_certificate_must_be_that_of_the_name(tmp_path, monkeypatch, name, trusted, says):
+    pem, context = a_certificate(name, tmp_path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(pem))
+    with receiving(context) as receiver:
+        row = tell(webhook(f"https://localhost:{receiver.port}/hook"))
+        sending.send_due()
+        row.refresh_from_db()
+        assert (row.answer, len(receiver.received)) == (says, int(says == "ok"))
+        if receiver.received:
+            assert receiver.received[0].headers["Host"] == f"localhost:{receiver.port}"
