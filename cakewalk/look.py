@@ -58,25 +58,6 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
-        "title": _("Audit"),
-        "separator": True,
-        "items": [
-            _page(
-                _("History"),
-                "manage_search",
-                "admin:provisioning_action_changelist",
-                "provisioning.view_action",
-            ),
-            _page(_("Ledger"), "receipt_long", "admin:ledger_entry_changelist", "ledger.view_entry"),
-            _page(
-                _("Evidence packs"),
-                "inventory_2",
-                "admin:evidence_evidencepack_changelist",
-                "evidence.view_evidencepack",
-            ),
-        ],
-    },
-    {
         "title": _("Access"),
         "separator": True,
         "items": [
@@ -99,23 +80,8 @@ NAVIGATION: list[dict[str, Any]] = [
                 "provisioning.view_mark",
             ),
             _page(
-                _("Access reviews"),
-                "rule_settings",
-                "admin:reviews_campaign_changelist",
-                "reviews.view_campaign",
-            ),
-            _page(
                 _("Exceptions"), "person_off", "admin:reviews_exclusion_changelist", "reviews.view_exclusion"
             ),
-        ],
-    },
-    {
-        "title": _("Alarms"),
-        "separator": True,
-        "items": [
-            _page(_("Alarms"), "notifications", "admin:alarms_alarm_changelist", "alarms.view_alarm"),
-            _page(_("Channels"), "campaign", "admin:alarms_channel_changelist", "alarms.view_channel"),
-            _page(_("Deliveries"), "send", "admin:alarms_delivery_changelist", "alarms.view_delivery"),
         ],
     },
     {
@@ -132,17 +98,51 @@ NAVIGATION: list[dict[str, Any]] = [
         ],
     },
     {
-        "title": _("Staff"),
+        "title": _("Audit"),
         "separator": True,
         "items": [
-            _page(_("Users"), "manage_accounts", "admin:cakewalk_user_changelist", "cakewalk.view_user"),
-            _page(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
+            _page(
+                _("History"),
+                "manage_search",
+                "admin:provisioning_action_changelist",
+                "provisioning.view_action",
+            ),
+            _page(_("Ledger"), "receipt_long", "admin:ledger_entry_changelist", "ledger.view_entry"),
+            _page(
+                _("Evidence packs"),
+                "inventory_2",
+                "admin:evidence_evidencepack_changelist",
+                "evidence.view_evidencepack",
+            ),
+            _page(
+                _("Access reviews"),
+                "rule_settings",
+                "admin:reviews_campaign_changelist",
+                "reviews.view_campaign",
+            ),
             _page(
                 _("Retention"),
                 "auto_delete",
                 "admin:retention_retention_changelist",
                 "retention.view_retention",
             ),
+        ],
+    },
+    {
+        "title": _("Alarms"),
+        "separator": True,
+        "items": [
+            _page(_("Alarms"), "notifications", "admin:alarms_alarm_changelist", "alarms.view_alarm"),
+            _page(_("Channels"), "campaign", "admin:alarms_channel_changelist", "alarms.view_channel"),
+            _page(_("Deliveries"), "send", "admin:alarms_delivery_changelist", "alarms.view_delivery"),
+        ],
+    },
+    {
+        "title": _("Staff"),
+        "separator": True,
+        "items": [
+            _page(_("Users"), "manage_accounts", "admin:cakewalk_user_changelist", "cakewalk.view_user"),
+            _page(_("Roles"), "admin_panel_settings", "admin:auth_group_changelist", "auth.view_group"),
         ],
     },
     {

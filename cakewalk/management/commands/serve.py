@@ -33,6 +33,7 @@ class Command(BaseCommand):
             first_start.connect(simulator, self._say)
         except first_start.NotConnected as problem:
             raise CommandError(f"The organization was not connected. {problem}") from problem
+        tasks.look_after_the_record.delay()
         self._say(_welcome(username, password, simulator))
         while not asked_to_stop and not process.stopped:
             time.sleep(0.2)
