@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from django.utils import timezone
 
@@ -23,15 +24,13 @@ class Holding:
 def holding(kind: Kind, days: int | None, *, now: datetime) -> Holding:
     latest = None if days is None else cutoff(days, now=timezone.localtime(now))
     return Holding(
-        rows=kind.rows().count(),
+        rows=kind.number(),
         begins=kind.begins(),
         old=None if latest is None else kind.old(latest).count(),
     )
 
 
 def by_age(kind: Kind, *, now: datetime) -> list[int]:
-    """How many lie between one of AGES and the next."""
-    aged = kind.rows().filter(**{f"{kind.moment}__isnull": False})
-    younger = [aged.filter(**{f"{kind.moment}__gte": now - timedelta(days=days)}).count() for days in AGES]
-    counted = [*younger, aged.count()]
-    return [here - before for before, here in zip([0, *counted], counted, strict=False)]
+    """How many are between one of AGES and the next."""
+    younger = [kind.number(since=now - timedelta(days=days)) for days in AGES]
+    return [here - before for before, here in pairwise([0, *younger, kind.number()])]

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from cakewalk.encryption import EncryptedTextField
-from cakewalk.ledger.models import Entry, Pruning, Verification
+from cakewalk.ledger.models import Entry, Head, Pruning, Verification
 from directory.models import Revision
 from integrations.models import KeyLink, Rotation
 from provisioning.alarms.models import Alarm
@@ -43,6 +43,14 @@ class Kind:
 
     def rows(self) -> QuerySet[Any]:
         return self.model._base_manager.all()
+
+    def there(self) -> QuerySet[Any]:
+        """Of which it is told how many there are."""
+        return self.rows()
+
+    def number(self, since: datetime | None = None) -> int:
+        """How many there are, or are no older."""
+        return self.there().filter(**({f"{self.moment}__gte": since} if since else {})).count()
 
     def old(self, before: datetime) -> QuerySet[Any]:
         """Over, and for longer than since then."""
@@ -92,6 +100,14 @@ class Entries(Kind):
     says = _("From the beginning of the chain up to a day: what remains still proves itself.")
     model, moment, days = Entry, "at", None
 
+    def number(self, since: datetime | None = None) -> int:
+        """By their numbers, for there may be millions."""
+        first = Entry.objects.filter(at__gte=since).order_by("at").first() if since else None
+        if since and first is None:
+            return 0
+        head = Head.objects.filter(pk=1).first() or Head()
+        return head.seq - (first.seq - 1 if first else Pruning.begin().seq)
+
     def old(self, before: datetime) -> QuerySet[Any]:
         """All before the first younger one, for a chain is cut once."""
         younger = Entry.objects.filter(at__gte=before).aggregate(first=Min("seq"))["first"]
@@ -116,7 +132,8 @@ class Jobs(Kind):
 
     def going(self, before: datetime) -> Iterator[Sequence[int]]:
         """The newest first, so that no job goes before the one that gives back what it took."""
-        old = set(self.old(before).values_list("pk", flat=True))
+        if not (old := set(self.old(before).values_list("pk", flat=True))):
+            return
         going = sorted(needed.with_their_restores(old - needed.needed_jobs()), reverse=True)
         yield from (going[start : start + AT_A_TIME] for start in range(0, len(going), AT_A_TIME))
 
@@ -133,9 +150,16 @@ class Jobs(Kind):
     def delete(self, keys: Sequence[int], before: datetime) -> None:
         locked = self.old(before).filter(pk__in=keys).select_for_update()
         going = needed.with_their_restores(set(locked.values_list("pk", flat=True)))
-        Action.objects.filter(job__in=going).delete()
+        _delete_lines(Action.objects.filter(job__in=going))
         PersonChange.objects.filter(job__in=going).delete()
         ProvisioningJob.objects.filter(pk__in=going).delete()
+
+
+def _delete_lines(rows: QuerySet[Action]) -> None:
+    """With whatever hangs on them, and without reading them, as Django would: there may be very many."""
+    for relation in Action._meta.related_objects:
+        relation.related_model._base_manager.filter(**{f"{relation.field.name}__in": rows}).delete()
+    rows._raw_delete(rows.db)
 
 
 class Revisions(Kind):
@@ -178,10 +202,19 @@ def _words(fields: Mapping[str, Sequence[Any]]) -> Iterator[tuple[str, str]]:
             yield column, ""
 
 
-class Accounts(Kind):
+class Gone(Kind):
+    """Of things that were seen in a remote, those that are no longer there."""
+
+    moment = "gone_at"
+
+    def there(self) -> QuerySet[Any]:
+        return self.rows().filter(gone_at__isnull=False)
+
+
+class Accounts(Gone):
     key, label = "accounts", _("Accounts that are gone")
     says = _("Counted from when they were last missed. Links made by hand stay, and whoever owes a sweep.")
-    model, moment = Account, "gone_at"
+    model = Account
 
     def old(self, before: datetime) -> QuerySet[Any]:
         owes = Q(swept_at=None) | Q(swept_at__lt=F("gone_at"))
@@ -193,16 +226,16 @@ class Accounts(Kind):
         )
 
 
-class Entitlements(Kind):
+class Entitlements(Gone):
     key, label = "entitlements", _("Projects, groups and roles that are gone")
     says = _("Counted from when they were last missed.")
-    model, moment = Entitlement, "gone_at"
+    model = Entitlement
 
 
-class Keys(Kind):
+class Keys(Gone):
     key, label = "keys", _("Keys that are gone")
     says = _("Counted from when they were last missed.")
-    model, moment = Key, "gone_at"
+    model = Key
 
 
 class KeyLinks(Kind):

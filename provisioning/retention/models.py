@@ -40,7 +40,7 @@ class Retention(models.Model):
 
     class Meta:
         verbose_name = _("retention")
-        verbose_name_plural = _("retention")
+        verbose_name_plural = _("kinds of history")
         default_permissions = ("view", "change")
         permissions = [("shorten", "Can keep evidence for less than 400 days")]
         constraints = [

@@ -2,17 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Set
 
-from django.db.models import Q
+from django.db.models import CASCADE, Q
 
-from directory.bulk import batches
 from integrations.models import Integration
 from provisioning import accounts, history
 from provisioning.actions import Kind, Situation
-from provisioning.models import Action, Key, PersonChange, ProvisioningJob, ProvisioningJobQuerySet
+from provisioning.models import Action, Key, ProvisioningJob, ProvisioningJobQuerySet
 from provisioning.standing import READ_TO_THE_END
 
 State = ProvisioningJob.State
 OPEN = (*ProvisioningJob.LIVE, State.AWAITING_APPROVAL)
+
+CHUNK = 2_000
 
 SYNCS_LOOKED_INTO = 2
 """A sync asks the audit log of what was found since the sync before the last one."""
@@ -22,7 +23,7 @@ def needed_jobs() -> set[int]:
     """Their numbers, whatever their age. What looks back over a fixed time is not here: no retention is
     shorter than the longest of these times.
     """
-    found = {*_open(), *_referred_to()}
+    found = {*_open(), *_referred_to(), *_last_about_groups(), *_made(), *_still_to_settle()}
     for integration in Integration.objects.order_by("pk"):
         found |= set(_of(integration))
     return found
@@ -46,12 +47,11 @@ def _open() -> Iterator[int]:
 
 
 def _referred_to() -> Iterator[int]:
-    """By rows of other tables, whichever there are: a review, an alarm."""
-    for relation in ProvisioningJob._meta.related_objects:
-        if relation.related_model not in (Action, PersonChange, ProvisioningJob):
-            yield from _named_by(relation, relation.field.attname)
-    for relation in Action._meta.related_objects:
-        yield from _named_by(relation, f"{relation.field.name}__job")
+    """By rows of other tables, whichever there are. Those that would go with a job are a part of it."""
+    for model, to_job in ((ProvisioningJob, ""), (Action, "__job")):
+        for relation in model._meta.related_objects:
+            if relation.on_delete is not CASCADE and relation.related_model is not ProvisioningJob:
+                yield from _named_by(relation, f"{relation.field.name}{to_job}")
 
 
 def _named_by(relation: object, path: str) -> Iterator[int]:
@@ -66,10 +66,6 @@ def _of(integration: Integration) -> Iterator[int]:
     yield from _read_and_planned(jobs)
     for number in jobs.filter(state__in=OPEN).values_list("pk", flat=True):
         yield from _read_and_planned(jobs.filter(pk__lt=number))
-    yield from _last_about_groups(integration)
-    yield from _made(integration)
-    yield from _owing_a_sweep(integration)
-    yield from _with_open_checklists(integration)
 
 
 def _numbers(jobs: ProvisioningJobQuerySet) -> Iterable[int]:
@@ -102,33 +98,32 @@ def _counting_sources(jobs: ProvisioningJobQuerySet) -> Iterator[int]:
         yield from _numbers(planned.filter(planned_at__gte=last.planned_at - history.BIT_BY_BIT))
 
 
-def _last_about_groups(integration: Integration) -> Iterable[int]:
+def _last_about_groups() -> Iterable[int]:
     """What a group was left with is put together from the last that was done about each of its rights."""
-    done = Action.objects.of_groups().filter(job__integration=integration, state=Action.State.DONE)
-    about = done.order_by("pk").values_list("holder__id", "entitlement__id", "job_id")
-    return {(group, right): job for group, right, job in about}.values()
+    done = Action.objects.of_groups().filter(state=Action.State.DONE).order_by("pk")
+    about = done.values_list("job__integration", "holder__id", "entitlement__id", "job_id")
+    return {(place, group, right): job for place, group, right, job in about.iterator(CHUNK)}.values()
 
 
-def _made(integration: Integration) -> Iterable[int]:
+def _made() -> Iterable[int]:
     """By what is made is known under which name it was, should somebody rename it."""
-    made = Action.objects.filter(job__integration=integration, kind=Kind.CREATE, state=Action.State.DONE)
-    return made.filter(new_account_id__isnull=False).values_list("job_id", flat=True)
+    made = Action.objects.filter(kind=Kind.CREATE, state=Action.State.DONE, new_account_id__isnull=False)
+    return made.order_by().values_list("job_id", flat=True).distinct()
 
 
-def _owing_a_sweep(integration: Integration) -> Iterator[int]:
-    about = Action.objects.filter(job__integration=integration)
-    looked_at = about.filter(Q(kind=Kind.REMOVE) | Q(situation=Situation.LEFT_BEHIND))
-    for some in batches([account.remote_id for account in accounts.owed_a_sweep(integration)]):
-        yield from looked_at.filter(account_id__in=some).values_list("job_id", flat=True)
-
-
-def _with_open_checklists(integration: Integration) -> Iterator[int]:
-    """A key that a leaver left behind, and that is still there."""
-    present = Key.objects.present().filter(integration=integration).values_list("kind", "remote_id")
-    there = set(present)
-    told = Action.objects.filter(
-        job__integration=integration, situation=Situation.LEFT_BEHIND, confirmed_at=None
-    )
-    for job, held in told.order_by().values_list("job_id", "entitlement"):
-        if held and (held["kind"], held["id"]) in there:
+def _still_to_settle() -> Iterator[int]:
+    """Removals whose leavings are still to be looked for, what was told of them, and open checklists: keys of
+    leavers that are still there. All in one walk, for there may be a million actions.
+    """
+    owed = {
+        (integration.pk, account.remote_id)
+        for integration in Integration.objects.order_by("pk")
+        for account in accounts.owed_a_sweep(integration)
+    }
+    there = set(Key.objects.present().values_list("integration", "kind", "remote_id"))
+    about = Action.objects.filter(Q(kind=Kind.REMOVE) | Q(situation=Situation.LEFT_BEHIND)).order_by()
+    columns = ("job_id", "job__integration", "account_id", "situation", "confirmed_at", "entitlement")
+    for job, place, account, situation, confirmed_at, held in about.values_list(*columns).iterator(CHUNK):
+        told = held and situation == Situation.LEFT_BEHIND and confirmed_at is None
+        if (place, account) in owed or (told and (place, held["kind"], held["id"]) in there):
             yield job

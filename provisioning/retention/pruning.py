@@ -187,10 +187,10 @@ def _write(work: Archive, cutoffs: Cutoffs, say: Say) -> None:
 def _head(work: Archive, cutoffs: Cutoffs) -> dict[str, Any]:
     """Which installation wrote it, and after which entry of its ledger it begins."""
     after = Pruning.begin()
-    head = Head.objects.filter(pk=1).first()
+    head, _ = Head.objects.get_or_create(pk=1)
     return {
         "number": work.pk,
-        "installation": head.installation if head else None,
+        "installation": head.installation,
         "at": timezone.now(),
         "before": dict(cutoffs),
         "after": {"seq": after.seq, "hash": after.hash},

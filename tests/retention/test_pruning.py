@@ -19,6 +19,7 @@ from provisioning.alarms.models import Alarm
 from provisioning.models import Account, Action, ProvisioningJob
 from provisioning.retention import archive, pruning
 from provisioning.retention.models import Archive, PruningLost
+from provisioning.search.models import Mention
 from tests.provisioning.world import World, staffed
 from tests.retention.builders import OLD, age, chain_is_whole, jobs, prune
 
@@ -49,6 +50,7 @@ def sync_a_day_ago(world: World) -> None:
 
 def test_jobs_go_whole_into_the_file_and_what_the_file_holds_is_what_is_gone(long_ago, tmp_path):
     before, lines = jobs(), Action.objects.count()
+    assert Mention.objects.filter(action__kind="invite").exists()
     result = prune(tmp_path)
     gone = sorted(set(before) - set(jobs()))
     assert len(gone) >= 3
@@ -59,6 +61,8 @@ def test_jobs_go_whole_into_the_file_and_what_the_file_holds_is_what_is_gone(lon
     assert sorted(told) == gone
     actions = [row["row"] for row in rows if row["table"] == "provisioning.action"]
     assert {row["job_id"] for row in actions} <= set(gone)
+    assert {row["kind"] for row in actions} == {"remove", "invite"}
+    assert not Mention.objects.exclude(action__in=Action.objects.all()).exists()
     assert len(actions) == lines - Action.objects.count() == end["end"]["provisioning.action"]
     assert archive.sha256_of(tmp_path / "old.jsonl.gz") == result.sha256 == Archive.objects.get().sha256
 

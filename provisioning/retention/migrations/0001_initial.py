@@ -42,7 +42,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 'verbose_name': 'retention',
-                'verbose_name_plural': 'retention',
+                'verbose_name_plural': 'kinds of history',
                 'permissions': [('shorten', 'Can keep evidence for less than 400 days')],
                 'default_permissions': ('view', 'change'),
                 'constraints': [models.CheckConstraint(condition=models.Q(('days', None), ('days__gte', 400), models.Q(('reason', ''), _negated=True), ('kind', 'sessions'), _connector='OR'), name='retention_shorter_with_a_reason')],
