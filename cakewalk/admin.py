@@ -12,6 +12,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from cakewalk.theme import (
     AdminPasswordChangeForm,
@@ -50,6 +52,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
     list_filter = ("is_active",)
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
+    not_told = ("last_login",)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (_("Who they are"), {"fields": ("first_name", "last_name", "email")}),
@@ -79,6 +82,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
         return super().formfield_for_manytomany(
             db_field, request, widget=UnfoldAdminCheckboxSelectMultipleWidget(), **told, **kwargs
         )
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        with together():
+            return super().user_change_password(request, id, form_url)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """A new password is written down where it is set; that nobody has one any more, nowhere else."""
+        if hasattr(obj, "said_before"):
+            super().log_change(request, obj, message)
+        elif not obj.has_usable_password():
+            record(Verb.PASSWORD_SET, obj, facts={"password": "none: they cannot sign in with one"})
 
     @display(description=_("Roles"))
     def roles(self, user: User) -> str:

@@ -3,11 +3,27 @@
 from collections.abc import Callable
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
+from cakewalk.ledger.recording import record
+from cakewalk.ledger.verbs import Verb
 from cakewalk.theme import ModelAdmin, action
+
+
+def record_export(
+    rows: QuerySet[Any], request: HttpRequest, *, form: str = "csv", of: Model | None = None
+) -> None:
+    """Before the first line is sent, as whoever breaks off has seen what came until then. `of`: what they
+    belong to.
+    """
+    asked = {name: ", ".join(request.GET.getlist(name)) for name in request.GET}
+    with override("en"):  # the record is English, whoever asks
+        name = str(rows.model._meta.verbose_name_plural)
+    facts = {"of": name, "form": form, "rows": rows.count(), "asked_for": asked}
+    record(Verb.EXPORT_BEGUN, of, name="" if of else name, facts=facts)
 
 
 class WithExport(ModelAdmin):
@@ -37,4 +53,6 @@ class ExportedAdmin(WithExport):
 
     @action(description=_("Export"), url_path="export", permissions=["export"], icon="download")
     def export(self, request: HttpRequest) -> HttpResponse:
-        return type(self).as_table(self.shown(request).select_related(*self.related_to_export))
+        rows = self.shown(request)
+        record_export(rows, request)
+        return type(self).as_table(rows.select_related(*self.related_to_export))

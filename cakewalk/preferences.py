@@ -12,6 +12,9 @@ from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.saying import differences, said_of, stored
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminSelectWidget
@@ -45,7 +48,12 @@ def preferences(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     form = PreferencesForm(request.POST or None, instance=user)
     if request.method == "POST" and form.is_valid():
-        user.save(update_fields=["language", "time_zone"])
+        with together():
+            before = stored(user)
+            user.save(update_fields=["language", "time_zone"])
+            old, new = differences(before, said_of(user))
+            if new:
+                record(Verb.CHANGED, user, before=old, after=new)
         with translation.override(user.language or translation.get_language_from_request(request)):
             messages.success(request, _("Your preferences are saved."))
         return redirect("preferences")

@@ -33,10 +33,12 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from cakewalk.recorded import Recorded
+
 if TYPE_CHECKING:
     # The theme has no types. Its classes extend Django's, and its decorators return what they are given.
     Decorated = TypeVar("Decorated", bound=Callable[..., Any])
-    ModelAdmin = admin.ModelAdmin[Any]
+    Themed = admin.ModelAdmin[Any]
     StackedInline = admin.StackedInline[Any, Any]
     TabularInline = admin.TabularInline[Any, Any]
     ChangeList = main.ChangeList
@@ -46,10 +48,16 @@ if TYPE_CHECKING:
     def display(**options: Any) -> Callable[[Decorated], Decorated]: ...
 
 else:
-    from unfold.admin import ModelAdmin, StackedInline, TabularInline
+    from unfold.admin import ModelAdmin as Themed
+    from unfold.admin import StackedInline, TabularInline
     from unfold.contrib.filters.admin import DropdownFilter
     from unfold.decorators import action, display
     from unfold.views import ChangeList
+
+
+class ModelAdmin(Recorded, Themed):
+    """What every page of a model is made of: the theme, and that whatever is done there is recorded."""
+
 
 __all__ = [
     "ActionVariant",

@@ -4,6 +4,7 @@ What was read is imported completely or not at all. Nothing is written before ev
 the whole plan is known, and the plan that was shown is the plan that is applied.
 """
 
+import hashlib
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,16 +12,19 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from directory import former
 from directory.bulk import BATCH, batches, insert
 from directory.emails import email_key
-from directory.import_plan import FIELDS, NEW, Change, ImportPlan, Options
+from directory.import_plan import FIELDS, NEW, Change, ImportPlan, Options, plain
 from directory.models import Conflict, Group, Membership, Person, PersonEmail, Revision, Source
 from directory.people_table import Entry, Problem, Reading, in_force, listed, read_people
 from directory.progress import Progress, counted, silent
 from directory.tabular import read_table
+from directory.witnessing import Witness
 from directory.workbook import Unreadable
 
 DROP_PERCENT = 20
@@ -74,14 +78,14 @@ def import_reading(
 ) -> ImportPlan:
     """The same, with what was read from a file or from somewhere else."""
     try:
-        with transaction.atomic():
+        with together():
             # Two imports into one source wait for each other here.
             list(Source.objects.select_for_update().filter(name=options.source))
             plan = _plan(name, reading, options, now, tell)
             if digest is not None and plan.digest != digest:
                 raise DirectoryChanged("The directory changed since the preview. Look at the new one.")
             if plan.acceptable:
-                _apply(plan, now, tell)
+                _record(plan, reading, *_apply(plan, now, tell))
             if plan.applied or plan.errors:
                 note_conflicts(plan, now=now)
     except IntegrityError as error:
@@ -92,9 +96,11 @@ def import_reading(
 def read(content: bytes, *, now: datetime, tell: Progress = silent) -> Reading:
     """A file's people. Takes longest of all, and no look at the database."""
     try:
-        return read_people(read_table(content, tell), now, tell)
+        reading = read_people(read_table(content, tell), now, tell)
     except Unreadable as error:
-        return Reading(errors=[Problem(None, None, str(error))])
+        reading = Reading(errors=[Problem(None, None, str(error))])
+    reading.sha256 = hashlib.sha256(content).hexdigest()
+    return reading
 
 
 @dataclass(slots=True)
@@ -371,20 +377,40 @@ def _guard(plan: ImportPlan, present: _Present, now: datetime) -> None:
     plan.refusal = Problem(None, None, f"{detail} Check {what}; if it is right, allow the drop.")
 
 
-def _apply(plan: ImportPlan, now: datetime, tell: Progress) -> None:
+def _apply(plan: ImportPlan, now: datetime, tell: Progress) -> tuple[Source, Witness]:
     options = plan.options
     source, _ = Source.objects.get_or_create(name=options.source, defaults={"kind": options.kind})
     Group.objects.bulk_create([Group(name=name) for name in plan.groups_made], batch_size=BATCH)
-    groups, by = dict(Group.objects.values_list("name", "pk")), _who_says(plan)
+    groups, seen = dict(Group.objects.values_list("name", "pk")), Witness(now, _who_says(plan))
     known = list(batches(plan.changed + plan.deactivated))
     for changes in known:  # all of them first, for what one gives up another one may get
         _clear(changes)
     for changes in counted([*batches(plan.added), *known], "Writing", tell, step=1):
         _write(changes, source, groups, now)
-        _write_history(changes, by, now)
+        _write_history(changes, seen)
     if plan.options.allow_drop and plan.dropped:
         source.allow_drop(now=now)
     plan.applied = True
+    return source, seen
+
+
+def _record(plan: ImportPlan, reading: Reading, source: Source, seen: Witness) -> None:
+    """One entry for all of it; where it is of one person alone, with what changed of them."""
+    changes, options = plan.changes, plan.options
+    numbers = {name: len(getattr(plan, name)) for name in ("added", "changed", "deactivated")}
+    numbers |= {"rows": plan.rows, "unchanged": plan.unchanged, "untouched": plan.untouched}
+    from_ = {"file": plan.file, "sha256": reading.sha256} if reading.sha256 else {"server": plan.file}
+    how = {"replace": options.replace, "allow_drop": options.allow_drop, "dropped": plan.dropped}
+    made = {"groups_made": plan.groups_made} if plan.groups_made else {}
+    [alone] = changes if len(changes) == 1 else [None]
+    record(
+        Verb.PEOPLE_IMPORTED,
+        source,
+        before={column: plain(old) for column, old, _ in alone.fields} if alone and alone.before else None,
+        after={column: plain(new) for column, _, new in alone.fields} if alone else None,
+        facts={**from_, **numbers, **how, **made, **seen.facts()},
+        email=alone.after["email"] if alone else "",
+    )
 
 
 def _clear(changes: Sequence[Change]) -> None:
@@ -426,10 +452,13 @@ def _who_says(plan: ImportPlan) -> str:
     return (f"{plan.options.by}, {what}" if plan.options.by else what)[: Revision.LONGEST_BY]
 
 
-def _write_history(changes: Sequence[Change], by: str, now: datetime) -> None:
-    said = [(change.person_id, now, by, change.as_json()["fields"]) for change in changes]
-    insert(Revision, ("person_id", "at", "by", "fields"), said)
-    former.remember((person_id, fields) for person_id, _, _, fields in said)
+def _write_history(changes: Sequence[Change], seen: Witness) -> None:
+    said = [(change.person_id or 0, change.as_json()["fields"]) for change in changes]
+    rows = [(person_id, seen.at, seen.by, fields) for person_id, fields in said]
+    numbers = insert(Revision, ("person_id", "at", "by", "fields"), rows)
+    for number, (person_id, fields) in zip(numbers, said, strict=True):
+        seen.see(number, person_id, fields)
+    former.remember(said)
 
 
 def _write_people(changes: Sequence[Change], source: Source, now: datetime) -> list[int]:

@@ -15,6 +15,8 @@ from django.db import models, transaction
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from directory import snapshot
 from directory.emails import email_key
 from directory.ldap.models import LdapServer, Pull
@@ -104,12 +106,17 @@ class Source(models.Model):
         self.old_token_valid_until = now + TOKEN_OVERLAP if self.token_digest else None
         self.token_digest = _digest(token)
         self.token_issued_at = now
-        self._save_tokens()
+        until = self.old_token_valid_until
+        with together():
+            self._save_tokens()
+            record(Verb.TOKEN_ISSUED, self, facts={"old_token_works_until": until} if until else None)
         return token
 
     def revoke_old_token(self) -> None:
         self.old_token_digest, self.old_token_valid_until = "", None
-        self._save_tokens()
+        with together():
+            self._save_tokens()
+            record(Verb.TOKEN_REVOKED, self)
 
     def _save_tokens(self) -> None:
         self.save(
@@ -386,14 +393,16 @@ class Conflict(models.Model):
         """The person is now of the source that asked for them, which takes them over when it asks again."""
         self.person.source, self.person.external_id = self.source, ""
         self.person.save(update_fields=["source", "external_id", "updated_at"])
-        self._settle(self.State.HANDED_OVER, by=by, now=now)
+        self._settle(self.State.HANDED_OVER, Verb.HANDED_OVER, by=by, now=now)
 
     def dismiss(self, *, by: Any, now: datetime) -> None:
-        self._settle(self.State.DISMISSED, by=by, now=now)
+        self._settle(self.State.DISMISSED, Verb.DISMISSED, by=by, now=now)
 
-    def _settle(self, state: str, *, by: Any, now: datetime) -> None:
-        self.state, self.settled_by, self.settled_at = state, by, now
+    def _settle(self, state: str, verb: Verb, *, by: Any, now: datetime) -> None:
+        before, self.state, self.settled_by, self.settled_at = self.state, state, by, now
         self.save(update_fields=["state", "settled_by", "settled_at"])
+        of = {"person": str(self.person), "source": str(self.person.source)}
+        record(verb, self, before={"state": before}, after={"state": state}, facts=of, email=self.address)
 
 
 class Membership(models.Model):

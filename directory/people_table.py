@@ -58,6 +58,8 @@ class Reading:
     """The entries of a file, with everything wrong or odd about it."""
 
     rows: int = 0
+    sha256: str = ""
+    """Of the file that they are from."""
     columns: tuple[str, ...] = ()
     entries: list[Entry] = field(default_factory=list)
     unchanged_ids: frozenset[str] = frozenset()

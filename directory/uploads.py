@@ -8,6 +8,9 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.ledger.recording import record
+from cakewalk.ledger.verbs import Verb
+
 LEASE = timedelta(minutes=2)
 """So long without a word from the worker that has it, and another one takes it over."""
 SHOWN_FOR = timedelta(hours=1)
@@ -88,7 +91,11 @@ class Upload(models.Model):
         """Import what is shown; False when that is not `digest` any more, or somebody asked already."""
         shown = Upload.objects.filter(pk=self.pk, state=self.State.SHOWN, digest=digest)
         asked = {"state": self.State.IMPORTING, "asked_by": by, "allow_drop": allow_drop, "stepped_at": now}
-        return bool(shown.update(**asked, doing="", share=0, note=""))
+        if not shown.update(**asked, doing="", share=0, note=""):
+            return False
+        into = {"source": self.source_name, "allow_drop": allow_drop, "plan": digest}
+        record(Verb.IMPORT_ASKED, self, facts=into)
+        return True
 
     # -- what a worker does
 

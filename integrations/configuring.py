@@ -9,9 +9,11 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import models, transaction
+from django.db import models
 from django.db.backends.base.operations import BaseDatabaseOperations
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from integrations.models import Integration
 
 SETTINGS = (
@@ -90,9 +92,17 @@ def read_settings(assignments: Iterable[str]) -> dict[str, Any]:
     return values
 
 
-def configure(integration: Integration, values: Mapping[str, Any], *, now: datetime) -> Configured:
-    """Store these settings, all or none, and plan the next sync anew where they ask for it."""
-    with transaction.atomic():
+def configure(
+    integration: Integration,
+    values: Mapping[str, Any],
+    *,
+    now: datetime,
+    facts: Mapping[str, Any] | None = None,
+) -> Configured:
+    """Store these settings, all or none, and plan the next sync anew where they ask for it. `facts`: what
+    the ledger is to keep beside them.
+    """
+    with together():
         before = Integration.objects.select_for_update().get(pk=integration.pk)
         after = copy.copy(before)
         for name, value in values.items():
@@ -101,6 +111,9 @@ def configure(integration: Integration, values: Mapping[str, Any], *, now: datet
         changed = tuple(name for name in values if getattr(before, name) != getattr(after, name))
         after.save(update_fields=changed)
         after.reschedule_since(before, now=now)
+        if changed:
+            was, became = ({name: getattr(row, name) for name in changed} for row in (before, after))
+            record(Verb.CHANGED, after, before=was, after=became, facts=facts)
     return Configured(after, changed, after.goes_further_than(before))
 
 

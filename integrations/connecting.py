@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from cakewalk.encryption import DecryptionError
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.saying import differences
+from cakewalk.ledger.verbs import Verb
 from cakewalk.words import called
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport, Checks, ended
@@ -45,6 +48,8 @@ class Outcome:
         return not self.problems
 
 
+ENTERED = ("name", "kind", "base_url", "mode")
+
 Trying = Generator[str | Check, None, Outcome]
 """A connection test under way, as `base.Checks`, with what came of it at the end."""
 
@@ -55,7 +60,16 @@ def trying(entry: Entry) -> Trying:
     if problems:
         return Outcome(problems)
     report = yield from _checks(entry)
+    _record_test(entry, report)
     return Outcome(_told_by(report), report)
+
+
+def _record_test(entry: Entry, report: CheckReport) -> None:
+    """What was answered to each check, whether or not anything is stored after that."""
+    answers = {check.name: check.answer for check in report.checks}
+    key = "as entered" if entry.secret else "the stored one"
+    facts = {"key": key, "works": report.works, "answers": answers}
+    record(Verb.CREDENTIAL_TESTED, entry.integration, name=entry.name, facts=facts)
 
 
 def test_connection(entry: Entry) -> Outcome:
@@ -161,10 +175,11 @@ def _told_by(report: CheckReport) -> dict[str, str]:
 
 def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcome:
     try:
-        with transaction.atomic():
+        with together():
             before = _as_it_is_now(entry.integration)
             integration = _entered(entry, before)
             integration.save()
+            _record_entered(before, integration)
             if entry.secret:
                 integration.store_credential(entry.secret, now=now)
             if report:
@@ -177,6 +192,15 @@ def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcom
     except IntegrityError:
         return Outcome({"name": _taken(entry)}, report)
     return Outcome({}, report, integration)
+
+
+def _record_entered(before: Integration | None, integration: Integration) -> None:
+    was, became = ({name: getattr(row, name) for name in ENTERED if row} for row in (before, integration))
+    if before is None:
+        record(Verb.ADDED, integration, after=became)
+    elif was != became:
+        old, new = differences(was, became)
+        record(Verb.CHANGED, integration, before=old, after=new)
 
 
 def _as_it_is_now(integration: Integration | None) -> Integration | None:

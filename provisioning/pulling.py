@@ -4,9 +4,11 @@ import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from django.db import transaction
 from django.utils import timezone
 
+from cakewalk.ledger.actors import Actor, Kind, acting
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from directory import importing
 from directory.import_plan import ImportPlan, Options
 from directory.importing import DirectoryChanged
@@ -52,7 +54,8 @@ def due_pulls(now: datetime) -> list[int]:
 def pull_if_due(server_id: int) -> None:
     server = LdapServer.objects.defer("password").get(pk=server_id)
     if server.claim(now=timezone.now(), only_if_due=True):
-        _pull(server, allow_drop=False)
+        with acting(Actor(Kind.SOURCE, f"LDAP server of {server.source}")):
+            _pull(server, allow_drop=False)
 
 
 def pull(server: LdapServer, *, allow_drop: bool = False, tell: Progress = silent) -> Pulled:
@@ -93,7 +96,7 @@ def _carried_out(server: LdapServer, options: Options, tell: Progress, *, now: d
     tell(ASKING, 0)
     try:
         answer = ask(server.pk, now=now)
-        with transaction.atomic():
+        with together():
             plan = _imported(server, answer, options, tell, now=now)
             requesting.people_changed(plan.people)
     except Inconclusive as error:
@@ -144,7 +147,7 @@ def _remember(server: LdapServer, pulled: Pulled, *, began: datetime) -> None:
         "unchanged": plan.unchanged,
         "untouched": plan.untouched,
     }
-    with transaction.atomic():
+    with together():
         Pull.objects.create(
             source_id=server.source_id,
             began_at=began,
@@ -157,3 +160,6 @@ def _remember(server: LdapServer, pulled: Pulled, *, began: datetime) -> None:
         )
         Pull.objects.forget_old(server.source_id)
         server.let_go(began=began, went_well=pulled.outcome == Outcome.DONE, now=now)
+        if pulled.outcome != Outcome.DONE:  # or else the import has told
+            why = {"outcome": pulled.outcome, "why": pulled.detail}
+            record(Verb.PULL_FAILED, server.source, facts={"server": server.url, **why, **pulled.read})

@@ -155,7 +155,8 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
         reason = f"{integration.name} was disabled before the job began."
         _end(job, State.FAILED, error={"code": "not_enabled", "detail": reason})
         return
-    connector = integration.connector(keep_alive, job.others_ahead if job.about_everyone else None)
+    others_ahead = job.others_ahead if job.about_everyone else None
+    connector = integration.connector(keep_alive, others_ahead, use=f"Job {job.pk}")
     resumed = job.planned_at is not None
     if not resumed:
         make_plan(job, connector, keep_alive)

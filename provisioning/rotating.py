@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.debug import sensitive_variables
 
 from cakewalk.encryption import DecryptionError, Secret
+from cakewalk.ledger.recording import together
 from cakewalk.models import User
 from cakewalk.words import called
 from directory.time_zones import today
@@ -119,8 +120,8 @@ def _begin(integration: Integration, by: User | None, holder: str) -> Rotation:
     if credential is None:
         raise Refused(_("%(integration)s has no credential yet.") % {"integration": integration})
     try:
-        with transaction.atomic():
-            return Rotation.objects.create(
+        with together():
+            rotation = Rotation.objects.create(
                 integration=integration,
                 by=by,
                 key_name=f"Cakewalk {integration.name[:40]} {today()} {secrets.token_hex(4)}",
@@ -130,6 +131,8 @@ def _begin(integration: Integration, by: User | None, holder: str) -> Rotation:
                 holder=holder,
                 held_until=now + Rotation.HOLD,
             )
+            rotation.record()
+        return rotation
     except IntegrityError as error:
         raise Refused(_("The key is being rotated at this moment.")) from error
 
@@ -208,7 +211,7 @@ def _prove_and_swap(rotation: Rotation) -> None:
         integration.connector().revoke_credential(rotation.new_id)
         raise GivenUp(f"{problem} The new key is revoked again.")
     now = timezone.now()
-    with transaction.atomic():
+    with together():
         if is_swapped := _is_in_use(rotation.integration, rotation.old_entered_at):
             integration.store_credential(secret, now=now)
             integration.record_check(report, now=now)

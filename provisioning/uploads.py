@@ -5,14 +5,14 @@ import time
 from collections.abc import Iterator
 from datetime import datetime
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import OperationalError, transaction
 from django.utils import timezone
 
+from cakewalk.ledger.actors import Actor, Kind, acting
+from cakewalk.ledger.recording import together
 from directory import importing
 from directory.import_plan import Change, ImportPlan, Options
 from directory.importing import DirectoryChanged
-from directory.models import Source
 from directory.people_table import Problem, Reading
 from directory.progress import Progress
 from directory.uploads import TakenOver, Upload, UploadPage
@@ -83,14 +83,12 @@ def _import(upload: Upload) -> None:
         "Writing", 0, now=now
     )  # the last word before the transaction: what is said in it, nobody hears
     try:
-        with transaction.atomic():
+        with together(), acting(Actor(Kind.PERSON, options.by)):
             plan = importing.import_reading(upload.file, reading, options, now=now, digest=upload.digest)
             if not plan.applied:
                 raise DirectoryChanged("The directory changed since the preview. Look at the new one.")
             requesting.people_changed(plan.people)
             upload.summary = _summary(plan)
-            source = Source.objects.get(name=upload.source_name)
-            LogEntry.objects.log_actions(upload.asked_by_id, [source], CHANGE, said(upload))
             upload.pages.all().delete()
             upload.finish(upload.summary, now=timezone.now())
     except DirectoryChanged as changed:

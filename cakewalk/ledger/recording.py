@@ -116,7 +116,7 @@ def append(lines: Sequence[Line]) -> None:
     """Chain these to the end. The last thing in its transaction: the lock is held until that ends."""
     if not lines:
         return
-    with transaction.atomic():
+    with transaction.atomic(savepoint=False):
         head = Head.locked()
         at, entries = head.link, []
         for line in lines:

@@ -27,8 +27,14 @@ def said_of(row: models.Model) -> dict[str, Any]:
 
 def stored(row: models.Model) -> dict[str, Any]:
     """What its row in the database says now; empty where there is none."""
-    found = type(row)._base_manager.filter(pk=row.pk).first() if row.pk else None
+    found = fresh(row._meta.model, row.pk) if row.pk else None
     return said_of(found) if found else {}
+
+
+def fresh(model: type[models.Model], pk: Any) -> models.Model | None:
+    """The row as the database has it now. A secret is not read with it, for without its key it cannot be."""
+    secrets = [field.name for field in model._meta.concrete_fields if isinstance(field, EncryptedTextField)]
+    return model._base_manager.defer(*secrets).filter(pk=pk).first()
 
 
 def differences(before: Fields, after: Fields) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -73,3 +73,37 @@ class Verb(models.TextChoices):
     REVIEW_CARRIED_OUT = "review.carried_out", _("Review: job asked for")
     EXCEPTION_PLANNED = "exception.planned", _("Exception planned")
     EXCEPTION_LIFTED = "exception.lifted", _("Exception lifted")
+
+    # Who signs in
+    SIGNED_IN = "user.signed_in", _("Signed in")
+    SIGN_IN_FAILED = "user.sign_in_failed", _("Sign-in failed")
+    SIGNED_OUT = "user.signed_out", _("Signed out")
+    PASSWORD_SET = "user.password_set", _("Password set")
+
+    # The directory
+    PEOPLE_CHANGED = "people.changed", _("Several people changed")
+    PEOPLE_IMPORTED = "people.imported", _("People imported")
+    FILE_UPLOADED = "people.file_uploaded", _("File of people uploaded")
+    IMPORT_ASKED = "people.import_asked", _("Import of a file asked for")
+    PULL_ASKED = "source.pull_asked", _("Pull asked for")
+    PULL_FAILED = "source.pull_failed", _("Pulled, and nothing changed")
+    SIZE_ACCEPTED = "source.size_accepted", _("Smaller size of a source accepted")
+    TOKEN_ISSUED = "source.token_issued", _("Token issued")
+    TOKEN_REVOKED = "source.token_revoked", _("Old token revoked")
+    HANDED_OVER = "conflict.handed_over", _("Person handed over")
+    DISMISSED = "conflict.dismissed", _("Conflict dismissed")
+
+    # Integrations and their credentials
+    ENABLED = "integration.enabled", _("Enabled")
+    DISABLED = "integration.disabled", _("Disabled")
+    PAUSED = "integration.paused", _("Paused, as its key was rejected")
+    RESUMED = "integration.resumed", _("No longer paused")
+    CREDENTIAL_ENTERED = "credential.entered", _("Credential entered")
+    CREDENTIAL_TESTED = "credential.tested", _("Credential tested")
+    CREDENTIAL_READ = "credential.read", _("Credential read for use")
+    CREDENTIAL_ROTATED = "credential.rotated", _("Rotation of the credential, one step")
+    LINK_MADE = "key_link.made", _("One-time link made")
+    LINK_OPENED = "key_link.opened", _("One-time link opened")
+    LINK_TRIED = "key_link.tried", _("Key refused that came through a one-time link")
+    LINK_USED = "key_link.used", _("One-time link used")
+    LINK_REVOKED = "key_link.revoked", _("One-time link revoked")

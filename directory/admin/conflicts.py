@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
@@ -15,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from cakewalk.ledger.recording import together
 from cakewalk.theme import ModelAdmin, RelatedDropdownFilter, display
 from directory import revising
 from directory.admin.past import by_hand
@@ -96,14 +96,12 @@ class ConflictAdmin(ModelAdmin):
         return urls
 
     def hand_over(self, request: HttpRequest, pk: int) -> HttpResponse:
-        with transaction.atomic():
+        with together():
             conflict = self._conflict(request, pk)
             before, now = conflict.person.source, timezone.now()
             known = revising.known([conflict.person_id])
             conflict.hand_over(by=request.user, now=now)
             revising.note(known, [conflict.person_id], by=by_hand(request), now=now)
-            said = f"Handed {conflict.person} over from {before} to {conflict.source}."
-            self.log_change(request, conflict, said)
         told = gettext(
             "Handed %(person)s over from %(before)s to %(source)s. "
             "It takes them over when it asks for them again."
@@ -113,10 +111,9 @@ class ConflictAdmin(ModelAdmin):
         return redirect("admin:directory_conflict_change", pk)
 
     def dismiss(self, request: HttpRequest, pk: int) -> HttpResponse:
-        with transaction.atomic():
+        with together():
             conflict = self._conflict(request, pk)
             conflict.dismiss(by=request.user, now=timezone.now())
-            self.log_change(request, conflict, "Dismissed.")
         told = gettext("%(person)s stays a person of %(source)s.")
         messages.success(request, told % {"person": conflict.person, "source": conflict.person.source})
         return redirect("admin:directory_conflict_change", pk)

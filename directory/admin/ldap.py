@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import transaction
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -104,6 +103,7 @@ class LdapServerAdmin(ModelAdmin):
     search_fields = ("source__name", "url")
     ordering = ("source__name",)
     actions = None
+    not_told = ("next_pull_at", "asked_at", "pulling_until")
     change_form_outer_before_template = "directory/ldap_panel.html"
 
     def has_module_permission(self, request: HttpRequest) -> bool:
@@ -178,9 +178,7 @@ class LdapServerAdmin(ModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         server = get_object_or_404(self.get_queryset(request), pk=pk)
-        with transaction.atomic():
-            pulling.request_pull(server)
-            self.log_change(request, server, "Asked for a pull.")
+        pulling.request_pull(server)
         said = gettext("A pull of %(source)s begins within 15 seconds, as soon as a worker is free.")
         messages.success(request, said % {"source": server.source})
         return redirect("admin:directory_source_change", server.source_id)

@@ -7,11 +7,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.admin.widgets import AutocompleteSelectMultiple
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.validators import validate_email
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -25,7 +24,8 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
-from cakewalk.exporting import WithExport
+from cakewalk.exporting import WithExport, record_export
+from cakewalk.ledger.recording import together
 from cakewalk.theme import (
     AutocompleteSelectFilter,
     DropdownFilter,
@@ -237,19 +237,23 @@ class PersonAdmin(WithExport):
 
     @action(description=_("Export CSV"), url_path="export-csv", permissions=["export"], icon="download")
     def export_csv(self, request: HttpRequest) -> StreamingHttpResponse:
-        return exported(self.shown(request), CSV)
+        return self._exported(request, self.shown(request), CSV)
 
     @action(description=_("Export XLSX"), url_path="export-xlsx", permissions=["export"], icon="download")
     def export_xlsx(self, request: HttpRequest) -> StreamingHttpResponse:
-        return exported(self.shown(request), XLSX)
+        return self._exported(request, self.shown(request), XLSX)
 
     @action(description=_("Export the selected people as CSV"), permissions=["export"])
     def export_selected_csv(self, request: HttpRequest, people: QuerySet[Person]) -> StreamingHttpResponse:
-        return exported(people, CSV)
+        return self._exported(request, people, CSV)
 
     @action(description=_("Export the selected people as XLSX"), permissions=["export"])
     def export_selected_xlsx(self, request: HttpRequest, people: QuerySet[Person]) -> StreamingHttpResponse:
-        return exported(people, XLSX)
+        return self._exported(request, people, XLSX)
+
+    def _exported(self, request: HttpRequest, people: QuerySet[Person], form: str) -> StreamingHttpResponse:
+        record_export(people, request, form=form)
+        return exported(people, form)
 
     # -- the form. For somebody who may only look, these two stand in for the form's own fields.
 
@@ -295,7 +299,7 @@ class PersonAdmin(WithExport):
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
         try:
-            with transaction.atomic():
+            with together():
                 return super().changeform_view(request, object_id, form_url, extra_context)
         except (EmailTaken, IntegrityError):
             # The form found the address free, and somebody else took it since.
@@ -313,8 +317,14 @@ class PersonAdmin(WithExport):
         revising.note(before, [obj.pk], by=by_hand(request), now=timezone.now())
         requesting.people_changed([obj.pk])
 
+    def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """What is said of people is written down where it is noted."""
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> None:  # type: ignore[override]
+        """As above."""
+
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        """The admin's own log, and above it what was said of them by whomever."""
+        """The ledger, and above it what was said of them by whomever."""
         person = self.get_object(request, object_id)
         extra = dict(extra_context or {})
         if person is not None and self.has_view_or_change_permission(request, person):
@@ -358,11 +368,10 @@ class PersonAdmin(WithExport):
     def _deactivate(self, request: HttpRequest, people: QuerySet[Person]) -> None:
         gone, now = list(people), timezone.now()
         ids = [person.pk for person in gone]
-        with transaction.atomic():
+        with together():
             before = revising.known(ids)
             Person.objects.filter(pk__in=ids).update(active=False, updated_at=now)
             revising.note(before, ids, by=by_hand(request), now=now)
-            LogEntry.objects.log_actions(int(request.user.pk or 0), gone, CHANGE, "Deactivated.")
             requesting.people_changed(ids)
         messages.success(request, _deactivated(gone))
 

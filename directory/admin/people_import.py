@@ -3,11 +3,11 @@
 A worker does both, so that no request waits for a large file; the page shows how far it is.
 """
 
+import hashlib
 from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -15,6 +15,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from cakewalk.site import signed_in
 from cakewalk.theme import ModelAdmin, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 from cakewalk.words import called
@@ -59,15 +61,18 @@ def import_page(people_admin: ModelAdmin, request: HttpRequest) -> HttpResponse:
 
 
 def _take(request: HttpRequest, given: dict[str, Any]) -> Upload:
-    with transaction.atomic():
+    content = given["file"].read()
+    with together():
         upload = Upload.objects.create(
             asked_by=signed_in(request),
             file=given["file"].name,
-            packed=Upload.pack(given["file"].read()),
+            packed=Upload.pack(content),
             source_name=given["source"],
             replace=given["replace"],
             stepped_at=timezone.now(),
         )
+        told = {"source": upload.source_name, "replace": upload.replace, "bytes": len(content)}
+        record(Verb.FILE_UPLOADED, upload, facts=told | {"sha256": hashlib.sha256(content).hexdigest()})
         uploads.send(upload)
     return upload
 
@@ -101,7 +106,7 @@ def _confirm(request: HttpRequest, upload: Upload) -> None:
         messages.error(request, gettext("Nothing was imported. Allow the drop, or upload a repaired file."))
         return
     digest = request.POST.get("digest", "")
-    with transaction.atomic():
+    with together():
         if upload.ask(by=signed_in(request), digest=digest, allow_drop=allow_drop, now=timezone.now()):
             uploads.send(upload)
         else:

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -15,6 +14,8 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from cakewalk.theme import ChangeList, ModelAdmin, display
 from directory.admin.ldap import pulls_of
 from directory.models import Conflict, Person, Source
@@ -49,6 +50,7 @@ class SourceAdmin(ModelAdmin):
     actions = None
     fields = ("name", "kind", "token_issued_at", "drop_allowed_at")
     readonly_fields = ("kind", "token_issued_at", "drop_allowed_at")
+    not_told = ("token_used_at",)
     change_form_outer_before_template = "directory/source_panel.html"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -106,9 +108,9 @@ class SourceAdmin(ModelAdmin):
         if not self.has_change_permission(request):
             raise PermissionDenied
         source = get_object_or_404(Source, pk=pk)
-        with transaction.atomic():
+        with together():
             source.allow_drop(now=timezone.now())
-            self.log_change(request, source, "Accepted the smaller size.")
+            record(Verb.SIZE_ACCEPTED, source)
             requesting.directory_changed()
         said = gettext("The size of %(source)s is accepted. A sync is due for every enabled integration.")
         messages.success(request, said % {"source": source})
@@ -117,9 +119,7 @@ class SourceAdmin(ModelAdmin):
     def rotate_token(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Answered with the token itself instead of leading on: it is shown once and kept nowhere."""
         source = self._scim_source(request, pk)
-        with transaction.atomic():
-            token = source.issue_token(now=timezone.now())
-            self.log_change(request, source, "Rotated the token.")
+        token = source.issue_token(now=timezone.now())
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("The new token of %(source)s") % {"source": source},
@@ -133,7 +133,6 @@ class SourceAdmin(ModelAdmin):
     def revoke_old_token(self, request: HttpRequest, pk: int) -> HttpResponse:
         source = self._scim_source(request, pk)
         source.revoke_old_token()
-        self.log_change(request, source, "Revoked the old token.")
         said = gettext("The old token of %(source)s is void. Only the newest one works.")
         messages.success(request, said % {"source": source})
         return redirect("admin:directory_source_change", pk)

@@ -10,6 +10,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from cakewalk.encryption import EncryptedTextField
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from directory.ldap.flavours import FLAVOURS, Attributes, attributes_of
 from directory.ldap.reading import check_filter
 
@@ -129,7 +131,9 @@ class LdapServer(models.Model):
     def ask(self, *, now: datetime) -> None:
         """Somebody wants a pull now."""
         self.asked_at = now
-        self.save(update_fields=["asked_at"])
+        with together():
+            self.save(update_fields=["asked_at"])
+            record(Verb.PULL_ASKED, self)
 
     def claim(self, *, now: datetime, only_if_due: bool = False) -> bool:
         """Let this process pull; False when another one is at it, or was first."""

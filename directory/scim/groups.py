@@ -15,6 +15,8 @@ from scim2_models import (
     UniquenessException,
 )
 
+from cakewalk.ledger import recording as ledger
+from cakewalk.ledger.verbs import Verb
 from directory import revising
 from directory.models import Group as DirectoryGroup
 from directory.models import Membership, Person
@@ -121,8 +123,9 @@ class Groups:
         shared = others or group.scim_groups.exclude(pk=record.pk).exists()
         taken = _named(name).exclude(pk=group.pk).exists()
         if record.made_it and not shared and not taken:
-            group.name = name
+            was, group.name = group.name, name
             group.save(update_fields=["name"])
+            ledger.record(Verb.CHANGED, group, before={"name": was}, after={"name": name})
 
     def _write(self, record: GroupRecord, group: Group) -> None:
         record.display_name = _name_of(group)
@@ -148,7 +151,7 @@ class Groups:
         Membership.objects.bulk_create(
             [Membership(person_id=person, group=record.group) for person in people], batch_size=BATCH
         )
-        self.session.note(before, whom)
+        self.session.note(before, whom, record.group)
 
     def _find(self, ids: Sequence[str]) -> list[int]:
         found: dict[str, int] = {}
@@ -214,4 +217,6 @@ def _named(name: str) -> QuerySet[DirectoryGroup]:
 def _found_or_made(name: str) -> tuple[DirectoryGroup, bool]:
     if there := _named(name).first():
         return there, False
-    return DirectoryGroup.objects.create(name=name), True
+    made = DirectoryGroup.objects.create(name=name)
+    ledger.record(Verb.ADDED, made, after={"name": name})
+    return made, True

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Model
 from scim2_models import ResponseParameters
 
 from directory import revising
@@ -23,9 +24,9 @@ class Session:
     changed: set[int] = field(default_factory=set)
     conflicts: list[tuple[str, Person]] = field(default_factory=list)
 
-    def note(self, before: revising.Known, ids: Collection[int]) -> None:
+    def note(self, before: revising.Known, ids: Collection[int], about: Model | None = None) -> None:
         """Write down what of these people is another now than before."""
-        self.changed.update(revising.note(before, ids, by=self.by, now=self.now))
+        self.changed.update(revising.note(before, ids, by=self.by, now=self.now, about=about))
 
 
 def wants(parameters: ResponseParameters[Any] | None, attribute: str) -> bool:

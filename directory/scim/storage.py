@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 from scim2_models import Resource, ResourceType, ResponseParameters, SearchRequest, UniquenessException
 from scim2_server.storage import ScimStorage, SearchPage
 
+from cakewalk.ledger.recording import together
 from directory.scim.groups import Groups
 from directory.scim.queries import narrow
 from directory.scim.schemas import GROUP, USER
@@ -24,7 +25,7 @@ class DirectoryStorage(ScimStorage):
     def operation(self) -> Iterator[None]:
         changed = set(self.session.changed)
         try:
-            with transaction.atomic():
+            with together():
                 yield
         except Exception as error:
             self.session.changed = changed

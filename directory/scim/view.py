@@ -6,7 +6,6 @@ The outermost shell of `directory.scim`, and the only module of it that knows of
 import json
 from datetime import datetime
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.csrf import csrf_exempt
@@ -15,6 +14,8 @@ from scim2_server.handler import ScimHandler
 from scim2_server.requests import ScimRequest
 from scim2_server.responses import ScimResponse
 
+from cakewalk.ledger.actors import Actor, Kind, acting
+from cakewalk.ledger.recording import together
 from directory.models import Conflict, Source
 from directory.scim.protocol import Service
 from directory.scim.schemas import LARGEST_BODY, PROVIDER
@@ -36,7 +37,8 @@ def scim(request: HttpRequest, path: str | None = None) -> HttpResponse:
     try:
         source, by = _signed_in(request, now)
         asked = _asked(request, path or "/")
-        return _sent(_answer(asked, Session(source, now, by)))
+        with acting(Actor(Kind.SOURCE, by, request.META.get("REMOTE_ADDR", ""))):
+            return _sent(_answer(asked, Session(source, now, by)))
     except TooManyWrongTokens as error:
         response = SERVICE.error_response(error)
         response.headers["Retry-After"] = str(WHILE)
@@ -75,7 +77,7 @@ def _asked(request: HttpRequest, path: str) -> ScimRequest:
 def _answer(asked: ScimRequest, session: Session) -> ScimResponse:
     """In one transaction, with what follows from it. A conflict is noted though its request is refused."""
     source, now = session.source, session.now
-    with transaction.atomic():
+    with together():
         if asked.method not in READING:
             # The requests of one client follow one another, as if it had sent them so.
             Source.objects.select_for_update().get(pk=source.pk)

@@ -5,9 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -18,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
 from cakewalk.documents.guide import guide_of
+from cakewalk.ledger.recording import together
 from cakewalk.models import User
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
@@ -173,7 +172,6 @@ def _steps(request: HttpRequest, entry: Entry) -> Trying:
     if "_save" in request.POST:
         outcome = save_only(entry, now=timezone.now())
         if outcome.integration:
-            log_entered(entry, outcome.integration, by=signed_in(request))
             state = "" if outcome.integration.enabled else _("It is not enabled: its key was not tried yet.")
             messages.success(
                 request, f"{_('%(name)s is saved.') % {'name': outcome.integration}} {state}".strip()
@@ -182,20 +180,11 @@ def _steps(request: HttpRequest, entry: Entry) -> Trying:
     tried = yield from trying(entry)
     if "_test" in request.POST:
         return tried
-    with transaction.atomic():
+    with together():
         outcome = store_tried(entry, tried, now=timezone.now())
         if outcome.integration:
-            log_entered(entry, outcome.integration, by=signed_in(request))
             preview_first(outcome.integration, by=signed_in(request))
     return outcome
-
-
-def log_entered(entry: Entry, integration: Integration, *, by: User, how: str = "") -> None:
-    """Who entered a key, and when; never which."""
-    flag, what = (CHANGE, "Saved.") if entry.integration else (ADDITION, "Connected.")
-    if entry.integration and entry.secret:
-        what = "Credential replaced."
-    LogEntry.objects.log_actions(by.pk, [integration], flag, f"{what} {how}".strip())
 
 
 def preview_first(integration: Integration, *, by: User) -> None:

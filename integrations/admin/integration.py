@@ -13,7 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, override
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
@@ -116,6 +116,7 @@ class IntegrationAdmin(ModelAdmin):
     form = SettingsForm
     change_form_outer_before_template = "integrations/panel.html"
     readonly_fields = ("base_url",)
+    not_told = ("next_sync_at", "next_sync_trigger", "watched_since", "failed_jobs", "last_failed_at")
     fieldsets = (
         (
             None,
@@ -281,7 +282,6 @@ class IntegrationAdmin(ModelAdmin):
         stored = Entry(integration.kind, integration.name, integration.base_url, None, integration)
         outcome = save_and_enable(stored, now=timezone.now())
         if outcome.works:
-            self.log_change(request, integration, "Enabled.")
             said = _("%(integration)s is enabled: its key works on the live API.")
             messages.success(request, said % {"integration": integration})
         for problem in outcome.problems.values():
@@ -292,7 +292,6 @@ class IntegrationAdmin(ModelAdmin):
     def disable(self, request: HttpRequest, pk: int) -> HttpResponse:
         integration = self._allowed(request, pk, "integrations.change_integration")
         integration.disable()
-        self.log_change(request, integration, "Disabled.")
         said = _("%(integration)s is disabled. No sync starts until it is enabled again.")
         messages.success(request, said % {"integration": integration})
         return self._back(integration)
@@ -305,8 +304,6 @@ class IntegrationAdmin(ModelAdmin):
             messages.error(request, _("The key was not rotated: %(why)s") % {"why": refusal})
             return self._back(integration)
         said = rotating.in_words(rotation)
-        with override("en"):  # as all that is kept
-            self.log_change(request, integration, f"Asked for another key. {rotating.in_words(rotation)}")
         done = rotation.state == Rotation.State.DONE
         messages.add_message(request, messages.SUCCESS if done else messages.ERROR, said)
         return self._back(integration)
@@ -336,7 +333,7 @@ class IntegrationAdmin(ModelAdmin):
             said = _("Nothing was switched: %(integration)s is in mode %(mode)s by now. Look again.")
             messages.warning(request, said % {"integration": integration, "mode": called(integration.mode)})
             return redirect("admin:integrations_integration_mode", integration.pk, mode)
-        self.log_change(request, integration, modes.switch(integration, mode, now=timezone.now()))
+        modes.switch(integration, mode, now=timezone.now())
         said = _("%(integration)s is in mode %(mode)s now. %(means)s")
         means = in_words.mode(mode)
         messages.success(request, said % {"integration": integration, "mode": called(mode), "means": means})

@@ -1,12 +1,9 @@
 """One-time links for somebody else to paste the key: made, listed and revoked by staff."""
 
-from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
-from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -26,18 +23,15 @@ def make_link(request: HttpRequest, entry: Entry, hours: str) -> str:
     nobody: so it is in no access log, no proxy's and ours neither, and in no Referer.
     """
     chosen = int(hours) if hours in [str(each) for each in KeyLink.HOURS] else 24
-    now = timezone.now()
-    with transaction.atomic():
-        link, token = KeyLink.make(
-            kind=entry.kind,
-            name=entry.name,
-            base_url=entry.base_url,
-            replaces=entry.integration,
-            by=signed_in(request),
-            hours=chosen,
-            now=now,
-        )
-        log(link, f"One-time link made, for {chosen} hours.", flag=ADDITION)
+    _link, token = KeyLink.make(
+        kind=entry.kind,
+        name=entry.name,
+        base_url=entry.base_url,
+        replaces=entry.integration,
+        by=signed_in(request),
+        hours=chosen,
+        now=timezone.now(),
+    )
     return f"{request.build_absolute_uri(reverse('key'))}#{token}"
 
 
@@ -61,25 +55,10 @@ def revoke_link(request: HttpRequest, pk: int) -> HttpResponse:
     link = get_object_or_404(KeyLink.objects.select_related("requested_by", "integration"), pk=pk)
     if not request.user.has_perm(link.permission):
         raise PermissionDenied
-    with transaction.atomic():
-        revoked = link.revoke(now=timezone.now())
-        if revoked:
-            log(link, f"One-time link revoked by {signed_in(request).get_username()}.")
-    if revoked:
+    if link.revoke(now=timezone.now()):
         messages.success(request, _("The link for %(name)s is revoked.") % {"name": link.name})
     else:
         messages.warning(request, _("The link for %(name)s is over already.") % {"name": link.name})
     if link.replaces:
         return redirect("integrations:credential", link.integration_id)
     return redirect("integrations:connect", link.kind)
-
-
-def log(link: KeyLink, said: str, *, flag: int = CHANGE) -> None:
-    """On the link, and on its integration where there is one. In the name of whoever asked: the key's holder
-    has no account here.
-    """
-    if link.requested_by_id is None:
-        return
-    about: Iterable[Any] = filter(None, (link, link.integration))
-    for row in about:
-        LogEntry.objects.log_actions(link.requested_by_id, [row], flag if row is link else CHANGE, said)

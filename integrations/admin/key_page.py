@@ -8,8 +8,6 @@ is all that counts, and it is in nothing but the body of a POST.
 
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -20,17 +18,24 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 from django.views.decorators.http import require_http_methods
 
 from cakewalk.documents.guide import guide_of
+from cakewalk.ledger.actors import Actor, Kind, acting
+from cakewalk.ledger.recording import together
+from cakewalk.ledger.verbs import Verb
 from cakewalk.tries import count_try, tries_of_late
 from integrations import in_words
-from integrations.admin import key_links, telling
+from integrations.admin import telling
 from integrations.admin.catalog import logo
-from integrations.admin.connect import log_entered, preview_first
+from integrations.admin.connect import preview_first
 from integrations.catalog import connector_class
 from integrations.connecting import Entry, Outcome, store_tried, test_connection
 from integrations.models import KeyLink
 
 TRIES, WHILE = 20, 15 * 60
 """So many wrong tokens and wrong keys are looked at from one address in so many seconds."""
+
+
+HOLDER = "holder of a one-time link"
+"""Who acts there, in the ledger. Nobody who signs in is called so."""
 
 
 class _Over(Exception):
@@ -58,11 +63,11 @@ def key_page(request: HttpRequest) -> HttpResponse:
     if link is None:
         many = count_try("key-links", _address(request), seconds=WHILE) > TRIES
         return _answer(request, "many", status=429) if many else _over(request)
-    if "secret" in request.POST:
-        return _enter(request, link, token, request.POST["secret"].strip())
-    if link.note_opened(now=timezone.now()):
-        key_links.log(link, f"One-time link opened, from {_address(request)}.")
-    return _form(request, link, token, None)
+    with acting(Actor(Kind.PERSON, HOLDER, _address(request))):
+        if "secret" in request.POST:
+            return _enter(request, link, token, request.POST["secret"].strip())
+        link.note_opened(now=timezone.now())
+        return _form(request, link, token, None)
 
 
 @sensitive_variables("token", "secret", "entry")
@@ -90,7 +95,7 @@ def _enter(request: HttpRequest, link: KeyLink, token: str, secret: str) -> Http
         else:
             return _answer(request, "done")
     count_try("key-links", _address(request), seconds=WHILE)
-    key_links.log(link, f"A key entered through the one-time link was refused, from {_address(request)}.")
+    link.record(Verb.LINK_TRIED)
     return _form(request, link, token, outcome)
 
 
@@ -98,17 +103,15 @@ def _enter(request: HttpRequest, link: KeyLink, token: str, secret: str) -> Http
 def _store(request: HttpRequest, link: KeyLink, entry: Entry, tried: Outcome) -> None:
     """All or nothing, and the first of two browsers: the link is used up with what is stored."""
     now, by = timezone.now(), link.requested_by
-    with transaction.atomic():
+    with together():
         if by is None or not link.claim(address=_address(request), now=now):
             raise _Over
         outcome = store_tried(entry, tried, now=now)
         if outcome.integration is None:
             raise _NotStored(outcome)
         KeyLink.objects.filter(pk=link.pk).update(integration=outcome.integration)
-        used = f"One-time link used, from {_address(request)}."
-        LogEntry.objects.log_actions(by.pk, [link], CHANGE, used)
-        how = f"By the key's holder, through a one-time link, from {_address(request)}."
-        log_entered(entry, outcome.integration, by=by, how=how)
+        link.integration = outcome.integration
+        link.record(Verb.LINK_USED)
         preview_first(outcome.integration, by=by)
 
 

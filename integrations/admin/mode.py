@@ -87,13 +87,9 @@ def _outdated(preview: ProvisioningJob) -> str:
     return ""
 
 
-def switch(integration: Integration, mode: str, *, now: datetime) -> str:
-    """Set the mode. Returns what the history of the integration keeps of it, with what was seen before."""
+def switch(integration: Integration, mode: str, *, now: datetime) -> None:
+    """Set the mode. With one that goes further, what was seen before is kept."""
     seen = consider(integration, mode, now=now)
-    configure(integration, {"mode": mode}, now=now)
-    said = f"Mode {integration.mode} → {mode}."
-    if not seen.raises:
-        return said
-    if seen.preview and seen.is_shown:
-        return f"{said} Job {seen.preview.pk} had shown what it would do."
-    return f"{said} No preview had shown what it would do."
+    shown_by = f"Job {seen.preview.pk}" if seen.preview and seen.is_shown else "no preview"
+    facts = {"shown_before_by": shown_by} if seen.raises else None
+    configure(integration, {"mode": mode}, now=now, facts=facts)

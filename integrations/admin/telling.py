@@ -9,6 +9,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
+from cakewalk.ledger import actors
 from integrations.connecting import Outcome, Trying
 from integrations.connectors.base import Check
 
@@ -29,7 +30,9 @@ def tell(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]]) -> Streami
     the steps after it are not taken.
     """
     # When the lines are written, the middleware that knows the viewer's language has left already.
-    answer = StreamingHttpResponse(_lines(steps, last, get_language() or "en"), content_type=LINES)
+    # So has the one that knows who acts.
+    kept = _lines(_by(steps, actors.current()), last, get_language() or "en")
+    answer = StreamingHttpResponse(kept, content_type=LINES)
     answer["X-Accel-Buffering"] = "no"  # or else nginx keeps the lines until all are there
     return answer
 
@@ -44,6 +47,17 @@ def _lines(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]], language
         with override(language):
             said = {"title": _("Something went wrong in Cakewalk itself; its log has more."), "problems": {}}
     yield _line(said)
+
+
+def _by(steps: Trying, actor: actors.Actor) -> Trying:
+    """Each step in the name of whoever asked, and of nobody between two."""
+    while True:
+        try:
+            with actors.acting(actor):
+                step = next(steps)
+        except StopIteration as end:
+            return end.value  # type: ignore[no-any-return]
+        yield step
 
 
 def _each(steps: Trying, language: str) -> Any:

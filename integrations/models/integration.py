@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from cakewalk.encryption import EncryptedTextField, Secret
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from integrations.budgets import SharedBudgets
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport, Connector, CredentialFacts
@@ -165,10 +167,15 @@ class Integration(models.Model):
         self,
         progress: Callable[[str], None] = lambda _: None,
         somebody_ahead: Callable[[], bool] | None = None,
+        *,
+        use: str = "",
     ) -> Connector:
         """The connector with this integration's credential, ready to call the remote. `somebody_ahead`:
-        whether other work is to go first, which then finds half of each limit unused.
+        whether other work is to go first, which then finds half of each limit unused. `use`: what the
+        credential is read for, where that is to be recorded.
         """
+        if use:
+            record(Verb.CREDENTIAL_READ, self, facts={"use": use})
         return connector_class(self.kind)(
             secret=self.revealed_secret(),
             base_url=self.base_url,
@@ -186,16 +193,20 @@ class Integration(models.Model):
     @sensitive_variables("secret")
     def store_credential(self, secret: str, *, now: datetime) -> "Credential":
         hint = connector_class(self.kind).secret_hint(secret)
-        # Deferred: what is replaced need not be readable, and after the loss of a FERNET key it is not.
-        credential, _created = Credential.objects.defer("secret").update_or_create(
-            integration=self,
-            defaults={
-                "secret": Secret(secret),
-                "hint": hint,
-                "entered_at": now,
-                **Credential.nothing_known(),
-            },
-        )
+        replaced = Credential.objects.filter(integration=self).values_list("hint", flat=True).first()
+        with together():
+            # Deferred: what is replaced need not be readable, and after the loss of a FERNET key it is not.
+            credential, _created = Credential.objects.defer("secret").update_or_create(
+                integration=self,
+                defaults={
+                    "secret": Secret(secret),
+                    "hint": hint,
+                    "entered_at": now,
+                    **Credential.nothing_known(),
+                },
+            )
+            before = {"key": replaced} if replaced else None
+            record(Verb.CREDENTIAL_ENTERED, self, before=before, after={"key": hint})
         return credential
 
     def record_check(self, report: CheckReport, *, now: datetime) -> None:
@@ -215,19 +226,25 @@ class Integration(models.Model):
 
     def enable(self, *, now: datetime) -> None:
         """With a key that was found to work: what slowed it down or paused it is over."""
-        self.enabled = True
+        was_enabled, self.enabled = self.enabled, True
         self.watched_since = now
         catches_up = (self.failing or self.paused) and self.change_waits
-        self._forgive()
-        self.schedule_next_sync(now=now)
-        if catches_up:
-            self.await_change(now=now)
-        self.save(update_fields=["enabled", "watched_since"])
+        with together():
+            self._forgive()
+            self.schedule_next_sync(now=now)
+            if catches_up:
+                self.await_change(now=now)
+            self.save(update_fields=["enabled", "watched_since"])
+            if not was_enabled:
+                record(Verb.ENABLED, self, facts={"mode": self.mode})
 
     def disable(self) -> None:
-        self.enabled = False
+        was_enabled, self.enabled = self.enabled, False
         self.next_sync_at = None
-        self.save(update_fields=["enabled", "next_sync_at"])
+        with together():
+            self.save(update_fields=["enabled", "next_sync_at"])
+            if was_enabled:
+                record(Verb.DISABLED, self)
 
     def goes_further_than(self, before: "Integration") -> bool:
         """Whether a sync may do more than it might before: the modes stand from the least to the most."""
@@ -312,13 +329,20 @@ class Integration(models.Model):
 
     def pause(self, *, now: datetime) -> None:
         """The key was rejected. Nothing starts by itself until one is found to work."""
-        self.rejected_at = self.rejected_at or now
-        self.save(update_fields=["rejected_at"])
-        self._plan_next_sync(None, self.next_sync_trigger)
+        was_paused, self.rejected_at = self.paused, self.rejected_at or now
+        with together():
+            self.save(update_fields=["rejected_at"])
+            self._plan_next_sync(None, self.next_sync_trigger)
+            if not was_paused:
+                record(Verb.PAUSED, self)
 
     def _forgive(self) -> None:
+        was_paused = self.paused
         self.failed_jobs, self.last_failed_at, self.rejected_at = 0, None, None
-        self.save(update_fields=["failed_jobs", "last_failed_at", "rejected_at"])
+        with together():
+            self.save(update_fields=["failed_jobs", "last_failed_at", "rejected_at"])
+            if was_paused:
+                record(Verb.RESUMED, self)
 
     def _plan_next_sync(self, moment: datetime | None, trigger: str) -> None:
         self.next_sync_at, self.next_sync_trigger = moment, trigger

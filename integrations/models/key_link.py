@@ -3,12 +3,15 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import F
 from django.utils.translation import gettext as _
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from integrations.models.integration import Integration
 
@@ -87,18 +90,25 @@ class KeyLink(models.Model):
     ) -> tuple["KeyLink", str]:
         """The link and its token, which is known this once."""
         token = secrets.token_urlsafe(32)
-        link = cls.objects.create(
-            token_hash=hash_of(token),
-            kind=kind,
-            name=name,
-            base_url=base_url,
-            integration=replaces,
-            replaces=replaces is not None,
-            requested_by=by,
-            made_at=now,
-            expires_at=now + timedelta(hours=hours),
-        )
+        with together():
+            link = cls.objects.create(
+                token_hash=hash_of(token),
+                kind=kind,
+                name=name,
+                base_url=base_url,
+                integration=replaces,
+                replaces=replaces is not None,
+                requested_by=by,
+                made_at=now,
+                expires_at=now + timedelta(hours=hours),
+            )
+            link.record(Verb.LINK_MADE, expires=link.expires_at)
         return link, token
+
+    def record(self, verb: Verb, **facts: Any) -> None:
+        """Where it belongs to an integration, of that: its history tells of its keys."""
+        asked_by = self.requested_by.get_username() if self.requested_by else ""
+        record(verb, self.integration or self, facts={"link": self.pk, "asked_by": asked_by, **facts})
 
     @property
     def permission(self) -> str:
@@ -112,7 +122,11 @@ class KeyLink(models.Model):
     def note_opened(self, *, now: datetime) -> bool:
         """Whether it was for the first time."""
         first = KeyLink.objects.filter(pk=self.pk, opened_at=None)
-        return first.update(opened_at=now) == 1
+        with together():
+            is_first = first.update(opened_at=now) == 1
+            if is_first:
+                self.record(Verb.LINK_OPENED)
+        return is_first
 
     def note_try(self, *, now: datetime) -> bool:
         """Count a key before it is looked at; False when there were too many, or the link is over."""
@@ -125,7 +139,12 @@ class KeyLink(models.Model):
 
     def revoke(self, *, now: datetime) -> bool:
         """False when it was used or revoked already."""
-        return KeyLink.objects.filter(pk=self.pk, used_at=None, revoked_at=None).update(revoked_at=now) == 1
+        open_still = KeyLink.objects.filter(pk=self.pk, used_at=None, revoked_at=None)
+        with together():
+            is_revoked = open_still.update(revoked_at=now) == 1
+            if is_revoked:
+                self.record(Verb.LINK_REVOKED)
+        return is_revoked
 
     def state(self, *, now: datetime) -> tuple[str, str]:
         """In a word, and its tone."""

@@ -8,6 +8,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from cakewalk.encryption import EncryptedTextField, Secret
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from integrations.models.integration import Integration
 
 
@@ -137,7 +139,22 @@ class Rotation(models.Model):
 
     def _write(self, written: dict[str, Any]) -> None:
         mine = Rotation.objects.filter(pk=self.pk, holder=self.holder, state=self.state)
-        if not mine.update(**written):
-            raise RotationLost
-        for name, value in written.items():
-            setattr(self, name, value)
+        before = self.state
+        with together():
+            if not mine.update(**written):
+                raise RotationLost
+            for name, value in written.items():
+                setattr(self, name, value)
+            self.record(before)
+
+    def record(self, before: str | None = None) -> None:
+        """A step of it, in the history of its integration. `before`: in which state it was."""
+        said = {"rotation": self.pk, "key_name": self.key_name, "old_key": self.old_hint}
+        told = {"new_key": self.new_hint, "why": self.detail, "asked_by": self.by and self.by.get_username()}
+        record(
+            Verb.CREDENTIAL_ROTATED,
+            self.integration,
+            before={"state": before} if before else None,
+            after={"state": self.state},
+            facts=said | {name: value for name, value in told.items() if value},
+        )

@@ -20,6 +20,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
+from cakewalk.exporting import record_export
 from cakewalk.site import signed_in
 from cakewalk.templatetags.cakewalk import lasted, what
 from cakewalk.theme import (
@@ -173,6 +174,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         rows = job_plan.of_outcome(job.actions.order_by("seq"), request.GET.get("show", ""))
         if situation := request.GET.get("situation", ""):
             rows = job_plan.under_heading(rows, situation)
+        record_export(rows, request, of=job)
         return exporting.actions_table(job, rows)
 
     # -- decisions

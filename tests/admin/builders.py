@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from itertools import cycle
 from typing import Any
 
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group as Role
 from django.contrib.auth.models import Permission
@@ -14,6 +13,7 @@ from django.db.models import Model
 from django.utils import timezone
 
 from cakewalk.encryption import Secret
+from cakewalk.ledger.actors import Actor, Kind
 from cakewalk.ledger.models import Entry
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
@@ -284,7 +284,9 @@ def exclusion(of: Campaign, who: Any, **values: Any) -> Exclusion:
 
 
 def logged(by: User, row: Model, times: int) -> None:
-    LogEntry.objects.log_actions(by.pk, [row] * times, CHANGE, "Changed by hand.")
+    for number in range(times):
+        who = Actor(Kind.PERSON, by.get_username(), "192.0.2.7")
+        record(Verb.CHANGED, row, before={"name": str(number)}, after={"name": str(number + 1)}, by=who)
 
 
 def of_state(state: str) -> dict[str, Any]:

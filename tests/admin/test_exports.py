@@ -87,7 +87,7 @@ def test_an_export_asks_no_more_of_the_database_for_more_rows(
     acme = integration("Acme")
     for number in range(30):
         account(acme, f"user-{number}")
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(15):
         assert len(exported(clients["auditor"])) == 30
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import time_machine
-from django.contrib.admin.models import LogEntry
 from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import call_command
@@ -21,9 +20,12 @@ from django.views.debug import ExceptionReporter
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
+from cakewalk.ledger.models import Entry
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from integrations import connecting
 from integrations.admin import key_page
+from integrations.admin.key_page import HOLDER
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator import Simulator
 from integrations.models import Credential, Integration, KeyLink
@@ -32,6 +34,7 @@ from tests.admin.builders import integration, staff
 from tests.admin.live import complaints, signed_in
 from tests.admin.roles import AUDITOR, OPERATOR, SUPERUSER
 from tests.integrations.entering import WRONG_KEY
+from tests.ledger.told import facts, told, verbs
 
 CONNECT = "/admin/integrations/connect/openai/"
 OVER = "This link cannot be used"
@@ -53,7 +56,8 @@ def enter(link: str, key: str, **more: Any) -> Any:
 
 
 def log_lines() -> list[str]:
-    return list(LogEntry.objects.order_by("pk").values_list("change_message", flat=True))
+    entries = Entry.objects.filter(verb__startswith="key_link.").order_by("seq")
+    return [f"{entry.verb} by {entry.actor} from {entry.address}" for entry in entries]
 
 
 @pytest.fixture
@@ -80,12 +84,12 @@ def test_a_key_that_works_connects_and_whoever_asked_sees_that_it_did(
     preview = ProvisioningJob.objects.get()
     assert (preview.preview, str(preview.requested_by)) == (True, "operator")
     assert log_lines() == [
-        "One-time link made, for 24 hours.",
-        "One-time link opened, from 192.0.2.7.",
-        "One-time link used, from 192.0.2.7.",
-        "Connected. By the key's holder, through a one-time link, from 192.0.2.7.",
+        "key_link.made by operator from 127.0.0.1",
+        "key_link.opened by holder of a one-time link from 192.0.2.7",
+        "key_link.used by holder of a one-time link from 192.0.2.7",
     ]
-    assert {entry.user.username for entry in LogEntry.objects.all()} == {"operator"}
+    assert {who for who, verb in told() if verb.startswith(("credential.", "integration."))} == {HOLDER}
+    assert facts(Verb.LINK_USED)["asked_by"] == OPERATOR
     seen = clients[OPERATOR].get(CONNECT).content.decode()
     assert "A key was entered just now, from 192.0.2.7." in seen
     assert reverse("integrations:welcome", args=[acme.pk]) in seen
@@ -103,7 +107,11 @@ def test_another_key_of_an_integration_changes_nothing_but_the_key(
     found = Integration.objects.get()
     assert (found.name, found.base_url, found.mode) == ("Acme", simulator.base_url, "manage")
     assert found.revealed_secret() == simulator.organization.admin_key
-    assert log_lines()[-1].startswith("Credential replaced. By the key's holder, through a one-time link")
+    assert told()[-3:] == [
+        (HOLDER, Verb.CREDENTIAL_TESTED),
+        (HOLDER, Verb.CREDENTIAL_ENTERED),
+        (HOLDER, Verb.LINK_USED),
+    ]
 
 
 def test_a_refused_key_says_why_stores_nothing_and_leaves_the_link_open(
@@ -119,7 +127,7 @@ def test_a_refused_key_says_why_stores_nothing_and_leaves_the_link_open(
         assert "Nothing was stored. You can try again with this link." in answer
         assert not wrong or wrong not in answer
     assert (Integration.objects.count(), KeyLink.objects.get().tries) == (0, 3)
-    assert log_lines()[-1] == "A key entered through the one-time link was refused, from 127.0.0.1."
+    assert log_lines()[-1] == f"key_link.tried by {HOLDER} from 127.0.0.1"
 
     assert "Thank you" in enter(link, simulator.organization.admin_key).content.decode()
 
@@ -138,7 +146,7 @@ def test_looking_at_the_address_tells_nothing_and_uses_nothing_up(simulator: Sim
     open_link(link)
 
     assert KeyLink.objects.values().get() == before | {"opened_at": KeyLink.objects.get().opened_at}
-    assert log_lines().count("One-time link opened, from 127.0.0.1.") == 1
+    assert verbs().count(Verb.LINK_OPENED) == 1
 
 
 def test_a_link_carries_its_token_where_browsers_send_it_to_nobody(simulator: Simulator, link: str) -> None:
@@ -345,7 +353,7 @@ def test_neither_key_nor_token_is_in_a_page_a_log_a_session_or_a_dump(
         (connecting, "connector_class"),
         (Integration, "record_check"),
         (KeyLink, "claim"),
-        (key_page, "log_entered"),
+        (key_page, "preview_first"),
     ],
 )
 def test_no_report_of_a_bug_shows_the_key_or_the_token(

@@ -8,7 +8,6 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 from django.apps import apps
 from django.contrib import admin
-from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
@@ -16,6 +15,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
+from cakewalk.ledger.recording import record
+from cakewalk.ledger.verbs import Verb
 from directory.models import Group, Person, Source
 from integrations.models import Credential, Integration
 from provisioning.models import AccessRule, Account, Action, Key, Mark, ProvisioningJob, RuleGrant
@@ -122,7 +123,8 @@ def test_what_people_and_remotes_write_is_text_and_never_markup(
     Campaign.objects.update(close_reason=evil, not_covered=[evil])
     Campaign.objects.filter(pk=company.rows["reviews_campaign"].pk).update(name=evil)
     Exclusion.objects.update(reason=evil, rules=evil, entitlement_name=evil)
-    LogEntry.objects.update(change_message=evil, object_repr=evil)
+    for row in company.rows.values():
+        record(Verb.CHANGED, row, before={evil: evil}, after={evil: [evil]}, facts={evil: {evil: evil}})
 
     # These answer JSON and CSV.
     html_pages = set(pages_of(SUPERUSER)) - {"admin:autocomplete", *EXPORTS}
@@ -362,8 +364,10 @@ def test_the_log_of_a_rule_says_who_activated_it(clients: dict[str, Client]) -> 
     again = clients[OPERATOR].post(reverse("admin:provisioning_accessrule_changelist"), typed)
 
     log = clients[AUDITOR].get(reverse("admin:provisioning_accessrule_history", args=[draft.pk]))
-    assert [(str(entry.user), entry.change_message) for entry in log.context["action_list"]] == [
-        ("operator", "Now active.")
+    [line] = log.context["lines"]
+    assert (line["entry"].actor, line["what"]) == ("operator", "Changed")
+    assert [(field["name"], field["before"], field["after"]) for field in line["fields"]] == [
+        ("state", "draft", "active")
     ]
     assert said(first) == ["1 rule is now active. A sync is due for every enabled integration."]
     assert said(again)[-1] == "All of them are active already."

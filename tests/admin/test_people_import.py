@@ -5,11 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from directory import importing
 from directory.models import Person, Revision, Upload
@@ -20,6 +20,7 @@ from tests.admin.builders import upload
 from tests.admin.deeds import everything
 from tests.admin.roles import OPERATOR, SUPERUSER
 from tests.directory.builders import csv_file, directory, person, source
+from tests.ledger.told import facts, last, told, verbs
 
 pytestmark = pytest.mark.django_db
 
@@ -91,7 +92,9 @@ def test_a_file_is_shown_first_and_then_imported(operator: Client) -> None:
     done = "Imported people.csv: 1 added, 0 changed, 0 deactivated, 0 unchanged."
     assert f"{done} A sync is due for every enabled integration." in text(page)
     assert list(directory()) == ["ada@example.org"]
-    assert LogEntry.objects.get().change_message == done
+    numbers = facts(Verb.PEOPLE_IMPORTED)
+    assert (numbers["file"], numbers["added"], numbers["changed"]) == ("people.csv", 1, 0)
+    assert last(Verb.PEOPLE_IMPORTED).email == "ada@example.org"
     assert Revision.objects.get().by == "operator, import of people.csv into file"
     assert bytes(Upload.objects.get().packed) == b""
 
@@ -147,7 +150,7 @@ def test_a_preview_is_imported_once_however_often_the_button_is_pressed(operator
     assert said(operator.post(address, typed)) == [again]
     assert worker().state == Upload.State.DONE
     assert again in said(operator.post(address, typed))
-    assert (Person.objects.count(), LogEntry.objects.count()) == (1, 1)
+    assert (Person.objects.count(), verbs().count(Verb.PEOPLE_IMPORTED)) == (1, 1)
 
 
 def test_only_what_is_shown_is_imported(operator: Client) -> None:
@@ -158,7 +161,11 @@ def test_only_what_is_shown_is_imported(operator: Client) -> None:
 
 def test_who_confirms_is_who_imports(operator: Client, clients: dict[str, Client]) -> None:
     confirmed(operator, uploaded(clients[SUPERUSER], "email", "ada@example.org"))
-    assert LogEntry.objects.get().user.get_username() == OPERATOR
+    assert told() == [
+        ("superuser", Verb.FILE_UPLOADED),
+        ("operator", Verb.IMPORT_ASKED),
+        ("operator", Verb.PEOPLE_IMPORTED),
+    ]
 
 
 def test_a_directory_that_changed_since_the_preview_is_shown_again(operator: Client) -> None:
@@ -272,7 +279,7 @@ def test_a_worker_that_wakes_up_after_its_upload_was_taken_over_imports_nothing(
 
     monkeypatch.setattr(importing, "import_reading", slow)
     uploads.go_on(shown.pk)
-    assert (directory(), LogEntry.objects.count()) == ({}, 0)
+    assert (directory(), verbs().count(Verb.PEOPLE_IMPORTED)) == ({}, 0)
     assert Upload.objects.get().state == Upload.State.IMPORTING
 
 

@@ -11,13 +11,13 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import reverse
 
-from cakewalk.ledger.models import Entry
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from tests.admin.builders import Company
 from tests.admin.deeds import DEEDS, Deed, Sender, everything
 from tests.admin.pages import address, page_names, patterns
 from tests.admin.roles import NONE, ROLES, SHOWN_TO, STAFF
+from tests.ledger.told import last_seq, told
 
 WITHOUT_A_PAGE = {
     # Buttons, which are pressed and not opened.
@@ -89,17 +89,13 @@ def test_each_page_is_shown_to_whom_it_is_meant_for(company: Company, clients: d
 
 
 def test_looking_at_pages_changes_nothing(company: Company, clients: dict[str, Client]) -> None:
-    """But that the ledger tells of what leaves as a file."""
-    before = everything()
+    before, since = everything(), last_seq()
 
     for name in NAMES:
         clients["superuser"].get(address(name, company))
 
-    after = everything()
-    told = {table for table, rows in after.items() if rows != before[table]}
-    assert told == {"ledger.Entry", "ledger.Head"}
-    newest = Entry.objects.filter(seq__gt=len(before["ledger.Entry"]))
-    assert set(newest.values_list("verb", flat=True)) == {Verb.EXPORT_BEGUN, Verb.EXPORTED}
+    assert everything() == before
+    assert set(told(since)) == {("superuser", Verb.EXPORT_BEGUN), ("superuser", Verb.EXPORTED)}
 
 
 def test_addresses_without_a_name_lead_nowhere_of_their_own(
@@ -143,19 +139,22 @@ def test_people_who_are_not_staff_or_no_longer_active_are_strangers(company: Com
 def test_each_deed_is_done_by_whom_it_is_meant_for(
     company: Company, clients: dict[str, Client], deed: Deed
 ) -> None:
-    before = everything()
-    done = {}
+    before, since = everything(), last_seq()
+    done, entries = {}, {}
     for role, client in clients.items():
         typed = deed.typed(company, Sender(int(client.session["_auth_user_id"]), clients["superuser"]))
         with transaction.atomic():
             status = client.post(deed.address(company), typed).status_code
             done[role] = (status, {table for table, rows in everything().items() if rows != before[table]})
+            entries[role] = told(since)
             transaction.set_rollback(True)
 
     assert {role for role, (_, changed) in done.items() if changed} == (NONE if deed.only_shows else deed.who)
     assert all(deed.changes in changed for _, changed in done.values() if changed)
     assert {role for role, (status, _) in done.items() if status == 403} == refused(deed)
     assert {status for status, _ in done.values()} <= {200, 302, 403}
+    assert {role for role, lines in entries.items() if lines} == (NONE if deed.is_silent else deed.who)
+    assert all(actor == role for role, lines in entries.items() for actor, _ in lines)
 
 
 def refused(deed: Deed) -> frozenset[str]:
@@ -168,7 +167,7 @@ def test_nothing_is_done_without_the_page_that_offers_it(
     company: Company, clients: dict[str, Client]
 ) -> None:
     """A form of another site carries no token of ours."""
-    before = everything()
+    before, since = everything(), last_seq()
     for deed in DEEDS:
         forged = Client(enforce_csrf_checks=True)
         forged.cookies = clients["superuser"].cookies
@@ -176,6 +175,7 @@ def test_nothing_is_done_without_the_page_that_offers_it(
         typed = deed.typed(company, sender)
         assert (deed.what, forged.post(deed.address(company), typed).status_code) == (deed.what, 403)
     assert everything() == before
+    assert told(since) == []
 
 
 def test_every_button_and_every_action_in_a_list_is_named_among_the_deeds(
@@ -207,13 +207,14 @@ def test_every_button_and_every_action_in_a_list_is_named_among_the_deeds(
 
 
 def test_an_empty_form_changes_nothing(company: Company, clients: dict[str, Client]) -> None:
-    before = everything()
+    before, since = everything(), last_seq()
     buttons = {name for name, status in WITHOUT_A_PAGE.items() if status == 405}
 
     for name in set(NAMES) - buttons - {"admin:provisioning_account_change"}:  # there it says: nobody's
         clients["superuser"].post(address(name, company))
 
     assert everything() == before
+    assert {verb for _, verb in told(since)} == {Verb.EXPORT_BEGUN}
 
 
 @pytest.mark.django_db

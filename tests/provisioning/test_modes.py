@@ -4,17 +4,18 @@ from datetime import timedelta
 from html import unescape
 
 import pytest
-from django.contrib.admin.models import LogEntry
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from cakewalk.ledger.verbs import Verb
 from directory.models import Person
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Integration
 from provisioning import reconciliation, requesting
 from provisioning.models import ProvisioningJob
 from tests.admin.browser import said
+from tests.ledger.told import facts, last, verbs
 from tests.provisioning.world import World, command, staffed
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -90,8 +91,11 @@ def test_the_switch_leaves_a_full_interval_and_the_history_says_what_had_been_sh
     assert acme.integration.next_sync_at > timezone.now() + timedelta(minutes=29)
     assert said(answer)[0].startswith("Acme is in mode manage now.")
     assert ProvisioningJob.objects.count() == 1, "what was shown is not shown again"
-    [entry] = LogEntry.objects.all()
-    assert entry.get_change_message() == f"Mode observe → manage. {job} had shown what it would do."
+    assert last(Verb.CHANGED).told() == {
+        "before": {"mode": "observe"},
+        "after": {"mode": "manage"},
+        "facts": {"shown_before_by": str(job)},
+    }
     document = acme.sync()
     assert (document["state"], document["digest"]) == ("awaiting_approval", job.digest)
 
@@ -105,7 +109,7 @@ def test_a_lower_mode_holds_at_once(acme: World, operator: Client) -> None:
     acme.integration.refresh_from_db()
     assert (acme.integration.mode, acme.integration.next_sync_at) == ("extend", before)
     assert not ProvisioningJob.objects.exists()
-    assert LogEntry.objects.get().get_change_message() == "Mode manage → extend."
+    assert last(Verb.CHANGED).told() == {"before": {"mode": "manage"}, "after": {"mode": "extend"}}
 
 
 def test_a_preview_that_comes_to_nothing_is_told_and_hinders_nobody(acme: World, operator: Client) -> None:
@@ -123,8 +127,7 @@ def test_a_preview_that_comes_to_nothing_is_told_and_hinders_nobody(acme: World,
     operator.post(address(acme), {"from": "observe"})
     acme.integration.refresh_from_db()
     assert acme.integration.mode == "manage"
-    kept = LogEntry.objects.get().get_change_message()
-    assert kept == "Mode observe → manage. No preview had shown what it would do."
+    assert facts(Verb.CHANGED) == {"shown_before_by": "no preview"}
 
 
 def test_a_plan_that_would_be_refused_says_so(acme: World, operator: Client) -> None:
@@ -159,7 +162,7 @@ def test_who_comes_second_is_told_that_it_is_done(acme: World, operator: Client)
     command("configure", "Acme", "--set", "mode=manage")
     assert "Acme is in mode manage already" in shown(acme, operator)
     assert said(operator.post(address(acme))) == ["Acme is in mode manage already."]
-    assert not LogEntry.objects.exists()
+    assert verbs().count(Verb.CHANGED) == 1
 
 
 def test_a_switch_from_a_mode_that_it_is_no_longer_in_is_shown_anew(acme: World, operator: Client) -> None:

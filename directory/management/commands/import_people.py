@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import transaction
 from django.utils import timezone
 
 from cakewalk.bar import Bar
+from cakewalk.ledger.recording import together
 from directory import importing
 from directory.import_plan import ImportPlan, Options
 from directory.management.telling import PlanCommand
@@ -55,7 +55,7 @@ def _carried_out(file: Path, options: Options, tell: Progress, *, dry_run: bool)
         reading = importing.read(content, now=now, tell=tell)
         if dry_run:
             return importing.preview_reading(file.name, reading, options, now=now, tell=tell)
-        with transaction.atomic():
+        with together():
             plan = importing.import_reading(file.name, reading, options, now=now, tell=tell)
             requesting.people_changed(plan.people)
         return plan

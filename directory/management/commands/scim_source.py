@@ -5,9 +5,10 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
 from django.utils import timezone
 
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from directory.models import Source
 
 
@@ -25,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print the result as one JSON document")
 
     def handle(self, *, name: str, rotate: bool, json: bool, **given: Any) -> None:
-        with transaction.atomic():
+        with together():
             source = _existing(name) if rotate else _new(name)
             token = source.issue_token(now=timezone.now())
         if json:
@@ -62,4 +63,6 @@ def _new(name: str) -> Source:
     if there := Source.objects.filter(name=name).first():
         hint = " --rotate renews its token." if there.kind == Source.Kind.SCIM else ""
         raise CommandError(f"There is a source {name!r} already.{hint}", returncode=2)
-    return Source.objects.create(name=name, kind=Source.Kind.SCIM)
+    source = Source.objects.create(name=name, kind=Source.Kind.SCIM)
+    record(Verb.ADDED, source, after={"name": name, "kind": source.kind})
+    return source

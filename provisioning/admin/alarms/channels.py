@@ -1,6 +1,5 @@
 """Channels: where alarms are told, which of them, and the button that tries it."""
 
-from contextlib import nullcontext
 from typing import Any
 
 from django import forms
@@ -21,8 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from cakewalk import links
-from cakewalk.ledger.recording import record, together
-from cakewalk.ledger.saying import differences, said_of, stored
+from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from cakewalk.site import signed_in
 from cakewalk.theme import (
@@ -172,8 +170,7 @@ class ChannelAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: Any = None, form_url: str = "", extra_context: Any = None
     ) -> Any:
         extra = {**(extra_context or {}), "show_save_and_add_another": False}
-        with together() if request.method == "POST" else nullcontext():
-            return super().changeform_view(request, object_id, form_url, extra)
+        return super().changeform_view(request, object_id, form_url, extra)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
@@ -207,23 +204,7 @@ class ChannelAdmin(ModelAdmin):
         if obj.kind == Kind.WEBHOOK and (not change or typed.get("renew_secret")):
             form.made_secret = obj.renew_signing_secret()
             request.made_secret = form.made_secret  # type: ignore[attr-defined]  # for the answer
-        form.before = stored(obj)
         super().save_model(request, obj, form, change)
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """With what it is about, the channel is whole."""
-        super().save_related(request, form, formsets, change)
-        old, new = differences(form.before, said_of(form.instance))
-        if old or new:
-            record(Verb.CHANGED if change else Verb.ADDED, form.instance, before=old or None, after=new)
-
-    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        with together() if request.method == "POST" else nullcontext():
-            return super().delete_view(request, object_id, extra_context)
-
-    def delete_model(self, request: HttpRequest, obj: Channel) -> None:
-        record(Verb.DELETED, obj, before=said_of(obj))
-        super().delete_model(request, obj)
 
     def response_add(self, request: HttpRequest, obj: Channel, post_url_continue: Any = None) -> HttpResponse:
         if not (shown := self._secret(request, obj)):

@@ -6,6 +6,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from cakewalk.ledger.recording import record
+from cakewalk.ledger.verbs import Verb
 from provisioning.management.foreground import the_integration, wrong_usage
 from provisioning.rules_file import export_rules
 
@@ -18,7 +20,10 @@ class Command(BaseCommand):
         parser.add_argument("--integration", metavar="NAME", help="needed where there is more than one")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        document = export_rules(the_integration(options["integration"]))
+        integration = the_integration(options["integration"])
+        document = export_rules(integration)
+        facts = {"of": "access rules", "form": "toml", "rows": integration.rules.count()}
+        record(Verb.EXPORT_BEGUN, integration, facts=facts)
         if options["file"] is None:
             self.stdout.write(document, ending="")
             return

@@ -1,0 +1,107 @@
+"""What the ledger keeps of many changes of people: which revisions they are, and a digest over them.
+
+An operation may write 100,000 revisions. Its one entry names the first and the last of them, and says by
+their digest that none is another than it was. Those of other operations may lie between them: it is the
+moment and the author that tell which are whose.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from cakewalk.ledger.chain import moment
+from cakewalk.ledger.models import Entry
+from directory.models import Revision
+
+FACT = "revisions"
+"""Under which name an entry has it among its facts."""
+CHUNK = 500
+
+_written = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+@dataclass(slots=True)
+class Witness:
+    """Of revisions that were written at one moment, in the name of one. They come in order."""
+
+    at: datetime
+    by: str
+    first: int = 0
+    last: int = 0
+    number: int = 0
+    _digest: Any = field(default_factory=hashlib.sha256)
+
+    def __post_init__(self) -> None:
+        self._digest.update(_written([moment(self.at), self.by]).encode())
+
+    def see(self, revision: int, person: int, fields: Mapping[str, Any]) -> None:
+        self._digest.update(_written([revision, person, fields]).encode())
+        self.first, self.last = self.first or revision, revision
+        self.number += 1
+
+    def facts(self) -> dict[str, Any]:
+        if not self.number:
+            return {}
+        said = {"first": self.first, "last": self.last, "number": self.number}
+        return {FACT: said | {"at": moment(self.at), "by": self.by, "sha256": self._digest.hexdigest()}}
+
+
+@dataclass(frozen=True, slots=True)
+class Altered:
+    """`seq`: the entry of which the revisions are not what they were."""
+
+    seq: int
+    detail: str
+
+
+def altered_revisions(entries: Iterable[Entry]) -> Iterator[Altered]:
+    """Which of these entries tell of changes of people that are not there any more as they were written.
+
+    Most tell of one, so that these are read many at once.
+    """
+    waiting: list[tuple[int, dict[str, Any]]] = []
+    for entry in entries:
+        said = entry.told().get("facts", {}).get(FACT)
+        if said is None:
+            continue
+        if said["number"] == 1:
+            waiting.append((entry.seq, said))
+        elif detail := _wrong(said, _between(said)):
+            yield Altered(entry.seq, detail)
+        if len(waiting) == CHUNK:
+            yield from _look_at(waiting)
+            waiting = []
+    yield from _look_at(waiting)
+
+
+def _look_at(waiting: list[tuple[int, dict[str, Any]]]) -> Iterator[Altered]:
+    found = Revision.objects.in_bulk([said["first"] for _, said in waiting])
+    for seq, said in waiting:
+        revision = found.get(said["first"])
+        if detail := _wrong(said, [revision] if revision else []):
+            yield Altered(seq, detail)
+
+
+def _between(said: dict[str, Any]) -> Iterable[Revision]:
+    at = datetime.fromisoformat(said["at"])
+    theirs = Revision.objects.filter(pk__range=(said["first"], said["last"]), at=at, by=said["by"])
+    return theirs.order_by("pk").iterator(chunk_size=2000)
+
+
+def _wrong(said: dict[str, Any], revisions: Iterable[Revision]) -> str:
+    seen = None
+    for revision in revisions:
+        seen = seen or Witness(revision.at, revision.by)
+        seen.see(revision.pk, revision.person_id, revision.fields)
+    number = seen.number if seen else 0
+    which = f"change {said['first']} of people"
+    if said["number"] > 1:
+        which = f"changes {said['first']} to {said['last']} of people"
+    if number != said["number"]:
+        return f"Of {which}, {said['number']} were written and {number} are there."
+    if seen and seen.facts()[FACT] != said:
+        return f"In {which}, something is not what was written."
+    return ""
