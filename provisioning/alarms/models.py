@@ -126,7 +126,7 @@ class Alarm(models.Model):
     class Cause(models.TextChoices):
         SYNC_FAILED = "sync_failed", _("Sync failed, refused or inconclusive")
         SYNC_PARTIAL = "sync_partial", _("Sync done only in part")
-        HELD = "held", _("Held for approval")
+        HELD = "held", _("Plan held for approval")
         PAUSED = "paused", _("Paused: its key is rejected")
         NO_SYNC = "no_sync", _("No complete sync in time")
         CREDENTIAL = "credential", _("Credential expires, is old or unusable")

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
 from cakewalk.templatetags.cakewalk import duration
@@ -23,7 +23,7 @@ class StandingFilter(DropdownFilter):
     parameter_name = "standing"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", gettext("Open")), ("over", gettext("Over"))]
+        return [("open", pgettext("alarm", "Open")), ("over", gettext("Over"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Alarm]) -> QuerySet[Alarm]:
         closed = {"open": True, "over": False}.get(self.value() or "")

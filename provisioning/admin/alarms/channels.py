@@ -50,7 +50,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
     new_address = forms.CharField(
         max_length=2000,
         label=_("Address"),
-        help_text=_("It is stored encrypted and never shown."),
+        help_text=_("The address is stored encrypted and never shown."),
         widget=UnfoldAdminPasswordWidget({"autocomplete": "off", "spellcheck": "false"}),
     )
     renew_secret = forms.BooleanField(
@@ -92,7 +92,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.instance.pk and "new_address" in self.fields:
             self.fields["new_address"].required = False
             self.fields["new_address"].help_text = _(
-                "It is stored encrypted and never shown. Empty: the stored one stays."
+                "The address is stored encrypted and never shown. Empty: the stored one stays."
             )
 
     def clean_name(self) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 from provisioning.alarms.models import Delivery
 
@@ -35,4 +35,4 @@ def state_of(row: Delivery) -> SafeString:
 
 
 def standing(closed_at: datetime | None) -> SafeString:
-    return label("", gettext("Over")) if closed_at else label("danger", gettext("Open"))
+    return label("", gettext("Over")) if closed_at else label("danger", pgettext("alarm", "Open"))

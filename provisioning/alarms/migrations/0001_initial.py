@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('cause', models.CharField(choices=[('sync_failed', 'Sync failed, refused or inconclusive'), ('sync_partial', 'Sync done only in part'), ('held', 'Held for approval'), ('paused', 'Paused: its key is rejected'), ('no_sync', 'No complete sync in time'), ('credential', 'Credential expires, is old or unusable'), ('source_quiet', 'Source gone quiet'), ('ledger_broken', 'Ledger broken')], max_length=20)),
+                ('cause', models.CharField(choices=[('sync_failed', 'Sync failed, refused or inconclusive'), ('sync_partial', 'Sync done only in part'), ('held', 'Plan held for approval'), ('paused', 'Paused: its key is rejected'), ('no_sync', 'No complete sync in time'), ('credential', 'Credential expires, is old or unusable'), ('source_quiet', 'Source gone quiet'), ('ledger_broken', 'Ledger broken')], max_length=20)),
                 ('subject', models.CharField(help_text='Whose it is, as in: integration 3.', max_length=100)),
                 ('code', models.CharField(blank=True, max_length=50)),
                 ('name', models.CharField(max_length=200)),
