@@ -51,6 +51,7 @@ def problems(installation: Killable, moment: Moment, expected: Story) -> list[st
     installation.come_to_an_end()
     state, story = _story(installation)
     more = installation.next_sync()["counts"]["planned"]
+    breaks = installation.document("history", "verify")["breaks"]
     found = {
         f"The job ended as {state}.": state != "succeeded",
         f"The plan's digest changed: {digests}.": {*digests, story.digest} != {expected.digest},
@@ -58,6 +59,7 @@ def problems(installation: Killable, moment: Moment, expected: Story) -> list[st
         f"The organization was asked for {_difference(story.writes, expected.writes)}.": sorted(story.writes)
         != sorted(expected.writes),
         f"The next sync had {more} things left to do.": more != 0,
+        f"The ledger tells otherwise: {breaks}.": breaks != [],
     }
     return [sentence for sentence, is_so in found.items() if is_so]
 

@@ -79,11 +79,12 @@ SWEEPING = (
     _once("while the sweep's plan is stored", "after", "provisioning.storing:append"),
     Moment("between `started` and the call: revoke_key", (written(11),)),
     Moment("during the call: revoke_key", (in_the_air(11),)),
-    # The ten actions before it are settled twice: by their replies, and when they are looked at again.
-    Moment("between the reply and the outcome: revoke_key", (answered(21),)),
+    Moment("between the reply and the outcome: revoke_key", (answered(11),)),
     _once("before the sweep is noted", "before", "provisioning.accounts:note_swept"),
 )
 BETWEEN = (
+    _once("between `started` and its entry in the ledger", "before", "provisioning.telling:started"),
+    _once("between the outcome and its entry in the ledger", "before", "provisioning.telling:settled"),
     _once("between two actions", "after", f"{ACTION}.settle"),
     _once("between a withdrawal and the invite that needs it", "after", f"{ACTION}.settle", 4),
 )
@@ -98,6 +99,7 @@ ENDING = (
     ),
     _once("after the audit log has told", "after", "provisioning.corroborating:corroborate"),
     _once("while the end is written", "after", f"{JOB}._leave_nothing_open"),
+    _once("between the end and its entry in the ledger", "before", "provisioning.telling:came_to"),
     _once("after the end", "after", f"{JOB}.finish"),
 )
 TWICE = (
