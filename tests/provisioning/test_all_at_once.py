@@ -10,12 +10,14 @@ from django.utils import timezone
 
 from cakewalk.ledger import chain
 from cakewalk.ledger.models import Entry
+from cakewalk.ledger.recording import record, together
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from integrations.connectors.openai.simulator import Organization, Simulator
 from integrations.models import Integration
-from provisioning import reconciliation, requesting, vouching
+from provisioning import reconciliation, recovering, requesting, vouching
 from provisioning.models import AccessRule, ProvisioningJob
-from tests.provisioning.world import BOSS, World, staffed
+from tests.provisioning.world import BOSS, World, held_job, staffed
 
 pytestmark = [
     pytest.mark.django_db(transaction=True),
@@ -43,12 +45,14 @@ class Together:
 
         self._threads.append(threading.Thread(target=done, daemon=True))
 
-    def join(self) -> bool:
-        """Whether all came to an end."""
+    def start(self) -> None:
         for thread in self._threads:
             thread.start()
+
+    def wait(self, seconds: float) -> bool:
+        """For each so long at most. Whether all came to an end."""
         for thread in self._threads:
-            thread.join(120)
+            thread.join(seconds)
         return not any(thread.is_alive() for thread in self._threads)
 
 
@@ -79,9 +83,9 @@ def test_two_integrations_and_an_approval_at_once_wait_for_each_other_and_never_
         with suppress(requesting.AlreadyRunning):
             reconciliation.run(requesting.request_job(integration, deliver=False).pk)
 
-    def decide() -> None:
+    def decide(times: int) -> None:
         alice = User.objects.get(username="alice")
-        for job in ProvisioningJob.objects.filter(state="awaiting_approval").order_by("pk"):
+        for job in list(ProvisioningJob.objects.filter(state="awaiting_approval").order_by("pk")) * times:
             with suppress(requesting.Refused):
                 requesting.approve(job, by=alice, reason="They left.", only=["removal_limit"], deliver=False)
 
@@ -100,14 +104,39 @@ def test_two_integrations_and_an_approval_at_once_wait_for_each_other_and_never_
             for deed in (
                 lambda: sync(world.integration),
                 lambda: sync(beta),
-                decide,
+                lambda: decide(1),
                 change,
-                lambda: [decide() for _ in range(5)],
+                lambda: decide(5),
             ):
                 at_once.do(deed)
-            assert (at_once.join(), at_once.wrong) == (True, [])
+            at_once.start()
+            assert (at_once.wait(120), at_once.wrong) == (True, [])
     failed = ProvisioningJob.objects.filter(state__in=("failed", "inconclusive", "running"))
     assert list(failed.values_list("state", "error")) == []
     [*breaks, _end] = chain.breaks(entry.as_row() for entry in Entry.objects.order_by("seq"))
     assert (breaks, [one for one in vouching.altered() if not isinstance(one, int)]) == ([], [])
     assert Entry.objects.filter(verb="job.overridden").exists()
+
+
+@pytest.mark.parametrize("deed", ["end", "approve", "sync"])
+def test_whoever_waits_for_an_integration_does_not_hold_the_chain_meanwhile(world: World, deed: str) -> None:
+    """Whoever has locked it may have something to write down, too, and would wait for the other for ever."""
+    held = held_job(world)
+    alice, running = world.approver("alice"), requesting.request_job(world.integration, deliver=False)
+    if deed == "end":
+        running.claim(holder=recovering.worker_name(), now=timezone.now())
+    else:
+        requesting.cancel(running, by=None, reason="Not now.")
+    deeds: dict[str, Callable[[], object]] = {
+        "end": lambda: reconciliation._end(running, "succeeded"),
+        "approve": lambda: requesting.approve(held, by=alice, reason="He left.", deliver=False),
+        "sync": world.sync,
+    }
+    meanwhile = Together()
+    meanwhile.do(deeds[deed])
+    with together():
+        Integration.objects.lock(world.integration.pk)
+        meanwhile.start()
+        meanwhile.wait(2)
+        record(Verb.CHANGED, world.integration)
+    assert (meanwhile.wait(60), meanwhile.wrong) == (True, [])
