@@ -116,7 +116,7 @@ def _of_the_ledger() -> Iterator[Finding]:
         first, number = last.breaks[0]["detail"], len(last.breaks)
         more = f" There are {number - 1} more breaks." if number > 1 else ""
         detail = f"Found at {_at(last.at)}: {first}{more}"
-        path = reverse("docs:document", args=["ledger"])
+        path = reverse("admin:ledger_entry_changelist")
         yield Finding(Cause.LEDGER_BROKEN, "ledger", "ledger_broken", "Ledger", "chain broken", detail, path)
 
 

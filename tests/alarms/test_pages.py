@@ -199,6 +199,7 @@ def test_a_broken_ledger_is_told_with_its_end_and_home_names_what_only_alarms_kn
     look()
     titles = {"Ledger: chain broken", "okta: gone quiet"}
     assert {one.title for one in Alarm.objects.open()} == titles
+    assert operator.get(Alarm.objects.get(cause="ledger_broken").path).status_code == 200
     home = text(operator.get(reverse("admin:index")))
     assert [home.count(f">{title}<") for title in titles] == [1, 1]
     assert "Entry 5 is not what was written." in home
