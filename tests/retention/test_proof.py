@@ -3,6 +3,7 @@
 import gzip
 import json
 from contextlib import suppress
+from datetime import timedelta
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from cakewalk.ledger.models import Entry, Head, Pruning, Verification
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from provisioning import proving
+from provisioning.models import ProvisioningJob
 from provisioning.retention.models import Retention
 from tests.retention.builders import age, everything_old, prune
 
@@ -176,3 +178,23 @@ def test_what_retention_does_not_let_go_is_refused(words, says):
 
 def test_everything_old_speaks_of_all_that_is_exported():
     assert "sessions" not in everything_old()
+
+
+def test_jobs_that_went_are_not_missed_and_one_that_was_deleted_is(world, tmp_path):
+    """Nothing is made older here: what the ledger tells of jobs is compared with them to the letter."""
+    world.hire("new@example.org", "staff")
+    world.rule("Staff", group="staff")
+    for _ in range(2):
+        world.preview()
+    for _ in range(3):
+        world.sync()
+    tomorrow = timezone.now() + timedelta(days=1)
+    went = prune(tmp_path, {"jobs": tomorrow}).contents["jobs"]["numbers"]
+    assert went
+    assert faults() == []
+    stays = ProvisioningJob.objects.earliest("pk")
+    stays.actions.all().delete()
+    stays.changes.all().delete()
+    asked = Entry.objects.get(verb=Verb.JOB_REQUESTED, object_id=str(stays.pk))
+    stays.delete()
+    assert faults() == [(asked.seq, "missing")]
