@@ -134,3 +134,22 @@ def test_a_plan_that_waits_for_an_approver_can_still_be_approved(world, tmp_path
     age()
     assert prune(tmp_path).contents["jobs"]["number"] > 0
     assert world.approve(held.pk)["state"] == "succeeded"
+
+
+def test_the_last_word_on_a_groups_right_and_what_was_made_stay(world, tmp_path):
+    right = {"kind": "project role", "id": "proj_1/viewer", "name": "Search: viewer"}
+    group = {"kind": "group", "id": "group_1", "name": "platform"}
+    made = {"kind": "project", "id": "", "name": "Voice"}
+    lines = [
+        {"kind": "grant", "holder": group, "entitlement": right},
+        {"kind": "revoke", "holder": group, "entitlement": right},
+        {"kind": "create", "entitlement": made, "new_account_id": "proj_2"},
+        {"kind": "create", "entitlement": made},
+    ]
+    told = [job(world) for _ in lines]
+    for of, line in zip(told, lines, strict=True):
+        of.actions.create(seq=1, situation="missing", state="done", **line)
+    job(world)
+    age()
+    prune(tmp_path)
+    assert [of.pk in jobs() for of in told] == [False, True, True, False]
