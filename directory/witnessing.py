@@ -12,8 +12,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from cakewalk.ledger.chain import moment
+from django.db.models import Q, QuerySet
+
+from cakewalk.ledger.chain import Break, Fault, moment
 from cakewalk.ledger.models import Entry
+from cakewalk.ledger.verbs import Verb
 from directory.models import Revision
 
 FACT = "revisions"
@@ -49,40 +52,38 @@ class Witness:
         return {FACT: said | {"at": moment(self.at), "by": self.by, "sha256": self._digest.hexdigest()}}
 
 
-@dataclass(frozen=True, slots=True)
-class Altered:
-    """`seq`: the entry of which the revisions are not what they were."""
-
-    seq: int
-    detail: str
+def entries_about_people() -> QuerySet[Entry]:
+    several = (Verb.PEOPLE_CHANGED, Verb.PEOPLE_IMPORTED)
+    return Entry.objects.filter(Q(object_kind="directory.person") | Q(verb__in=several)).order_by("seq")
 
 
-def altered_revisions(entries: Iterable[Entry]) -> Iterator[Altered]:
+def altered_revisions(entries: Iterable[Entry], kept_since: datetime | None = None) -> Iterator[Break]:
     """Which of these entries tell of changes of people that are not there any more as they were written.
 
-    Most tell of one, so that these are read many at once.
+    Most tell of one, so that these are read many at once. `kept_since`: of what is older than that, some may
+    rightly be gone, so that nothing follows.
     """
     waiting: list[tuple[int, dict[str, Any]]] = []
     for entry in entries:
         said = entry.told().get("facts", {}).get(FACT)
-        if said is None:
+        if said is None or (kept_since and datetime.fromisoformat(said["at"]) < kept_since):
             continue
         if said["number"] == 1:
             waiting.append((entry.seq, said))
         elif detail := _wrong(said, _between(said)):
-            yield Altered(entry.seq, detail)
+            yield Break(entry.seq, Fault.ALTERED, detail)
         if len(waiting) == CHUNK:
             yield from _look_at(waiting)
             waiting = []
     yield from _look_at(waiting)
 
 
-def _look_at(waiting: list[tuple[int, dict[str, Any]]]) -> Iterator[Altered]:
+def _look_at(waiting: list[tuple[int, dict[str, Any]]]) -> Iterator[Break]:
     found = Revision.objects.in_bulk([said["first"] for _, said in waiting])
     for seq, said in waiting:
         revision = found.get(said["first"])
         if detail := _wrong(said, [revision] if revision else []):
-            yield Altered(seq, detail)
+            yield Break(seq, Fault.ALTERED, detail)
 
 
 def _between(said: dict[str, Any]) -> Iterable[Revision]:

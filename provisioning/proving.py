@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from functools import partial
+from itertools import islice
 from pathlib import Path
 
 from django.conf import settings
@@ -13,7 +14,9 @@ from django.utils import timezone
 
 from cakewalk.ledger import checkpoints, verifying
 from cakewalk.ledger.chain import Break
-from cakewalk.ledger.models import Head, Verification
+from cakewalk.ledger.models import Entry, Head, Verification
+from cakewalk.ledger.verbs import Verb
+from directory import witnessing
 from provisioning import vouching
 from provisioning.retention import archived
 
@@ -69,14 +72,24 @@ def verify(
 
 
 def _compared(say: Say) -> tuple[int, list[Break]]:
-    """How many actions were, and where jobs or actions are not what the ledger says."""
+    """How many actions were, and where jobs, actions or changes of people are not what the ledger says."""
     records, told = 0, list[Break]()
     for one in vouching.altered(partial(say, "Comparing actions")):
         if isinstance(one, int):
             records = one
         elif len(told) < verifying.MOST_TOLD:
             told.append(one)
-    return records, told
+    entries = witnessing.entries_about_people().iterator(chunk_size=2_000)
+    altered = witnessing.altered_revisions(entries, _revisions_kept_since())
+    return records, [*told, *islice(altered, verifying.MOST_TOLD - len(told))]
+
+
+def _revisions_kept_since() -> datetime | None:
+    """Retention lets older changes of people go, but for the last one of each."""
+    pruned = Entry.objects.filter(verb=Verb.HISTORY_PRUNED).order_by("-seq")
+    facts = (entry.told()["facts"] for entry in pruned)
+    befores = [datetime.fromisoformat(said["before"]) for said in facts if said["kind"] == "revisions"]
+    return max(befores, default=None)
 
 
 def verify_if_due(now: datetime) -> None:

@@ -6,12 +6,15 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
+from cakewalk.ledger import chain
 from cakewalk.ledger.actors import Actor, Kind, acting
 from cakewalk.ledger.models import Entry
+from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from directory import witnessing
 from directory.models import Person, Revision
-from directory.witnessing import Altered, Witness
+from directory.witnessing import Witness
+from provisioning import proving
 from tests.directory.builders import NOW, csv_file, import_lines, person
 from tests.ledger.told import facts, last, told
 from tests.scim.builders import ScimClient
@@ -21,7 +24,7 @@ LINES = ("email,name", "ada@example.org,Ada", "bob@example.org,Bob", "eve@exampl
 WILLIAM = Actor(Kind.COMMAND, "william")
 
 
-def altered() -> list[Altered]:
+def altered() -> list[chain.Break]:
     return list(witnessing.altered_revisions(Entry.objects.order_by("seq")))
 
 
@@ -85,6 +88,17 @@ def test_what_was_altered_since_shows(statement: str, says: str) -> None:
     [found] = altered()
     assert found.seq == last(Verb.PEOPLE_IMPORTED).seq
     assert says in found.detail
+
+
+def test_history_verify_finds_it_and_asks_nothing_of_what_retention_let_go() -> None:
+    import_lines(*LINES)
+    assert proving.verify().is_intact
+    Revision.objects.order_by("pk")[1].delete()
+    [broken] = proving.verify().breaks
+    assert (broken["seq"], broken["fault"]) == (last(Verb.PEOPLE_IMPORTED).seq, "altered")
+    later = chain.moment(NOW + timedelta(days=1))
+    record(Verb.HISTORY_PRUNED, facts={"kind": "revisions", "before": later})
+    assert proving.verify().is_intact
 
 
 def test_operations_at_the_same_time_are_told_apart() -> None:
