@@ -11,6 +11,7 @@ from datetime import date, datetime, time, timedelta
 from django.utils import timezone
 
 from cakewalk.ledger.models import Entry
+from cakewalk.ledger.verbs import Verb
 from directory.bulk import batches
 from provisioning.actions import Kind, Situation
 from provisioning.lateness import Attempt, Cause, Departure, Look, Shut
@@ -141,8 +142,8 @@ def _looks(integration: int, since: datetime, until: datetime) -> list[Look]:
     ]
 
 
-SHUTS = {"integration.disabled": Cause.DISABLED, "integration.paused": Cause.PAUSED}
-OPENS = {"integration.enabled": Cause.DISABLED, "integration.resumed": Cause.PAUSED}
+SHUTS: Mapping[str, Cause] = {Verb.DISABLED: Cause.DISABLED, Verb.PAUSED: Cause.PAUSED}
+OPENS: Mapping[str, Cause] = {Verb.ENABLED: Cause.DISABLED, Verb.RESUMED: Cause.PAUSED}
 """Entries that tell from when to when no job of an integration starts by itself."""
 
 

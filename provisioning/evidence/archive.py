@@ -77,6 +77,8 @@ def plain(value: Any) -> Any:
             return value.isoformat()
         case tuple() | list():
             return [plain(one) for one in value]
+        case dict():
+            return {name: plain(value[name]) for name in sorted(value)}
     return value
 
 
@@ -123,7 +125,9 @@ class Archive:
             out.write(text)
 
     def put_json(self, name: str, value: Any) -> None:
-        self.put(name, json.dumps(value, ensure_ascii=False, indent=1, default=plain) + "\n")
+        # Databases keep JSON in an order of their own.
+        said = json.dumps(value, ensure_ascii=False, indent=1, sort_keys=True, default=plain)
+        self.put(name, f"{said}\n")
 
     @contextmanager
     def table(self, name: str, columns: Sequence[str]) -> Iterator[Table]:

@@ -193,7 +193,7 @@ def _at(text: str) -> datetime:
 
 
 def _fields(fields: dict[str, Any]) -> str:
-    return "; ".join(f"{name}: {_value(was)} → {_value(now)}" for name, (was, now) in fields.items())
+    return "; ".join(f"{name}: {_value(was)} → {_value(now)}" for name, (was, now) in sorted(fields.items()))
 
 
 def _value(value: Any) -> str:
