@@ -24,6 +24,7 @@ from provisioning.admin import job_plan
 from provisioning.models import Action, ProvisioningJob
 from provisioning.search import finding
 from provisioning.search.finding import Place
+from provisioning.search.holding import held_after
 from provisioning.search.mentions import HELD, RULES
 from provisioning.search.models import Name
 from provisioning.search.question import CHANGES, MARK, Question
@@ -189,7 +190,24 @@ def what_it_shows(form: QuestionForm, after: str) -> dict[str, Any]:
         "next": _after(page[-1]) if len(found) > PER_PAGE else "",
         "asked": form.query() != "",
         "known": known(about) if about else None,
+        "then": _then(question, about) if about else [],
+        "then_day": form.cleaned_data["until"],
     }
+
+
+def _then(question: Question, about: Whom) -> list[dict[str, Any]]:
+    """What one person held at the end of the period, by integration, as the record tells."""
+    if question.until is None or len(about.people) > 1 or about.choices or about.crowd:
+        return []
+    rows = finding.matching(Question(), about).filter(
+        finished_at__lt=question.until, state=Action.State.DONE, proposed=False, holder=None
+    )
+    newest = rows.select_related("job__integration").order_by("-finished_at", "-pk")[:MOST_COUNTED]
+    told: dict[Integration, list[Action]] = {}
+    for row in reversed(newest):
+        told.setdefault(row.job.integration, []).append(row)
+    found = ((of, held_after(actions)) for of, actions in told.items())
+    return [{"integration": of, "held": held} for of, held in found if held]
 
 
 def _line(row: Action) -> dict[str, Any]:
