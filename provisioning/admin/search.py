@@ -200,7 +200,7 @@ def _then(question: Question, about: Whom) -> list[dict[str, Any]]:
     if question.until is None or len(about.people) > 1 or about.choices or about.crowd:
         return []
     rows = finding.matching(Question(), about).filter(
-        finished_at__lt=question.until, state=Action.State.DONE, proposed=False, holder=None
+        finished_at__lt=question.until, state=Action.State.DONE, proposed=False, holder__isnull=True
     )
     newest = rows.select_related("job__integration").order_by("-finished_at", "-pk")[:MOST_COUNTED]
     told: dict[Integration, list[Action]] = {}
