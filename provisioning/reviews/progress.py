@@ -56,7 +56,7 @@ def chart(found: Sequence[ByReviewer]) -> Chart | None:
     if len(found) > MOST_IN_A_CHART:
         return None
     series = [
-        Series(_("Kept"), "success", [one.kept for one in found]),
+        Series(pgettext("access", "Kept"), "success", [one.kept for one in found]),
         Series(pgettext("access", "Revoked"), "danger", [one.revoked for one in found]),
         Series(_("Not decided"), "plain", [one.undecided for one in found]),
     ]

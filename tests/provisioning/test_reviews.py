@@ -371,14 +371,19 @@ def test_the_protected_the_last_owner_and_the_keys_owner_are_refused_by_name(com
 
 
 def test_an_empty_directory_does_not_stand_in_the_way_and_learns_nothing_of_it(company: World) -> None:
+    many = [f"p{place}@example.org" for place in range(20)]
+    company.hire_all(many)
+    company.sync()
     campaign = opened(company)
     decide(campaign, BOB, "revoke", "Left.")
-    company.dismiss(ADA, BOB, BOSS)
+    company.integration.jobs.update(planned_at=timezone.now() - timedelta(hours=2))
+    company.dismiss(ADA, BOB, BOSS, *many)
 
     job = finished(campaign)
 
     assert (job["state"], job["refusal"]) == ("awaiting_approval", None)
-    assert company.sync()["refusal"]["code"] == "directory_empty"
+    company.hire_again(BOSS)
+    assert company.sync()["refusal"]["code"] == "source_shrunk"
 
 
 def test_an_open_invite_is_withdrawn_and_an_accepted_one_is_not_taken_for_it(company: World) -> None:

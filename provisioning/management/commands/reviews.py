@@ -66,6 +66,7 @@ def _headline(told: dict[str, Any]) -> str:
 
 def _line(line: dict[str, Any]) -> str:
     what = f"{line['what']} {line['name']} ({line['role'] or line['account_role']})".replace("  ", " ")
-    why = f", {line['decided_by']}: {line['reason']}" if line["decided_by"] else ""
+    by = f", {line['decided_by']}" if line["decided_by"] else ""
+    why = f"{by}: {line['reason']}" if line["reason"] else by
     outcome = f" [{line['outcome']}]" if line["outcome"] else ""
     return f"{line['number']:>5}  {line['account']}  {what}: {line['decision']}{why}{outcome}"

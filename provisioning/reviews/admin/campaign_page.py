@@ -104,7 +104,7 @@ def _lines(campaign: Campaign, request: HttpRequest, numbers: Mapping[str, int])
         "shown": [
             ("all", _("All"), numbers["all"]),
             ("revoke", pgettext("access", "Revoked"), numbers["revoke"]),
-            ("keep", _("Kept"), numbers["keep"]),
+            ("keep", pgettext("access", "Kept"), numbers["keep"]),
             ("open", _("Not decided"), numbers[""]),
         ],
     }

@@ -35,7 +35,7 @@ Decision = Item.Decision
 
 SHOWN: Mapping[str, Any] = {
     "open": gettext_lazy("To decide"),
-    "keep": gettext_lazy("Kept"),
+    "keep": pgettext_lazy("access", "Kept"),
     "revoke": pgettext_lazy("access", "Revoked"),
     "all": gettext_lazy("All"),
 }
