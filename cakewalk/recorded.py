@@ -29,6 +29,7 @@ else:
     Base = object
 
 PER_PAGE = 50
+EMPTY: tuple[Any, ...] = (None, "", [], {})
 MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 """As the ledger writes it."""
 CHANGING = ("POST",)
@@ -141,7 +142,9 @@ def _told(entry: Entry, model: type[Model]) -> dict[str, Any]:
         "kind": KINDS.get(entry.actor_kind, entry.actor_kind),  # type: ignore[call-overload]
         "what": dict(Verb.choices).get(entry.verb, entry.verb),
         "fields": list(_fields(said.get("before") or {}, said.get("after") or {}, model)),
-        "facts": [(name.replace("_", " "), shown(value)) for name, value in facts.items()],
+        "facts": [
+            (name.replace("_", " "), shown(value)) for name, value in facts.items() if value not in EMPTY
+        ],
     }
 
 
@@ -149,7 +152,7 @@ def _fields(
     before: Mapping[str, Any], after: Mapping[str, Any], model: type[Model]
 ) -> Iterable[dict[str, Any]]:
     """What was never there and is empty is nothing to look at."""
-    told = [name for name in {**before, **after} if name in before or after[name] not in (None, "", [])]
+    told = [name for name in {**before, **after} if name in before or after[name] not in EMPTY]
     for name in told:
         yield {
             "name": _name(name, model),
@@ -171,7 +174,7 @@ def _name(name: str, model: type[Model]) -> str:
 def shown(value: Any) -> Any:
     """A value of an entry for the eye."""
     match value:
-        case None | "" | [] | {}:
+        case None | "" | []:
             return _("nothing")
         case bool():
             return _("yes") if value else _("no")

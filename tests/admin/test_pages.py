@@ -356,6 +356,15 @@ def test_what_is_not_enabled_is_not_synced(clients: dict[str, Client]) -> None:
 
 
 @pytest.mark.django_db
+def test_a_history_shows_the_facts_and_leaves_out_what_is_empty(clients: dict[str, Client]) -> None:
+    acme = integration()
+    facts = {"numbers": {"first": 1, "last": 2}, "why": None, "names": ["a", "b"], "none": {}}
+    record(Verb.CHANGED, acme, before={"mode": "observe"}, after={"mode": "manage"}, facts=facts)
+    page = clients[AUDITOR].get(reverse("admin:integrations_integration_history", args=[acme.pk]))
+    assert page.context["lines"][0]["facts"] == [("names", "a, b"), ("numbers", "first: 1, last: 2")]
+
+
+@pytest.mark.django_db
 def test_the_log_of_a_rule_says_who_activated_it(clients: dict[str, Client]) -> None:
     draft = rule(integration())
     typed = {"action": "activate", "index": "0", "_selected_action": [draft.pk], "_agreed": "yes"}
