@@ -88,7 +88,7 @@ def _called(name: str) -> list[int]:
 def _begins(found: Whom, text: str) -> Whom:
     """With the addresses that begin so, unless too much is about them."""
     lowered = text.lower()
-    told = address_begins(Action.objects.all(), lowered).order_by("lowered")
+    told = address_begins(Action.objects.all(), lowered).order_by()
     first = list(told.values_list(Lower("email"), flat=True)[: NARROW + 1])
     if len(first) <= NARROW:
         return replace(found, begins=lowered)

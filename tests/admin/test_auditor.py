@@ -108,6 +108,7 @@ def test_what_an_auditor_asks_is_answered_in_the_browser(page: Page, history: Wo
     # Who was made an approver in the period, and by whom?
     page.get_by_role("navigation", name="What to search").get_by_role("link", name="Ledger").click()
     page.get_by_label("Of what").select_option("User")
+    page.get_by_label("Who did it").fill(BOSS)
     page.get_by_label("From", exact=True).fill(TODAY)
     page.get_by_role("button", name="Search").click()
     page.locator("td[data-label=Entry] a").first.click()
