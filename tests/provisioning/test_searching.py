@@ -148,7 +148,10 @@ def test_page_by_page_everything_is_told_once_and_in_order() -> None:
     assert [row.detail for row in finding.one_by_one(question, rows)] == EVERYTHING
 
 
-def test_what_ends_while_it_is_exported_is_told_once(acme: Integration) -> None:
+def test_what_ends_while_it_is_exported_is_told_once(
+    acme: Integration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(finding, "CHUNK", 1)
     made = job(acme)
     did(made, "first", "a@x.org", state="held", finished_at=None)
     second = did(made, "second", "a@x.org")
