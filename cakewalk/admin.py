@@ -35,12 +35,13 @@ OURS = (
     "directory",
     "evidence",
     "integrations",
+    "ledger",
     "provisioning",
     "retention",
     "reviews",
 )
 """The apps whose permissions a role may hold; the others have no pages."""
-WITHOUT_PAGES = ("credential", "membership", "permission", "personemail")
+WITHOUT_PAGES = ("credential", "head", "membership", "permission", "personemail", "pruning", "verification")
 
 
 @admin.register(User)

@@ -59,6 +59,8 @@ class SavedSearch(models.Model):
     made_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
+        verbose_name = _("saved search")
+        verbose_name_plural = _("saved searches")
         constraints = [models.UniqueConstraint(fields=["owner", "name"], name="search_name_once")]
 
     def __str__(self) -> str:

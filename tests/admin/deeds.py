@@ -272,7 +272,7 @@ DEEDS = (
     Deed("rotate a key", "admin:integrations_integration_rotate", OPERATORS, table="integrations.Rotation"),
     Deed("delete an integration", "admin:integrations_integration_delete", NONE, _confirmed),
     Deed("ask for evidence", "admin:evidence_evidencepack_add", READERS, _period),
-    Deed("download evidence", "admin:evidence_evidencepack_download", READERS, table="ledger.Entry"),
+    Deed("download evidence", "admin:evidence_evidencepack_download", READERS, only_shows=True),
     Deed("change evidence", "admin:evidence_evidencepack_change", NONE, _confirmed),
     Deed("delete evidence", "admin:evidence_evidencepack_delete", NONE, _confirmed),
     Deed("approve", "admin:provisioning_provisioningjob_approve", APPROVERS, _approval),
@@ -595,7 +595,13 @@ DEEDS = (
         OPERATORS,
         lambda company, sender: {"reason": "The wrong quarter."},
     ),
-    Deed("carry out a review", "admin:reviews_campaign_carry_out", OPERATORS, row="finished review"),
+    Deed(
+        "carry out a review",
+        "admin:reviews_campaign_carry_out",
+        OPERATORS,
+        is_silent=True,  # until the job is there, which is asked for when this is committed
+        row="finished review",
+    ),
     Deed(
         "hand lines of a review over",
         "admin:reviews_campaign_hand_over",

@@ -96,6 +96,7 @@ def test_buttons_are_shown_to_those_who_may_press_them(
         "auditor": set(),
         "operator": {"cancel"},
         "approver": {"approve"},
+        "reviewer": set(),
         "superuser": {"approve", "cancel"},
     }
 

@@ -107,10 +107,11 @@ def test_another_key_of_an_integration_changes_nothing_but_the_key(
     found = Integration.objects.get()
     assert (found.name, found.base_url, found.mode) == ("Acme", simulator.base_url, "manage")
     assert found.revealed_secret() == simulator.organization.admin_key
-    assert told()[-3:] == [
+    assert told()[-4:] == [
         (HOLDER, Verb.CREDENTIAL_TESTED),
         (HOLDER, Verb.CREDENTIAL_ENTERED),
         (HOLDER, Verb.LINK_USED),
+        ("operator", Verb.JOB_REQUESTED),  # who made the link
     ]
 
 

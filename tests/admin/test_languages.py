@@ -24,6 +24,7 @@ ALIKE = {"integration", "name", "person", "phase"}
 NO_TEXTS = {
     *("Cakewalk", "OpenAI", "Platform", "SCIM", "LDAP"),
     *("English", "Deutsch"),  # each language by its own name
+    *("CSV", "XLSX"),
     *("esc", "holder"),  # a key to press, and a role as the rules file has it
 }
 OF_THE_RECORD = ("There is no project named ",)

@@ -75,12 +75,15 @@ def test_a_page_asks_for_thirty_rows_as_often_as_for_three(
     company.grow(3)
     names = pages_of(role)
     ContentType.objects.get_for_models(*apps.get_models())  # what is asked once and then remembered
+    # The export of the ledger asks by the portion, and what is asked here makes it longer.
+    names = [name for name in names if not name.startswith("admin:ledger_entry_export")]
     few = queries(clients[role], company, names)
 
     company.grow(27, first=3)
 
     assert queries(clients[role], company, names) == few
     assert few.pop("admin:directory_person_change") < 32  # it tells all that is known, of every integration
+    assert few.pop("admin:retention_retention_changelist", 0) < 50  # a few for each kind of rows
     assert max(few.values()) < 25
 
 
@@ -160,9 +163,8 @@ def test_nobody_is_led_to_what_they_may_not_see_or_offered_what_they_may_not_do(
     within = {link for link in links if link.startswith("/admin/")}
     answers = {link: opened.get(link) or clients[role].get(link, follow=True).status_code for link in within}
     assert answers == dict.fromkeys(within, 200)
-    assert {button: clients[role].post(button).status_code for button in buttons} == dict.fromkeys(
-        buttons, 302
-    )
+    pressed = {button: clients[role].post(button).status_code for button in buttons}
+    assert pressed == {button: 200 if button.endswith("/download/") else 302 for button in buttons}
 
 
 def test_staff_without_a_role_are_told_to_ask_for_one(company: Company, clients: dict[str, Client]) -> None:
@@ -269,7 +271,11 @@ def test_a_job_shows_its_actions_by_what_became_of_them(company: Company, client
     assert ("gone0@example.org" in done, "ada@example.org" in done) == (False, True)
 
 
-@pytest.mark.parametrize("name", LISTS)
+WITH_A_FORM = ("admin:ledger_entry_changelist", "admin:provisioning_action_changelist")
+"""Lists that are searched by a form of their own, and always sorted by time."""
+
+
+@pytest.mark.parametrize("name", [name for name in LISTS if name not in WITH_A_FORM])
 def test_a_list_is_searched_and_sorted_by_every_column(
     company: Company, clients: dict[str, Client], name: str
 ) -> None:

@@ -371,9 +371,9 @@ def test_a_sync_of_everyone_lets_the_jobs_of_people_go_first(
 ) -> None:
     connector, ahead = Integration.connector, []
 
-    def noted(integration, progress, somebody_ahead):
+    def noted(integration, progress, somebody_ahead, **use):
         ahead.append(somebody_ahead)
-        return connector(integration, progress, somebody_ahead)
+        return connector(integration, progress, somebody_ahead, **use)
 
     emails = staffed(world, 2)
     monkeypatch.setattr(Integration, "connector", noted)
