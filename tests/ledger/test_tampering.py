@@ -227,7 +227,8 @@ def test_an_export_holds_the_days_that_were_asked_for():
     assert out.getvalue().splitlines() == [",".join([*chain.FIELDS, "previous", "hash"])]
     out = StringIO()
     call_command("history", "export", "--format", "csv", "--since", "2020-01-01", stdout=out)
-    assert len(out.getvalue().splitlines()) == 11
+    assert len(out.getvalue().splitlines()) == 1 + 10 + 2  # and what tells of both exports
+    assert list(Entry.objects.order_by("-seq").values_list("verb", flat=True)[:2]) == [Verb.EXPORT_BEGUN] * 2
 
 
 def test_a_key_that_is_none_is_refused_by_name(tmp_path, settings):

@@ -16,6 +16,8 @@ from django.utils import timezone
 from cakewalk.bar import Bar
 from cakewalk.ledger import checkpoints, exporting
 from cakewalk.ledger.models import Entry, Head, Verification
+from cakewalk.ledger.recording import record
+from cakewalk.ledger.verbs import Verb
 from provisioning import proving
 from provisioning.management.foreground import print_json, wrong_usage
 from provisioning.retention import archive, pruning, scheduled
@@ -124,6 +126,8 @@ class Command(BaseCommand):
             self.stdout.write(f"{found.checkpoints} checkpoints were compared.")
 
     def _export(self, options: dict[str, Any]) -> None:
+        asked = {name: options[name] for name in ("format", "since", "until")}
+        record(Verb.EXPORT_BEGUN, name="ledger", facts=asked)
         entries = Entry.objects.order_by("seq")
         if since := options["since"]:
             entries = entries.filter(at__gte=_midnight(since))
