@@ -106,6 +106,7 @@ def test_a_simulator_that_finds_its_port_taken_moves_and_the_integration_follows
         assert stopped.document("sync", "Acme", "--preview", status=3)["read"]["complete"] is True
 
 
+@pytest.mark.soak
 def test_a_first_start_that_was_killed_is_completed_by_the_next(fresh: SingleProcess) -> None:
     fresh.launch("serve", "manage.py", "serve")
     eventually(lambda: "First preview" in fresh.log("serve"), 30, "The first preview")
@@ -137,6 +138,7 @@ def test_a_broken_env_file_is_said_in_one_line(fresh: SingleProcess) -> None:
     assert line.startswith("cakewalk: FERNET_KEYS is not set")
 
 
+@pytest.mark.soak
 def test_a_given_key_connects_that_organization_and_only_observes_it(tmp_path: Path) -> None:
     organization = Organization.seeded(people=5, projects=1)
     with Simulator(organization) as simulator:
@@ -157,6 +159,7 @@ def test_a_given_key_connects_that_organization_and_only_observes_it(tmp_path: P
             real.stop()
 
 
+@pytest.mark.soak
 def test_a_given_key_that_does_not_work_stops_the_start_with_the_reason(tmp_path: Path) -> None:
     mistaken = SingleProcess(tmp_path, OPENAI_ADMIN_KEY="sk-proj-" + "x" * 40)
     mistaken.launch("serve", "manage.py", "serve")

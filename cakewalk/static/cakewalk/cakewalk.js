@@ -61,8 +61,9 @@
 
   // What the theme leaves unsaid to those who cannot see: what a list searches.
   window.addEventListener("load", () => {
-    // The lists are made by jQuery's "ready", which comes later than this.
-    setTimeout(nameLists, 100);
+    nameLists();
+    // jQuery makes the lists when it finds the time, also after this.
+    new MutationObserver(nameLists).observe(document.body, { childList: true, subtree: true });
   });
 
   function nameLists() {
