@@ -1,7 +1,7 @@
 """Time zones by their IANA names, and which day it is in each of them."""
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import date, datetime, time
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
@@ -34,6 +34,11 @@ def validate_time_zone(name: str) -> None:
 def today() -> date:
     """Which day it is for the installation, whoever looks on from wherever."""
     return timezone.localdate(timezone=timezone.get_default_timezone())
+
+
+def midnight(day: date) -> datetime:
+    """When the day begins for the installation, whoever looks on from wherever."""
+    return timezone.make_aware(datetime.combine(day, time.min), timezone.get_default_timezone())
 
 
 def day_in(name: str, moment: datetime) -> date:

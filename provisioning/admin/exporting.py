@@ -137,10 +137,10 @@ def _account_cells(account: Account, names: dict[tuple[str, str], str]) -> Itera
         account.get_match_display() if account.person else "",
         account.situation,
         "yes" if account.managed_elsewhere else "",
-        _moment(account.expires_at),
-        _moment(account.first_seen_at),
-        _moment(account.last_seen_at),
-        _moment(account.gone_at),
+        moment_cell(account.expires_at),
+        moment_cell(account.first_seen_at),
+        moment_cell(account.last_seen_at),
+        moment_cell(account.gone_at),
         account.remote_id,
     )
 
@@ -168,9 +168,9 @@ def action_cells(action: Action) -> Iterable[str]:
         ", ".join(action.holds),
         error.get("code", ""),
         error.get("detail", ""),
-        _moment(action.started_at),
-        _moment(action.finished_at),
-        _moment(action.confirmed_at),
+        moment_cell(action.started_at),
+        moment_cell(action.finished_at),
+        moment_cell(action.confirmed_at),
         action.request_id or "",
     )
 
@@ -187,12 +187,12 @@ def _key_cells(key: Any) -> Iterable[str]:
         person.email if person else "",
         "yes" if key.owner_has_left else "",
         "yes" if key.unattended else "",
-        _moment(key.made_at),
-        _moment(key.last_used_at),
-        _moment(key.expires_at),
-        _moment(key.first_seen_at),
-        _moment(key.last_seen_at),
-        _moment(key.gone_at),
+        moment_cell(key.made_at),
+        moment_cell(key.last_used_at),
+        moment_cell(key.expires_at),
+        moment_cell(key.first_seen_at),
+        moment_cell(key.last_seen_at),
+        moment_cell(key.gone_at),
         key.remote_id,
     )
 
@@ -205,12 +205,12 @@ def _entitlement_cells(entitlement: Entitlement) -> Iterable[str]:
         "" if entitlement.holders is None else str(entitlement.holders),
         wording.group_roles(entitlement.group_roles),
         entitlement.treatment,
-        _moment(entitlement.first_seen_at),
-        _moment(entitlement.last_seen_at),
-        _moment(entitlement.gone_at),
+        moment_cell(entitlement.first_seen_at),
+        moment_cell(entitlement.last_seen_at),
+        moment_cell(entitlement.gone_at),
         entitlement.remote_id,
     )
 
 
-def _moment(at: datetime | None) -> str:
+def moment_cell(at: datetime | None) -> str:
     return at.isoformat(timespec="seconds") if at else ""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import UTC
 from itertools import chain, islice
 from typing import Any
 
@@ -16,7 +16,7 @@ from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from directory.time_zones import today
 from provisioning import history
-from provisioning.admin.exporting import ACTION_COLUMNS, action_cells
+from provisioning.admin.exporting import ACTION_COLUMNS, action_cells, moment_cell
 from provisioning.models import Action, ProvisioningJob
 
 CSV, XLSX, JSONL = "csv", "xlsx", "jsonl"
@@ -114,16 +114,16 @@ def _job_cells(job: ProvisioningJob) -> Iterable[str]:
     return (
         "yes" if job.preview else "",
         job.trigger,
-        _moment(job.planned_at),
+        moment_cell(job.planned_at),
         _name(job.requested_by),
-        _moment(job.requested_at),
+        moment_cell(job.requested_at),
         job.request_reason,
         _name(job.approved_by),
-        _moment(job.approved_at),
+        moment_cell(job.approved_at),
         job.approval_reason,
         overridden,
         _name(job.rejected_by),
-        _moment(job.rejected_at),
+        moment_cell(job.rejected_at),
         job.rejection_reason,
         _name(job.cancelled_by),
         job.cancel_reason,
@@ -145,7 +145,3 @@ def document(row: Action) -> dict[str, Any]:
 
 def _name(user: Any) -> str:
     return user.get_username() if user else ""
-
-
-def _moment(at: datetime | None) -> str:
-    return at.isoformat(timespec="seconds") if at else ""

@@ -1,13 +1,13 @@
 """What a pack is asked for: an integration, a period, a sample; and up to where the record is told."""
 
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from django.db.models import Max, Min
-from django.utils import timezone
 
 from cakewalk.ledger.chain import GENESIS, Link
 from cakewalk.ledger.models import Entry, Head, Pruning
+from directory.time_zones import midnight
 from integrations.models import Integration
 
 SAMPLE = 25
@@ -35,16 +35,11 @@ class Order:
 
     @property
     def begins(self) -> datetime:
-        return _midnight(self.since)
+        return midnight(self.since)
 
     @property
     def over(self) -> datetime:
-        return _midnight(self.until + timedelta(days=1))
-
-
-def _midnight(day: date) -> datetime:
-    """Where the installation is, whoever looks."""
-    return timezone.make_aware(datetime.combine(day, time.min), timezone.get_default_timezone())
+        return midnight(self.until + timedelta(days=1))
 
 
 def order(

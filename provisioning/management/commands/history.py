@@ -5,7 +5,7 @@ and let go what is old.
 import sys
 from argparse import ArgumentParser
 from collections.abc import Mapping
-from datetime import date, datetime, time
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from cakewalk.ledger import checkpoints, exporting
 from cakewalk.ledger.models import Entry, Head, Verification
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
+from directory.time_zones import midnight
 from provisioning import proving
 from provisioning.management.foreground import print_json, wrong_usage
 from provisioning.retention import archive, pruning, scheduled
@@ -130,9 +131,9 @@ class Command(BaseCommand):
         record(Verb.EXPORT_BEGUN, name="ledger", facts=asked)
         entries = Entry.objects.order_by("seq")
         if since := options["since"]:
-            entries = entries.filter(at__gte=_midnight(since))
+            entries = entries.filter(at__gte=midnight(since))
         if until := options["until"]:
-            entries = entries.filter(at__lt=_midnight(date.fromordinal(until.toordinal() + 1)))
+            entries = entries.filter(at__lt=midnight(date.fromordinal(until.toordinal() + 1)))
         for text in exporting.FORMATS[options["format"]](entries):
             self.stdout.write(text, ending="")
 
@@ -140,7 +141,7 @@ class Command(BaseCommand):
         now, day = timezone.now(), options["before"]
         try:
             cutoffs = (
-                pruning.before(_midnight(day), options["kind"], now=now)
+                pruning.before(midnight(day), options["kind"], now=now)
                 if day
                 else pruning.by_retention(options["kind"], now=now)
             )
@@ -216,10 +217,6 @@ def _private_key(path: Path | None) -> str:
     except ValueError as error:
         raise wrong_usage(f"{path} holds no private key of `history key`.") from error
     return key
-
-
-def _midnight(day: date) -> datetime:
-    return timezone.make_aware(datetime.combine(day, time.min))
 
 
 def _document(found: Verification) -> dict[str, Any]:

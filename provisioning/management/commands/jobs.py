@@ -1,12 +1,12 @@
 """List jobs, the newest first."""
 
 from argparse import ArgumentParser
-from datetime import date, datetime, time
+from datetime import date
 from typing import Any
 
 from django.core.management.base import BaseCommand
-from django.utils import timezone
 
+from directory.time_zones import midnight
 from provisioning.history import counts_by_job, job_summary
 from provisioning.management.foreground import headline, integration_named, print_json
 from provisioning.models import ProvisioningJob
@@ -25,8 +25,7 @@ class Command(BaseCommand):
         if options["integration"]:
             jobs = jobs.filter(integration=integration_named(options["integration"]))
         if options["since"]:
-            midnight = timezone.make_aware(datetime.combine(options["since"], time.min))
-            jobs = jobs.filter(requested_at__gte=midnight)
+            jobs = jobs.filter(requested_at__gte=midnight(options["since"]))
         listed = list(jobs.order_by("-pk"))
         counted = counts_by_job(listed)
         documents = [job_summary(job, counted[job.pk]) for job in listed]
