@@ -9,6 +9,7 @@ import io
 import os
 import re
 from collections.abc import Sequence
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -143,14 +144,16 @@ def _split(value: str) -> list[str]:
     return [word for word in (part.strip() for part in value.split(",")) if word]
 
 
-def hosts(name: str, default: Sequence[str] = ()) -> list[str]:
+def hosts(name: str, default: Sequence[str] = (), *, of: str = "") -> list[str]:
+    """`of`: an address whose host always is one of them."""
     found = words(name, default)
     for host in found:
         if not HOST.fullmatch(host):
             raise ImproperlyConfigured(
                 f"{name}: {host!r} is not a host name; leave out https://, the port and the path."
             )
-    return found
+    host = urlsplit(of).hostname or ""
+    return _with(f"[{host}]" if ":" in host else host, found)
 
 
 def proxy_header(name: str) -> tuple[str, str] | None:
@@ -163,21 +166,53 @@ def proxy_header(name: str) -> tuple[str, str] | None:
     return (f"HTTP_{given.upper().replace('-', '_')}", "https") if given else None
 
 
-def origins(name: str) -> list[str]:
+def origins(name: str, *, of: str = "") -> list[str]:
+    """`of`: an address whose origin always is one of them."""
     found = words(name)
     for origin in found:
         if not ORIGIN.fullmatch(origin):
             raise ImproperlyConfigured(
                 f"{name}: {origin!r} is not an origin; write it as https://cakewalk.example.org."
             )
-    return found
+    parts = urlsplit(of)
+    return _with(f"{parts.scheme}://{parts.netloc}".lower() if of else "", found)
+
+
+def _with(word: str, found: list[str]) -> list[str]:
+    return [*found, word] if word and word not in found else found
 
 
 def address(name: str) -> str:
     url = text(name)
-    if url and not re.match(r"https?://[^/\s]", url, re.IGNORECASE):
+    try:
+        host = urlsplit(url).hostname
+    except ValueError:
+        host = None
+    if url and not (host and re.match(r"https?://[^/\s]", url, re.IGNORECASE)):
         raise ImproperlyConfigured(f"{name} is not an address; it begins with https:// and names a host.")
     return url
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    found = []
+    for word in words(name):
+        try:
+            network = ip_network(word, strict=False)
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name}: {word!r} is no address and no network; write it as 10.0.0.7 or 10.0.0.0/24."
+            ) from None
+        if network.prefixlen == 0:
+            raise ImproperlyConfigured(f"{name}: {word!r} is everybody, and not everybody can be believed.")
+        found.append(network)
+    return found
+
+
+def number(name: str, default: int) -> int:
+    given = text(name, str(default))
+    if not given.isascii() or not given.isdecimal() or len(given) > 10:
+        raise ImproperlyConfigured(f"{name}: {given!r} is no number; write 0 or more, without a unit.")
+    return int(given)
 
 
 def folder_of_files(name: str) -> Path | None:

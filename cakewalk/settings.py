@@ -9,12 +9,28 @@ environment.load("ENV_FILE", BASE_DIR / ".env")
 
 SECRET_KEY = environment.signing_key("DJANGO_SECRET_KEY")
 DEBUG = environment.boolean("DJANGO_DEBUG", False)
-ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
 PORT = environment.port("PORT", 8000)
-CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS")
-SECURE_PROXY_SSL_HEADER = environment.proxy_header("SECURE_PROXY_SSL_HEADER")
 FERNET_KEYS = environment.fernet_keys("FERNET_KEYS")
+
 PUBLIC_URL = environment.address("PUBLIC_URL")
+HTTPS = PUBLIC_URL.lower().startswith("https://")
+"""Whether this is for production: then nothing goes over the wire unencrypted, nor to private addresses."""
+
+ALLOWED_HOSTS = environment.hosts("ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"], of=PUBLIC_URL)
+CSRF_TRUSTED_ORIGINS = environment.origins("CSRF_TRUSTED_ORIGINS", of=PUBLIC_URL if HTTPS else "")
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
+SECURE_PROXY_SSL_HEADER = environment.proxy_header("SECURE_PROXY_SSL_HEADER")
+# Without a header that tells of it, a redirect to https:// may come back as it went, for ever.
+SECURE_SSL_REDIRECT = environment.boolean("SECURE_SSL_REDIRECT", HTTPS and bool(SECURE_PROXY_SSL_HEADER))
+SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked on the machine itself, without the proxy
+SECURE_HSTS_SECONDS = environment.number("HSTS_SECONDS", 365 * 24 * 60 * 60) * HTTPS
+SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", False)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+if HTTPS:
+    # Browsers take these names only with Secure, for this host alone, and from nobody else: not from a
+    # neighbour below the same domain, and not from whoever answers on plain HTTP.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+CSRF_COOKIE_HTTPONLY = True  # forms bring the token, and no script reads it
 
 INSTALLED_APPS = [
     "cakewalk",  # before the theme, whose home page ours replaces
@@ -39,6 +55,8 @@ INSTALLED_APPS = [
     "provisioning.reviews",
 ]
 MIDDLEWARE = [
+    "cakewalk.proxies.for_the_client",  # first: what follows takes REMOTE_ADDR for the client's
+    "cakewalk.proxies.for_the_scheme",
     "django.middleware.security.SecurityMiddleware",
     "cakewalk.security.PolicyMiddleware",  # before WhiteNoise: for files too
     "whitenoise.middleware.WhiteNoiseMiddleware",

@@ -26,7 +26,13 @@ class SingleProcess:
     """start() after stop() is not foreseen. Raises OSError at once where the port is taken."""
 
     def __init__(self, port: int) -> None:
-        self._web = create_server(application, host="127.0.0.1", port=port, threads=WEB_THREADS)
+        self._web = create_server(
+            application,
+            host="127.0.0.1",
+            port=port,
+            threads=WEB_THREADS,
+            clear_untrusted_proxy_headers=False,  # whom to believe is known to cakewalk.proxies
+        )
         self._clock = EmbeddedService(
             app,
             thread=True,  # in a process of its own it would have a broker of its own

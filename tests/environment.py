@@ -14,11 +14,16 @@ OF_A_DEVELOPER = (
     "CONNECTOR_ALLOWED_HOSTS",
     "DJANGO_DEBUG",
     "EMAIL_URL",
+    "HSTS_INCLUDE_SUBDOMAINS",
+    "HSTS_SECONDS",
     "LEDGER_CHECKPOINTS",
     "LEDGER_KEY",
     "LEDGER_PUBLIC_KEYS",
     "PUBLIC_URL",
     "RETENTION_FOLDER",
+    "SECURE_PROXY_SSL_HEADER",
+    "SECURE_SSL_REDIRECT",
+    "TRUSTED_PROXIES",
     "WEBHOOK_ALLOWED_HOSTS",
 )
 """What could make a test speak to a real organization, or behave differently on one machine."""

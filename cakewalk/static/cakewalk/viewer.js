@@ -5,6 +5,6 @@
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   if (zone) {
     const lasts = 400 * 24 * 60 * 60;
-    document.cookie = `time_zone=${zone}; path=/; max-age=${lasts}; samesite=lax`;
+    document.cookie = `time_zone=${zone}; path=/; max-age=${lasts}; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
   }
 })();
