@@ -1,5 +1,5 @@
 # `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
-.PHONY: help run test check soak bench killmatrix messages evidence screenshots format lock password clean
+.PHONY: help run test check soak bench killmatrix docs messages evidence screenshots format lock password clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -40,6 +40,11 @@ check: $(DEVELOPMENT) .env  ## format, lint (code and templates), types, archite
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@echo "make check: all clean."
 
+docs: $(DEVELOPMENT)  ## the documentation as a site in build/docs, for any web server or none; a broken link is an error
+	@rm -rf build/docs
+	@$(BIN)/python -m sphinx -q --fail-on-warning --keep-going docs build/docs
+	@echo "make docs: open build/docs/index.html"
+
 messages: $(DEVELOPMENT) .env  ## collect the texts to translate, and compile the translations; needs GNU gettext
 	@$(BIN)/python manage.py makemessages --locale de --ignore 'tests/*' --ignore 'docs/*' --ignore 'var/*'
 	@$(BIN)/python manage.py compilemessages --locale de --ignore '.venv/*' --verbosity 0
@@ -61,7 +66,7 @@ password: $(RUNTIME) .env  ## give the user admin a new password and print it
 	@$(BIN)/python manage.py new_password
 
 clean:  ## delete what can be made again; .env and var/ (your data) stay
-	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf build .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUNTIME): requirements.txt

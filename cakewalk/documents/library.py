@@ -21,8 +21,8 @@ from integrations.connectors.base import Connector
 DOCS = Path(settings.BASE_DIR) / "docs"
 GUIDES = "integration-guides/"
 DECISIONS = "decisions/"
-READING_ORDER = ("how-a-job-works", "integrations", "integrations/openai", "directory", "running", "settings")
-"""What a newcomer reads first. The rest follows by name, and why it is built this way comes last."""
+INDEX = "index"
+"""The page that lists the others by chapter, in the order of reading. It is no document itself."""
 SUMMARY = 220
 PART = 700
 """Characters of a passage, unless one paragraph has more."""
@@ -67,8 +67,24 @@ class Document:
 @functools.cache
 def documents() -> Mapping[str, Document]:
     """By address, in the order in which they are listed."""
-    read = [*_guides(), *sorted(_docs(), key=_order)]
-    return {document.address: document for document in read}
+    read = {document.address: document for document in [*_guides(), *_docs()]}
+    listed = [address for addresses in chapters().values() for address in addresses]
+    order = [*(address for address in read if address.startswith(GUIDES)), *listed, *sorted(read)]
+    return {address: read[address] for address in dict.fromkeys(order) if address in read}
+
+
+@functools.cache
+def chapters() -> Mapping[str, Sequence[str]]:
+    """The addresses that each chapter of the index lists."""
+    path = DOCS / f"{INDEX}.md"
+    if not path.is_file():
+        return {}
+    index = _read(INDEX, path, DOCS)
+    return {
+        section.title: [index.place_of(name).removesuffix(".md") for name in _named_in(section)]
+        for section in index.sections
+        if section.level == 2
+    }
 
 
 @functools.cache
@@ -115,6 +131,15 @@ def shelves() -> Mapping[str, list[Document]]:
     return found
 
 
+def listed() -> Mapping[str, list[Document]]:
+    """The documents of each chapter."""
+    read = documents()
+    return {
+        title: [read[address] for address in addresses if address in read]
+        for title, addresses in chapters().items()
+    }
+
+
 def guide_address(connector: type[Connector]) -> str:
     return f"{GUIDES}{slugify(connector.card.title)}"
 
@@ -133,7 +158,8 @@ def _docs() -> Iterator[Document]:
     while waiting:
         path = waiting.pop()
         document = _read(path.relative_to(DOCS).with_suffix("").as_posix(), path, path.parent)
-        yield document
+        if document.address != INDEX:
+            yield document
         named = {document.place_of(name) for name in _named(document) if name.endswith(".md")}
         linked = {DOCS / place for place in named if not place.startswith("..")}
         new = {path for path in linked - seen if path.is_file()}
@@ -156,12 +182,10 @@ def _is_picture(name: str) -> bool:
 def _named(document: Document) -> Iterator[str]:
     """The files that links and pictures name."""
     for section in document.sections:
-        for target in markdown.targets(section.body):
-            if not markdown.is_elsewhere(target):
-                yield target.partition("#")[0]
+        yield from _named_in(section)
 
 
-def _order(document: Document) -> tuple[bool, int, str]:
-    address = document.address
-    known = READING_ORDER.index(address) if address in READING_ORDER else len(READING_ORDER)
-    return address.startswith(DECISIONS), known, address
+def _named_in(section: Section) -> Iterator[str]:
+    for target in markdown.targets(section.body):
+        if not markdown.is_elsewhere(target):
+            yield target.partition("#")[0]

@@ -39,7 +39,11 @@ BEST = 6
 @require_safe
 def index(request: HttpRequest) -> HttpResponseBase:
     question = _asked(request)
-    return _answers(request, question, None) if question else _page(request, "index", {})
+    return (
+        _answers(request, question, None)
+        if question
+        else _page(request, "index", {"chapters": library.listed()})
+    )
 
 
 @public  # type: ignore[arg-type]  # whose types know of no view with a word of its address

@@ -114,15 +114,19 @@ def test_every_link_leads_to_a_page_and_to_a_place_on_it() -> None:
     assert lost == []
 
 
-def test_all_docs_are_there_and_of_the_decisions_those_that_are_linked() -> None:
+def test_every_page_of_the_repository_has_an_address() -> None:
     docs = Path(library.DOCS)
     written = {path.relative_to(docs).with_suffix("").as_posix() for path in docs.rglob("*.md")}
-    written.discard("screenshots/README")  # pictures, for whoever reads the repository
     public = {address for address in library.documents() if not address.startswith("integration-guides/")}
 
-    assert written - public == {name for name in written if name.startswith("decisions/")} - public
-    assert "decisions/0009-limits-are-shared-through-the-database" in public
-    assert "decisions/0001-own-encrypted-field" not in public
+    # The index is the page at /docs/ itself, and the pictures are for whoever reads the repository.
+    assert written - public == {"index", "screenshots/README"}
+
+
+def test_the_front_page_has_the_chapters_of_the_index() -> None:
+    headings = re.findall(r"<h2.*?>(.+?)</h2>", get("/docs/"))
+
+    assert headings == ["Setup guides", *library.chapters()]
 
 
 @pytest.mark.parametrize("address", library.documents())
@@ -219,8 +223,9 @@ def test_a_page_is_read_and_nothing_else(address: str, method: str) -> None:
     [
         "nothing",
         "nothing.md",
+        "index",
+        "conf.py",
         "home.png",  # in the folder, and linked by no page
-        "decisions/0001-own-encrypted-field",
         "decisions",
         "integration-guides",
         "integration-guides/openai",
