@@ -182,7 +182,11 @@ OPENAI_ADMIN_KEY = environment.secret("OPENAI_ADMIN_KEY", "")
 OPENAI_BASE_URL = environment.address("OPENAI_BASE_URL")
 CONNECTOR_ALLOWED_HOSTS = environment.hosts("CONNECTOR_ALLOWED_HOSTS")
 
-WEBHOOK_ALLOWED_HOSTS = environment.hosts("WEBHOOK_ALLOWED_HOSTS", ["localhost", "127.0.0.1", "[::1]"])
+WEBHOOK_ALLOWED_HOSTS = environment.hosts(
+    "WEBHOOK_ALLOWED_HOSTS", [] if HTTPS else ["localhost", "127.0.0.1", "[::1]"]
+)
+
+LDAP_ALLOWED_HOSTS = environment.hosts("LDAP_ALLOWED_HOSTS")
 
 vars().update(environment.mail("EMAIL_URL"))
 EMAIL_TIMEOUT = 20

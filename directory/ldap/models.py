@@ -4,11 +4,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from cakewalk.addresses import literal, may_reach
 from cakewalk.encryption import EncryptedTextField
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
@@ -177,6 +179,11 @@ def _address_problem(url: str, *, start_tls: bool) -> Any:
         return _("ldaps:// is encrypted from the start; StartTLS is for ldap://.")
     if parts.scheme == "ldap" and not start_tls and parts.hostname not in THIS_MACHINE:
         return _("Passwords and people must not travel in the clear: use ldaps:// or StartTLS.")
+    host = parts.hostname or ""
+    if settings.HTTPS and (ip := literal(host)) and not may_reach(ip, host, settings.LDAP_ALLOWED_HOSTS):
+        return _(
+            "This is no public address. Whoever runs Cakewalk can allow it in the setting LDAP_ALLOWED_HOSTS."
+        )
     return None
 
 

@@ -13,10 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import ldap3
+from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
 from ldap3.core.exceptions import LDAPException
 from ldap3.operation.search import parse_filter
 
+from cakewalk.addresses import may_reach
 from directory.ldap.entries import LdapEntry
 
 PAGE_SIZE = 500
@@ -107,7 +109,7 @@ def _server(login: Login) -> Any:
         version=ssl.PROTOCOL_TLS_CLIENT,
         ca_certs_data=login.ca_certificates or None,
     )
-    return ldap3.Server(
+    return _Server(
         parts.hostname or "",
         port=parts.port or (636 if secure else 389),
         use_ssl=secure,
@@ -115,6 +117,21 @@ def _server(login: Login) -> Any:
         get_info=ldap3.NONE,
         connect_timeout=CONNECT_SECONDS,
     )
+
+
+class _Server(ldap3.Server):
+    """Connects to the very addresses that are judged here; the certificate is still that of the name."""
+
+    @property
+    def address_info(self) -> list[Any]:
+        found: list[Any] = super().address_info
+        for ip in [str(info[4][0]) for info in found] if settings.HTTPS else []:
+            if not may_reach(ip, self.host, settings.LDAP_ALLOWED_HOSTS):
+                raise Inconclusive(
+                    f"{self.host} leads to {ip}, which is no public address. LDAP_ALLOWED_HOSTS does not "
+                    "name that host."
+                )
+        return found
 
 
 def _found(connection: Any, search: Search) -> Found:

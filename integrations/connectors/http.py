@@ -5,6 +5,7 @@ The only module that knows `requests`. A 4xx is the vendor's word: it is returne
 
 import random
 import re
+import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,9 +19,14 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import requests
+from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
+from requests.adapters import HTTPAdapter
 from urllib3 import exceptions as urllib3_errors
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from cakewalk.addresses import is_loopback, may_reach
 from integrations.connectors.base import (
     ConnectorError,
     OutcomeUnknown,
@@ -32,6 +38,8 @@ from integrations.connectors.budget import Budgets, family
 
 CONNECT_SECONDS = 5.0
 ANSWER_BYTES = 16 * 1024 * 1024
+MOST_ADDRESSES = 2
+"""Of one name, where the first takes no connection: a machine may have the name in IPv6 alone."""
 ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 86_400.0
 RESET_UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
@@ -220,6 +228,9 @@ class Transport:
         match inner.reason if isinstance(inner, urllib3_errors.MaxRetryError) else error:
             case urllib3_errors.NameResolutionError():
                 return Fault(f"The name of {self.host} could not be found.", sent=False)
+            case _NotPublic(ip=ip):
+                where = f"{self.host} leads to {ip}, which is no public address."
+                return Fault(f"{where} CONNECTOR_ALLOWED_HOSTS does not name it.", sent=False, passing=False)
             case urllib3_errors.NewConnectionError():
                 return Fault(f"No connection to {self.host} could be made.", sent=False)
             case urllib3_errors.ConnectTimeoutError():
@@ -291,10 +302,70 @@ class Transport:
             self._pace.sleep(min(left, BREATH_SECONDS))
 
 
+class _NotPublic(urllib3_errors.NewConnectionError):
+    def __init__(self, connection: HTTPConnection, ip: str) -> None:
+        self.ip = ip
+        super().__init__(connection, f"{connection.host} leads to {ip}.")
+
+
+class _Judged(HTTPConnection):
+    """To the very address that was judged: asked for once more, a name might lead elsewhere. The certificate
+    is still that of the name.
+    """
+
+    def _new_conn(self) -> socket.socket:
+        named = self._dns_host
+        addresses = self._addresses()
+        if refused := [ip for ip in addresses if not _may_reach(ip, self.host)]:
+            raise _NotPublic(self, refused[0])
+        failed: Exception = urllib3_errors.NewConnectionError(self, f"{named} leads nowhere.")
+        for ip in addresses[:MOST_ADDRESSES]:
+            try:
+                self._dns_host = ip
+                return super()._new_conn()
+            except (urllib3_errors.NewConnectionError, urllib3_errors.ConnectTimeoutError) as error:
+                failed = error
+            finally:
+                self._dns_host = named
+        raise failed
+
+    def _addresses(self) -> list[str]:
+        try:
+            found = socket.getaddrinfo(self._dns_host, self.port, type=socket.SOCK_STREAM)
+        except (socket.gaierror, UnicodeError) as error:
+            raise urllib3_errors.NameResolutionError(self.host, self, socket.gaierror(str(error))) from error
+        return list(dict.fromkeys(str(info[4][0]) for info in found))
+
+
+class _JudgedSecurely(_Judged, HTTPSConnection):
+    pass
+
+
+class _PoolOfJudged(HTTPConnectionPool):
+    ConnectionCls = _Judged
+
+
+class _SecurePoolOfJudged(HTTPSConnectionPool):
+    ConnectionCls = _JudgedSecurely
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PoolOfJudged, "https": _SecurePoolOfJudged}
+
+
+def _may_reach(ip: str, host: str) -> bool:
+    local = not settings.HTTPS and is_loopback(ip)
+    return local or may_reach(ip, host, settings.CONNECTOR_ALLOWED_HOSTS)
+
+
 @sensitive_variables("secret")
 def _session(secret: str) -> requests.Session:
     session = requests.Session()
     session.trust_env = False
+    for scheme in ("https://", "http://"):
+        session.mount(scheme, _Adapter())
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["Authorization"] = Unshown(f"Bearer {secret}")
     session.headers["Accept"] = "application/json"

@@ -14,7 +14,7 @@ import urllib3
 from django.views.decorators.debug import sensitive_variables
 from urllib3 import exceptions
 
-from provisioning.alarms.addresses import may_reach
+from cakewalk.addresses import may_reach
 
 CONNECT_SECONDS = 5.0
 SILENCE_SECONDS = 10.0

@@ -25,8 +25,9 @@ from django.core import mail
 from django.test import override_settings
 from django.utils import timezone
 
+from cakewalk.addresses import may_reach
 from provisioning.alarms import posting, sending, watching
-from provisioning.alarms.addresses import may_reach, refuse
+from provisioning.alarms.addresses import refuse
 from provisioning.alarms.models import ATTEMPTS, LEASE, PAUSES, Alarm, Channel, Delivery
 from tests.alarms.builders import email, said, slack, webhook
 from tests.alarms.receiver import Receiver, receiving

@@ -139,7 +139,8 @@ class OpenAIConnector(Connector):
 
     @classmethod
     def refuse_base_url(cls, base_url: str) -> str | None:
-        return entering.refuse_base_url(base_url, settings.CONNECTOR_ALLOWED_HOSTS)
+        allowed = settings.CONNECTOR_ALLOWED_HOSTS
+        return entering.refuse_base_url(base_url, allowed, local=not settings.HTTPS)
 
     @classmethod
     def secret_hint(cls, secret: str) -> str:

@@ -122,15 +122,18 @@ def is_shown_as(secret: str, shown: str) -> bool:
     return all((parts[0], parts[-1])) and secret.startswith(parts[0]) and secret.endswith(parts[-1])
 
 
-def refuse_base_url(base_url: str, allowed_hosts: Collection[str]) -> str | None:
-    """The first thing that is wrong with an address. A key must not be sent elsewhere by a typing error."""
+def refuse_base_url(base_url: str, allowed_hosts: Collection[str], *, local: bool) -> str | None:
+    """The first thing that is wrong with an address. A key must not be sent elsewhere by a typing error.
+
+    `local`: whether it may be sent to this machine though no setting names it.
+    """
     try:
         address = urlsplit(base_url)
         host = (address.hostname or "").lower()
         _ = address.port
     except ValueError:
         return gettext_noop("This is not an address. OpenAI's is https://api.openai.com/v1.")
-    ours = is_loopback(host) or host in {allowed.lower() for allowed in allowed_hosts}
+    ours = (local and is_loopback(host)) or host in {allowed.lower().strip("[]") for allowed in allowed_hosts}
     return _refuse_parts(base_url, address, host) or _refuse_host(address, host, ours=ours)
 
 
