@@ -4,6 +4,8 @@ import os
 
 from celery import Celery
 
+from cakewalk.health.beating import Pulse
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cakewalk.settings")
 
 
@@ -12,6 +14,7 @@ def new_app(*, set_as_current: bool = True) -> Celery:
     made = Celery("cakewalk", set_as_current=set_as_current)
     made.config_from_object("django.conf:settings", namespace="CELERY")
     made.autodiscover_tasks()
+    made.steps["consumer"].add(Pulse)
     return made
 
 

@@ -35,6 +35,7 @@ CSRF_COOKIE_HTTPONLY = True  # forms bring the token, and no script reads it
 INSTALLED_APPS = [
     "cakewalk",  # before the theme, whose home page ours replaces
     "cakewalk.ledger",
+    "cakewalk.health",
     "csp",
     "unfold",
     "unfold.contrib.filters",
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "cakewalk.proxies.for_the_scheme",
     "django.middleware.security.SecurityMiddleware",
     "cakewalk.security.PolicyMiddleware",  # before WhiteNoise: for files too
+    "cakewalk.health.probes.answer_probes",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -157,7 +159,7 @@ if CELERY_BROKER_URL.startswith("memory:"):
 else:
     CELERY_WORKER_DISABLE_PREFETCH = True
 # The clock ticks as below; when each integration's next sync is due is in the database.
-CELERY_BEAT_SCHEDULER = "celery.beat:Scheduler"
+CELERY_BEAT_SCHEDULER = "cakewalk.health.beating:Clock"
 CELERY_BEAT_SCHEDULE = {
     "start due syncs": {"task": "provisioning.tasks.start_due_syncs", "schedule": 15.0},
     "start people jobs": {"task": "provisioning.tasks.start_people_jobs", "schedule": 15.0},

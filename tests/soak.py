@@ -22,7 +22,12 @@ from tests.machine import Services
 SUBJECTS = ("any_plan", "any_listing", "any_restore", "convergence", "matching", "safety")
 TESTS = [f"tests/provisioning/test_{subject}.py" for subject in SUBJECTS]
 CHAOS = "tests/provisioning/test_chaos.py"
-OUTAGES = ("tests/stack/test_outages.py", "tests/stack/test_recovery.py", "tests/provisioning/test_rate.py")
+OUTAGES = (
+    "tests/stack/test_outages.py",
+    "tests/stack/test_recovery.py",
+    "tests/stack/test_probes.py",
+    "tests/provisioning/test_rate.py",
+)
 LEAST_CASES = 100_000 * PERCENT // 100
 LONGEST_SECONDS = 45 * 60
 STATISTICS = re.compile(r"^tests/\S+?::(\S+):\n\n(?:  .*\n)*?    - ([\d,]+) passing", re.MULTILINE)

@@ -1,0 +1,1 @@
+"""Whether this installation works: who has been heard from, what answers, what can be counted."""
