@@ -62,7 +62,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
             {
                 "description": _(
                     "An auditor looks and changes nothing. An operator sets up and runs. "
-                    "An approver releases what is held. A reviewer keeps or revokes what is asked of them."
+                    "An approver releases what is held. A reviewer keeps or revokes what is asked of them. "
+                    "A key holder enters keys, and nothing else."
                 ),
                 "fields": ("is_active", "is_staff", "groups", "is_superuser"),
             },

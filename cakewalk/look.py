@@ -6,6 +6,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 
@@ -14,7 +15,7 @@ def _asset(path: str) -> Callable[[HttpRequest], str]:
 
 
 def _may(permission: str) -> Callable[[HttpRequest], bool]:
-    return lambda request: request.user.has_perm(permission)
+    return lambda request: import_string("integrations.permitting.anywhere")(request.user, permission)
 
 
 def _page(title: Any, icon: str, url: str, permission: str) -> dict[str, Any]:
@@ -26,6 +27,7 @@ NAVIGATION: list[dict[str, Any]] = [
         "items": [
             {"title": _("Home"), "icon": "home", "link": reverse_lazy("admin:index")},
             _page(_("Catalog"), "apps", "integrations:catalog", "integrations.view_integration"),
+            _page(_("Credentials"), "key", "integrations:credentials", "integrations.enter_credential"),
             _page(_("My reviews"), "fact_check", "reviews:mine", "reviews.review_access"),
         ],
     },

@@ -1,6 +1,6 @@
 """What needs a person now, each with the place where it is settled. The home page begins with it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from django.db.models import CharField, Count, Q, Value
@@ -13,14 +13,13 @@ from django.utils.translation import ngettext
 from cakewalk.models import User
 from directory.models import Conflict, Pull
 from directory.time_zones import today
+from integrations.permitting import May, on
 from provisioning.alarms.models import Alarm, Delivery
 from provisioning.models import Key, ProvisioningJob
 from provisioning.reviews.models import Campaign
 from provisioning.reviews.reminding import lines_waiting
 from provisioning.reviews.standing import attention
 from provisioning.standing import SettledAt, Standing, Trouble
-
-May = Callable[[str], bool]
 
 MOST = 10
 """So many of one sort are told one by one; the rest by their number."""
@@ -42,7 +41,11 @@ def needs(user: User, found: Sequence[Standing], awaiting: Sequence[Provisioning
     if may("reviews.review_access"):
         told += _some(list(map(_review, lines_waiting(user))), "reviews:mine")
     told += _some([_approval(job) for job in awaiting], "admin:provisioning_provisioningjob_changelist")
-    troubles = [_trouble(standing, trouble, may) for standing in found for trouble in standing.troubles]
+    troubles = [
+        _trouble(standing, trouble, on(standing.integration, user))
+        for standing in found
+        for trouble in standing.troubles
+    ]
     told += _some(troubles, "admin:integrations_integration_changelist")
     if may("directory.view_source"):
         told += _some(list(_pulls()), "admin:directory_ldapserver_changelist")
@@ -119,7 +122,7 @@ def _trouble(standing: Standing, trouble: Trouble, may: May) -> Need:
     of = standing.integration
     url, button = reverse("admin:integrations_integration_change", args=[of.pk]), _("Open")
     match trouble.settled_at:
-        case SettledAt.CREDENTIAL if may("integrations.change_integration"):
+        case SettledAt.CREDENTIAL if may("integrations.enter_credential"):
             url, button = reverse("integrations:credential", args=[of.pk]), _("Replace credential")
         case SettledAt.JOB if trouble.job and may("provisioning.view_provisioningjob"):
             url, button = _job(trouble.job), _("Open the job")

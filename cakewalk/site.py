@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -14,13 +15,16 @@ from cakewalk.look import NAVIGATION
 from cakewalk.models import User
 from cakewalk.needs import needs
 from directory.models import Person
+from integrations import permitting
+from integrations.models import Integration
 from provisioning import pictures
 from provisioning.models import AccessRule, ProvisioningJob
 from provisioning.promptness import leavers, promptness
-from provisioning.standing import Standing, standings
+from provisioning.standing import SettledAt, Standing, standings
 
 LAST_JOBS = 8
 LAST_LEAVERS = 5
+ENTER = "integrations.enter_credential"
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -37,19 +41,38 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         may("provisioning.view_provisioningjob"),
         may("integrations.view_integration"),
     )
-    found = standings() if sees_integrations else []
+    found = standings(permitting.seen_by(request.user)) if sees_integrations else []
     shown = {
         "sees_jobs": sees_jobs,
         "sees_integrations": sees_integrations,
+        "may_enter": permitting.anywhere(request.user, ENTER),
         "may_review": may("reviews.review_access"),
         "may_connect": may("integrations.add_integration"),
         "now": timezone.now(),
         "standings": found,
-        "needs": needs(signed_in(request), found, _awaiting(found) if sees_jobs else []),
+        "needs": needs(
+            signed_in(request),
+            [*found, *_whose_key_is_missed(request.user, found)],
+            _awaiting(found) if sees_jobs else [],
+        ),
         "steps": _first_steps(found) if sees_integrations else [],
     }
     lately = _lately(found) if sees_jobs and sees_integrations and _has_run(found) else {}
     return {**context, "title": _("Home"), **shown, **lately}
+
+
+def _whose_key_is_missed(user: Any, seen: Sequence[Standing]) -> list[Standing]:
+    """For whoever enters keys and sees nothing else of them: only what a key settles."""
+    sees_all = permitting.where(user, "integrations.view_integration") is None
+    if sees_all or not permitting.anywhere(user, ENTER):
+        return []
+    rows = permitting.of_those_permitted(Integration.objects.all(), user, ENTER)
+    unseen = rows.exclude(pk__in=[standing.integration.pk for standing in seen])
+    return [
+        replace(standing, troubles=at_the_key)
+        for standing in standings(unseen)
+        if (at_the_key := tuple(one for one in standing.troubles if one.settled_at is SettledAt.CREDENTIAL))
+    ]
 
 
 def _awaiting(found: Sequence[Standing]) -> list[ProvisioningJob]:

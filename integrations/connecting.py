@@ -17,6 +17,7 @@ from cakewalk.encryption import DecryptionError
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.saying import differences
 from cakewalk.ledger.verbs import Verb
+from cakewalk.models import User
 from cakewalk.words import called
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport, Checks, ended
@@ -25,7 +26,9 @@ from integrations.models import CredentialMissing, Integration
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What staff entered. `integration`: the one to change; without a `secret` its stored one is used."""
+    """What staff entered. `integration`: the one to change; without a `secret` its stored one is used.
+    `by`: whose doing it is, where somebody is known.
+    """
 
     kind: str
     name: str
@@ -33,6 +36,7 @@ class Entry:
     secret: str | None = field(repr=False)
     integration: Integration | None = None
     mode: str | None = None
+    by: User | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +85,19 @@ def save_and_enable(entry: Entry, *, now: datetime) -> Outcome:
     return store_tried(entry, test_connection(entry), now=now)
 
 
-def store_tried(entry: Entry, tried: Outcome, *, now: datetime) -> Outcome:
-    """What the test of this entry found to work; what it did not is only said again."""
+def store_tried(entry: Entry, tried: Outcome, *, enables: bool = True, now: datetime) -> Outcome:
+    """What the test of this entry found to work; what it did not is only said again. `enables`: or else what
+    is not enabled stays so.
+    """
     if not tried.works or tried.report is None:
         return tried
-    return _store(entry, tried.report, now=now)
+    return _store(entry, tried.report, enables=enables, now=now)
+
+
+def prepare(entry: Entry, *, now: datetime) -> Outcome:
+    """Store a new integration for somebody else to enter its key."""
+    problems = problems_before_the_key(entry)
+    return Outcome(problems) if problems else _store(entry, None, now=now)
 
 
 def save_only(entry: Entry, *, now: datetime) -> Outcome:
@@ -173,7 +185,7 @@ def _told_by(report: CheckReport) -> dict[str, str]:
     return {"base_url" if unreachable else "secret": report.problem}
 
 
-def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcome:
+def _store(entry: Entry, report: CheckReport | None, *, enables: bool = True, now: datetime) -> Outcome:
     try:
         with together():
             before = _as_it_is_now(entry.integration)
@@ -181,10 +193,11 @@ def _store(entry: Entry, report: CheckReport | None, *, now: datetime) -> Outcom
             integration.save()
             _record_entered(before, integration)
             if entry.secret:
-                integration.store_credential(entry.secret, now=now)
+                integration.store_credential(entry.secret, by=entry.by, now=now)
             if report:
                 integration.record_check(report, now=now)
-                integration.enable(now=now)
+                if enables or integration.enabled:
+                    integration.enable(now=now)
                 if before and integration.goes_further_than(before):
                     integration.schedule_next_sync(now=now)  # so that there is time to read its preview
             elif entry.secret and integration.enabled:

@@ -213,7 +213,7 @@ def _prove_and_swap(rotation: Rotation) -> None:
     now = timezone.now()
     with together():
         if is_swapped := _is_in_use(rotation.integration, rotation.old_entered_at):
-            integration.store_credential(secret, now=now)
+            integration.store_credential(secret, by=rotation.by, now=now)
             integration.record_check(report, now=now)
             rotation.advance(State.SWAPPED, now=now, swapped_at=now, new_secret=Secret(""), detail="")
     if not is_swapped:

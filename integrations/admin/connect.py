@@ -1,6 +1,8 @@
 """The connect page: a credential is entered beside its guide, tried on the live remote, and enabled."""
 
+import functools
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -21,7 +23,7 @@ from cakewalk.models import User
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 from cakewalk.words import called
-from integrations import in_words
+from integrations import in_words, permitting
 from integrations.admin import key_links, telling
 from integrations.admin.catalog import logo
 from integrations.catalog import connector_class
@@ -29,6 +31,7 @@ from integrations.connecting import (
     Entry,
     Outcome,
     Trying,
+    prepare,
     problems_before_the_key,
     save_only,
     store_tried,
@@ -56,20 +59,25 @@ class ConnectForm(forms.Form):
         widget=UnfoldAdminTextInputWidget({"type": "url", "autocomplete": "off"}),
     )
 
-    def __init__(self, connector: type[Connector], integration: Integration | None, data: Any = None) -> None:
+    def __init__(
+        self, connector: type[Connector], integration: Integration | None, rights: "Rights", data: Any = None
+    ) -> None:
         card = connector.card
         initial = {
             "name": integration.name if integration else card.title,
             "base_url": integration.base_url if integration else card.default_base_url,
         }
         super().__init__(data, initial=initial)
-        self.connector, self.integration = connector, integration
+        self.connector, self.integration, self.rights = connector, integration, rights
+        for name in ("name", "base_url"):
+            self.fields[name].disabled = not rights.settles
+        self.fields["secret"].disabled = not rights.enters
         self.fields["secret"].label = called(card.secret_label)
         self.fields["secret"].widget.attrs["placeholder"] = card.secret_placeholder
         for name, field in self.fields.items():
             field.widget.attrs["aria-describedby"] = f"{name}-problem"
 
-    def entry(self) -> Entry:
+    def entry(self, *, by: User) -> Entry:
         typed = self.cleaned_data
         return Entry(
             kind=self.connector.card.kind,
@@ -77,6 +85,7 @@ class ConnectForm(forms.Form):
             base_url=typed["base_url"] or self.connector.card.default_base_url,
             secret=typed["secret"] or None,
             integration=self.integration,
+            by=by,
         )
 
     def tell(self, outcome: Outcome) -> None:
@@ -84,19 +93,38 @@ class ConnectForm(forms.Form):
             self.add_error(name if name in self.fields else None, problem)
 
 
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """`settles`: may say what is connected, and enable it. `enters`: may enter its key."""
+
+    settles: bool
+    enters: bool
+
+    @property
+    def buttons(self) -> frozenset[str]:
+        """Without trying, a key is saved by whoever may disable: that is what it does to what is enabled."""
+        if not self.enters:
+            return frozenset({"_save"})
+        return frozenset({"_enable", "_test", "_link", *(["_save"] if self.settles else [])})
+
+
 @sensitive_post_parameters("secret")
 def connect(request: HttpRequest, kind: str) -> HttpResponseBase:
-    if not request.user.has_perm("integrations.add_integration"):
+    may = request.user.has_perm
+    if not may("integrations.add_integration"):
         raise PermissionDenied
-    return _page(request, connector_or_404(kind), None)
+    rights = Rights(settles=True, enters=may("integrations.enter_credential"))
+    return _page(request, connector_or_404(kind), None, rights)
 
 
 @sensitive_post_parameters("secret")
 def replace_credential(request: HttpRequest, pk: int) -> HttpResponseBase:
-    if not request.user.has_perm("integrations.change_integration"):
-        raise PermissionDenied
     integration = get_object_or_404(Integration, pk=pk)
-    return _page(request, connector_or_404(integration.kind), integration)
+    may = permitting.on(integration, request.user)
+    if not may("integrations.enter_credential"):
+        raise PermissionDenied
+    rights = Rights(settles=may("integrations.change_integration"), enters=True)
+    return _page(request, connector_or_404(integration.kind), integration, rights)
 
 
 def connector_or_404(kind: str) -> type[Connector]:
@@ -107,20 +135,22 @@ def connector_or_404(kind: str) -> type[Connector]:
 
 
 def _page(
-    request: HttpRequest, connector: type[Connector], integration: Integration | None
+    request: HttpRequest, connector: type[Connector], integration: Integration | None, rights: Rights
 ) -> HttpResponseBase:
-    form = ConnectForm(connector, integration, request.POST if request.method == "POST" else None)
+    if any(button in request.POST for button in {"_enable", "_save", "_test", "_link"} - rights.buttons):
+        raise PermissionDenied
+    form = ConnectForm(connector, integration, rights, request.POST if request.method == "POST" else None)
     outcome, new_link = None, ""
     if "_link" in request.POST:
         new_link = _ask_for_key(request, form)
     elif form.is_bound and form.is_valid():
-        entry = form.entry()
-        steps = _steps(request, entry)
+        entry = form.entry(by=signed_in(request))
+        steps = _steps(request, entry, rights)
         if telling.looks_on(request):
-            return telling.tell(steps, _last_line)
+            return telling.tell(steps, functools.partial(_last_line, request))
         outcome = ended(steps)
         if outcome.integration:
-            return redirect(_next_page(outcome, outcome.integration))
+            return redirect(_next_page(request, outcome, outcome.integration))
         form.tell(outcome)
     if integration:
         title = _("Replace the credential of %(name)s") % {"name": integration}
@@ -143,6 +173,7 @@ def _page(
         "guide": guide_of(connector),
         "recognized": in_words.recognized(connector),
         "integration": integration,
+        "rights": rights,
         "stored": stored,
         "paste_again": form.is_bound and bool(request.POST.get("secret")),
         "new_link": new_link,
@@ -155,7 +186,7 @@ def _ask_for_key(request: HttpRequest, form: ConnectForm) -> str:
     """A one-time link for what is typed, without its key; of an integration, for that as it is stored."""
     if not form.is_valid():
         return ""
-    entry = form.entry()
+    entry = form.entry(by=signed_in(request))
     if of := form.integration:
         entry = Entry(of.kind, of.name, of.base_url, None, of)
     problems = problems_before_the_key(entry)
@@ -165,12 +196,12 @@ def _ask_for_key(request: HttpRequest, form: ConnectForm) -> str:
     return key_links.make_link(request, entry, request.POST.get("hours", ""))
 
 
-def _steps(request: HttpRequest, entry: Entry) -> Trying:
+def _steps(request: HttpRequest, entry: Entry, rights: Rights) -> Trying:
     """What the pressed button asks for. It is stored with all that belongs to it, after the last answer:
     whoever goes away before that has stored nothing.
     """
     if "_save" in request.POST:
-        outcome = save_only(entry, now=timezone.now())
+        outcome = (save_only if rights.enters else prepare)(entry, now=timezone.now())
         if outcome.integration:
             state = "" if outcome.integration.enabled else _("It is not enabled: its key was not tried yet.")
             messages.success(
@@ -181,7 +212,7 @@ def _steps(request: HttpRequest, entry: Entry) -> Trying:
     if "_test" in request.POST:
         return tried
     with together():
-        outcome = store_tried(entry, tried, now=timezone.now())
+        outcome = store_tried(entry, tried, enables=rights.settles, now=timezone.now())
         if outcome.integration:
             preview_first(outcome.integration, by=signed_in(request))
     return outcome
@@ -193,13 +224,19 @@ def preview_first(integration: Integration, *, by: User) -> None:
         requesting.request_job(integration, preview=True, trigger=ProvisioningJob.Trigger.FIRST, by=by)
 
 
-def _next_page(outcome: Outcome, integration: Integration) -> str:
+def _next_page(request: HttpRequest, outcome: Outcome, integration: Integration) -> str:
+    if not request.user.has_perm("integrations.view_integration", integration):
+        said = _("The key of %(name)s works, and is stored.")
+        if not integration.enabled:
+            said = _("The key of %(name)s works, and is stored. An operator enables it.")
+        messages.success(request, said % {"name": integration})
+        return reverse("integrations:credentials")
     tried = outcome.report is not None
     page = "integrations:welcome" if tried else "admin:integrations_integration_change"
     return reverse(page, args=[integration.pk])
 
 
-def _last_line(outcome: Outcome) -> dict[str, Any]:
+def _last_line(request: HttpRequest, outcome: Outcome) -> dict[str, Any]:
     if outcome.integration:
-        return {"leads_to": _next_page(outcome, outcome.integration)}
+        return {"leads_to": _next_page(request, outcome, outcome.integration)}
     return {"works": outcome.works, "title": telling.verdict(outcome), "problems": dict(outcome.problems)}

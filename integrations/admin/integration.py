@@ -5,7 +5,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -27,7 +26,7 @@ from cakewalk.theme import (
     display,
 )
 from cakewalk.words import called
-from integrations import in_words
+from integrations import in_words, permitting
 from integrations.admin import mode as modes
 from integrations.admin.overview import what_it_shows
 from integrations.catalog import connector_class
@@ -165,7 +164,7 @@ class IntegrationAdmin(ModelAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         extra = {**(extra_context or {}), "show_save_and_add_another": False}
-        if object_id.isdecimal() and self.has_view_permission(request):
+        if object_id.isdecimal():
             for standing in standings(self.get_queryset(request).filter(pk=object_id)):
                 extra |= self._panel(request, standing)
         return super().change_view(request, object_id, form_url, extra)
@@ -174,10 +173,11 @@ class IntegrationAdmin(ModelAdmin):
         integration = standing.integration
         return {
             "title": integration.name,
-            **what_it_shows(standing, request.user.has_perm, now=timezone.now()),
-            "may_run": request.user.has_perm("provisioning.run_job"),
-            "may_evidence": request.user.has_perm("evidence.add_evidencepack"),
-            "may_change": self.has_change_permission(request, integration),
+            **what_it_shows(standing, may := permitting.on(integration, request.user), now=timezone.now()),
+            "may_run": may("provisioning.run_job"),
+            "may_evidence": may("evidence.add_evidencepack"),
+            "may_change": may("integrations.change_integration"),
+            "may_enter": may("integrations.enter_credential"),
         }
 
     # -- the list
@@ -275,7 +275,7 @@ class IntegrationAdmin(ModelAdmin):
         job = ask_for_job(request, integration, preview=preview)
         if job:
             return redirect("admin:provisioning_provisioningjob_change", job.pk)
-        return self._back(integration)
+        return self._back(request, integration)
 
     def enable(self, request: HttpRequest, pk: int) -> HttpResponse:
         integration = self._allowed(request, pk, "integrations.change_integration")
@@ -287,26 +287,26 @@ class IntegrationAdmin(ModelAdmin):
         for problem in outcome.problems.values():
             said = _("%(integration)s is not enabled. %(problem)s")
             messages.error(request, said % {"integration": integration, "problem": problem})
-        return self._back(integration)
+        return self._back(request, integration)
 
     def disable(self, request: HttpRequest, pk: int) -> HttpResponse:
         integration = self._allowed(request, pk, "integrations.change_integration")
         integration.disable()
         said = _("%(integration)s is disabled. No sync starts until it is enabled again.")
         messages.success(request, said % {"integration": integration})
-        return self._back(integration)
+        return self._back(request, integration)
 
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
-        integration = self._allowed(request, pk, "integrations.change_integration")
+        integration = self._allowed(request, pk, "integrations.enter_credential")
         try:
             rotation = rotating.rotate(integration, by=signed_in(request))
         except rotating.Refused as refusal:
             messages.error(request, _("The key was not rotated: %(why)s") % {"why": refusal})
-            return self._back(integration)
+            return self._back(request, integration)
         said = rotating.in_words(rotation)
         done = rotation.state == Rotation.State.DONE
         messages.add_message(request, messages.SUCCESS if done else messages.ERROR, said)
-        return self._back(integration)
+        return self._back(request, integration)
 
     def mode(self, request: HttpRequest, pk: int, mode: str) -> HttpResponse:
         """What another mode would do, and the switch to it."""
@@ -320,7 +320,7 @@ class IntegrationAdmin(ModelAdmin):
             "original": integration,
             "considered": modes.consider(integration, mode, now=timezone.now()),
             "means": in_words.mode(mode),
-            "may_run": request.user.has_perm("provisioning.run_job"),
+            "may_run": request.user.has_perm("provisioning.run_job", integration),
         }
         return TemplateResponse(request, "integrations/mode.html", context)
 
@@ -328,7 +328,7 @@ class IntegrationAdmin(ModelAdmin):
         if integration.mode == mode:
             said = _("%(integration)s is in mode %(mode)s already.")
             messages.info(request, said % {"integration": integration, "mode": called(mode)})
-            return self._back(integration)
+            return self._back(request, integration)
         if request.POST.get("from") != integration.mode:
             said = _("Nothing was switched: %(integration)s is in mode %(mode)s by now. Look again.")
             messages.warning(request, said % {"integration": integration, "mode": called(integration.mode)})
@@ -337,11 +337,11 @@ class IntegrationAdmin(ModelAdmin):
         said = _("%(integration)s is in mode %(mode)s now. %(means)s")
         means = in_words.mode(mode)
         messages.success(request, said % {"integration": integration, "mode": called(mode), "means": means})
-        return self._back(integration)
+        return self._back(request, integration)
 
     def mode_preview(self, request: HttpRequest, pk: int, mode: str) -> HttpResponse:
         integration = self._of_mode(request, pk, mode)
-        if not request.user.has_perm("provisioning.run_job"):
+        if not request.user.has_perm("provisioning.run_job", integration):
             raise PermissionDenied
         try:
             requesting.request_preview_of(mode, integration, by=signed_in(request))
@@ -357,10 +357,12 @@ class IntegrationAdmin(ModelAdmin):
         return integration
 
     def _allowed(self, request: HttpRequest, pk: int, permission: str) -> Integration:
-        if not request.user.has_perm(permission):
+        integration = get_object_or_404(Integration, pk=pk)
+        if not request.user.has_perm(permission, integration):
             raise PermissionDenied
-        visible: QuerySet[Integration] = self.get_queryset(request)
-        return get_object_or_404(visible, pk=pk)
+        return integration
 
-    def _back(self, integration: Integration) -> HttpResponse:
+    def _back(self, request: HttpRequest, integration: Integration) -> HttpResponse:
+        if not self.has_view_permission(request, integration):
+            return redirect("integrations:credentials")  # a key holder's page
         return redirect("admin:integrations_integration_change", integration.pk)

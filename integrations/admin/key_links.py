@@ -53,7 +53,7 @@ def listed(kind: str, integration: Integration | None) -> list[dict[str, Any]]:
 @require_POST
 def revoke_link(request: HttpRequest, pk: int) -> HttpResponse:
     link = get_object_or_404(KeyLink.objects.select_related("requested_by", "integration"), pk=pk)
-    if not request.user.has_perm(link.permission):
+    if not link.is_permitted_to(signed_in(request)):
         raise PermissionDenied
     if link.revoke(now=timezone.now()):
         messages.success(request, _("The link for %(name)s is revoked.") % {"name": link.name})

@@ -83,6 +83,7 @@ def _enter(request: HttpRequest, link: KeyLink, token: str, secret: str) -> Http
         base_url=of.base_url if of else link.base_url,
         secret=secret or " ",  # or else the one that is stored would be tried
         integration=of,
+        by=link.requested_by,
     )
     outcome = test_connection(entry)
     if outcome.works:

@@ -1,6 +1,6 @@
 """What an integration's page shows above its settings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,14 +13,13 @@ from django.utils.translation import gettext_lazy
 from integrations import in_words
 from integrations.catalog import connector_class
 from integrations.models import Integration
+from integrations.permitting import May
 from provisioning import census, credentials, pictures, wording
 from provisioning.delays import Subject, departures
 from provisioning.lateness import Departure, main_cause
 from provisioning.models import AccessRule
 from provisioning.promptness import promptness
 from provisioning.standing import SettledAt, Standing, Trouble
-
-May = Callable[[str], bool]
 
 LAST_JOBS = 5
 LATE_SHOWN = 5
@@ -101,7 +100,7 @@ class Place:
 def _trouble(standing: Standing, trouble: Trouble, may: May) -> Place:
     integration = standing.integration
     match trouble.settled_at:
-        case SettledAt.CREDENTIAL if may("integrations.change_integration"):
+        case SettledAt.CREDENTIAL if may("integrations.enter_credential"):
             url = reverse("integrations:credential", args=[integration.pk])
             return Place(trouble.says, url, _("Replace credential"))
         case SettledAt.JOB if trouble.job and may("provisioning.view_provisioningjob"):

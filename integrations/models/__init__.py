@@ -7,6 +7,7 @@ from integrations.models.integration import (
     IntegrationQuerySet,
 )
 from integrations.models.key_link import KeyLink
+from integrations.models.role import RoleOnIntegration
 from integrations.models.rotation import Rotation, RotationLost
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "Integration",
     "IntegrationQuerySet",
     "KeyLink",
+    "RoleOnIntegration",
     "Rotation",
     "RotationLost",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, validate_domain_name
 from django.db import models
@@ -16,6 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 from cakewalk.encryption import EncryptedTextField, Secret
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
+from cakewalk.models import User
 from integrations.budgets import SharedBudgets
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport, Connector, CredentialFacts
@@ -142,6 +144,7 @@ class Integration(models.Model):
     objects = IntegrationQuerySet.as_manager()
 
     class Meta:
+        permissions = [("enter_credential", "Can enter credentials")]
         constraints = [models.UniqueConstraint(Lower("name"), name="integration_name_unique_without_case")]
 
     def __str__(self) -> str:
@@ -191,7 +194,7 @@ class Integration(models.Model):
         return credential.secret.reveal()
 
     @sensitive_variables("secret")
-    def store_credential(self, secret: str, *, now: datetime) -> "Credential":
+    def store_credential(self, secret: str, *, by: User | None = None, now: datetime) -> "Credential":
         hint = connector_class(self.kind).secret_hint(secret)
         replaced = Credential.objects.filter(integration=self).values_list("hint", flat=True).first()
         with together():
@@ -202,6 +205,7 @@ class Integration(models.Model):
                     "secret": Secret(secret),
                     "hint": hint,
                     "entered_at": now,
+                    "entered_by": by,
                     **Credential.nothing_known(),
                 },
             )
@@ -365,6 +369,10 @@ class Credential(models.Model):
         max_length=60, help_text=_("What may be shown: the kind of key and its last four characters.")
     )
     entered_at = models.DateTimeField()
+    entered_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    """Who entered it, or asked for the link or the rotation that it came by. Nobody: a command did."""
     checked_at = models.DateTimeField(null=True, blank=True)
     facts_at = models.DateTimeField(null=True, blank=True)
     unknown = models.TextField(blank=True, help_text=_("Why the remote did not tell, when last asked."))
@@ -399,7 +407,7 @@ class Credential(models.Model):
     @classmethod
     def nothing_known(cls) -> dict[str, Any]:
         """What is forgotten of the last credential when another one is entered."""
-        stays = ("id", "integration", "secret", "hint", "entered_at")
+        stays = ("id", "integration", "secret", "hint", "entered_at", "entered_by")
         return {field.name: field.get_default() for field in cls._meta.fields if field.name not in stays}
 
     def learn(self, facts: CredentialFacts, *, now: datetime, **more: Any) -> None:

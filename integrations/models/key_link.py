@@ -71,7 +71,7 @@ class KeyLink(models.Model):
     objects = KeyLinkQuerySet.as_manager()
 
     class Meta:
-        default_permissions = ()  # whoever may connect or change an integration may ask somebody to
+        default_permissions = ()  # whoever may enter the key may ask somebody to
 
     def __str__(self) -> str:
         return f"One-time link for {self.name}"
@@ -110,14 +110,15 @@ class KeyLink(models.Model):
         asked_by = self.requested_by.get_username() if self.requested_by else ""
         record(verb, self.integration or self, facts={"link": self.pk, "asked_by": asked_by, **facts})
 
-    @property
-    def permission(self) -> str:
-        """What whoever made it may do, and what one must be permitted to revoke it."""
-        return "integrations.change_integration" if self.replaces else "integrations.add_integration"
+    def is_permitted_to(self, user: User) -> bool:
+        """Whether they may make it, and revoke it: whoever may enter that key."""
+        if self.replaces:
+            return user.has_perm("integrations.enter_credential", self.integration)
+        return user.has_perms(("integrations.add_integration", "integrations.enter_credential"))
 
     @property
     def is_permitted(self) -> bool:
-        return self.requested_by is not None and self.requested_by.has_perm(self.permission)
+        return self.requested_by is not None and self.is_permitted_to(self.requested_by)
 
     def note_opened(self, *, now: datetime) -> bool:
         """Whether it was for the first time."""

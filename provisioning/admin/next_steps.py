@@ -1,16 +1,15 @@
 """Where on the pages the advice about a refusal, a hold or an error leads whoever looks."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from integrations.permitting import May
 from provisioning.advice import ADVICE, Place
 from provisioning.models import ProvisioningJob
-
-May = Callable[[str], bool]
 
 
 class NextStep(NamedTuple):
@@ -49,7 +48,7 @@ def _link(place: Place, job: ProvisioningJob, may: May) -> tuple[str | Promise, 
             return _("Held lines"), "?show=held#plan"
         case Place.PLAN:
             return _("The whole plan"), "?#plan"
-        case Place.CREDENTIAL if may("integrations.change_integration"):
+        case Place.CREDENTIAL if may("integrations.enter_credential"):
             return _("Replace the key"), reverse("integrations:credential", args=[job.integration_id])
         case Place.INTEGRATION | Place.CREDENTIAL:
             url = reverse("admin:integrations_integration_change", args=[job.integration_id])

@@ -6,7 +6,7 @@ from django.test import Client
 from cakewalk.models import User
 from integrations.connectors.openai.simulator import Simulator
 from tests.admin.builders import Company, staff
-from tests.admin.roles import ROLES
+from tests.admin.roles import NOBODY, ROLES, SUPERUSER
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def clients(db: None) -> dict[str, Client]:
     """Signed in, by role."""
     signed_in = {}
     for role in ROLES:
-        granted = [role.capitalize()] if role in ("auditor", "operator", "approver", "reviewer") else []
+        granted = [] if role in (NOBODY, SUPERUSER) else [role.capitalize()]
         known = User.objects.filter(username=role).first()  # the company asks some of them to review
         signed_in[role] = Client()
         signed_in[role].force_login(known or staff(role, *granted, is_superuser=role == "superuser"))

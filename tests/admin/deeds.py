@@ -17,7 +17,7 @@ from cakewalk.models import User
 from tests.admin.browser import Typed, as_shown
 from tests.admin.builders import PASSWORD, Company
 from tests.admin.pages import address, model_of
-from tests.admin.roles import APPROVERS, NONE, OPERATORS, READERS, REVIEWERS, STAFF, SUPERUSERS
+from tests.admin.roles import APPROVERS, KEY_HOLDERS, NONE, OPERATORS, READERS, REVIEWERS, STAFF, SUPERUSERS
 from tests.directory.builders import csv_file
 
 CREDENTIALS, USERS = "integrations.Credential", "cakewalk.User"
@@ -248,10 +248,17 @@ DEEDS = (
     Deed("connect without trying", "integrations:connect", OPERATORS, _connected("_save"), table=CREDENTIALS),
     Deed("connect", "integrations:connect", OPERATORS, _connected("_enable"), table=CREDENTIALS),
     Deed(
-        "replace a credential",
+        "replace a credential without trying",
         "integrations:credential",
         OPERATORS,
         _connected("_save", name="Acme"),
+        table=CREDENTIALS,
+    ),
+    Deed(
+        "replace a credential",
+        "integrations:credential",
+        KEY_HOLDERS,
+        _connected("_enable", name="Acme"),
         table=CREDENTIALS,
     ),
     Deed(
@@ -264,12 +271,12 @@ DEEDS = (
     Deed(
         "ask somebody for another key",
         "integrations:credential",
-        OPERATORS,
+        KEY_HOLDERS,
         _connected("_link", name="Acme"),
         table="integrations.KeyLink",
     ),
     Deed("revoke a link", "integrations:revoke_link", OPERATORS, table="integrations.KeyLink"),
-    Deed("rotate a key", "admin:integrations_integration_rotate", OPERATORS, table="integrations.Rotation"),
+    Deed("rotate a key", "admin:integrations_integration_rotate", KEY_HOLDERS, table="integrations.Rotation"),
     Deed("delete an integration", "admin:integrations_integration_delete", NONE, _confirmed),
     Deed("ask for evidence", "admin:evidence_evidencepack_add", READERS, _period),
     Deed("download evidence", "admin:evidence_evidencepack_download", READERS, only_shows=True),

@@ -1,14 +1,15 @@
-"""Who uses the admin, and which pages are theirs: staff without a role, with one of four, and superusers."""
+"""Who uses the admin, and which pages are theirs: staff without a role, with one of five, and superusers."""
 
 NOBODY, AUDITOR, OPERATOR, APPROVER, SUPERUSER = "nobody", "auditor", "operator", "approver", "superuser"
-REVIEWER = "reviewer"
-ROLES = (NOBODY, AUDITOR, OPERATOR, APPROVER, REVIEWER, SUPERUSER)
+REVIEWER, KEY_HOLDER = "reviewer", "key holder"
+ROLES = (NOBODY, AUDITOR, OPERATOR, APPROVER, REVIEWER, KEY_HOLDER, SUPERUSER)
 
 STAFF = frozenset(ROLES)
-READERS = STAFF - {NOBODY, REVIEWER}
+READERS = STAFF - {NOBODY, REVIEWER, KEY_HOLDER}
 REVIEWERS = frozenset({REVIEWER, SUPERUSER})
 OPERATORS = frozenset({OPERATOR, SUPERUSER})
 APPROVERS = frozenset({APPROVER, SUPERUSER})
+KEY_HOLDERS = frozenset({KEY_HOLDER, OPERATOR, SUPERUSER})
 SUPERUSERS = frozenset({SUPERUSER})
 NONE: frozenset[str] = frozenset()
 
@@ -198,7 +199,8 @@ SHOWN_TO = {
     "admin:view_on_site": NONE,
     "integrations:catalog": READERS,
     "integrations:connect": OPERATORS,
-    "integrations:credential": OPERATORS,
+    "integrations:credential": KEY_HOLDERS,
+    "integrations:credentials": KEY_HOLDERS,
     "preferences": STAFF,
     "reviews:mine": REVIEWERS,
     "reviews:review": REVIEWERS,

@@ -231,15 +231,18 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
             "search.migrations.0003_roles",
         )
     )
+    key_holders = importlib.import_module("provisioning.migrations.0028_key_holder")
     alarms = importlib.import_module("provisioning.alarms.migrations.0002_roles")
     later.append(importlib.import_module("provisioning.evidence.migrations.0002_roles"))
     reviewers = importlib.import_module("provisioning.reviews.migrations.0002_roles")
-    roles = Role.objects.filter(name__in=("Auditor", "Operator", "Approver", "Reviewer"))
+    names = {"Auditor", "Operator", "Approver", "Reviewer", "Key holder"}
+    roles = Role.objects.filter(name__in=names)
     before = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles}
 
     Role.objects.create(name="Of our own")
     migration.remove_roles(apps, connection.schema_editor())
     reviewers.remove_role(apps, connection.schema_editor())
+    key_holders.remove_role(apps, connection.schema_editor())
     assert [role.name for role in Role.objects.all()] == ["Of our own"]
 
     for _ in range(2):
@@ -250,8 +253,9 @@ def test_the_roles_come_with_the_migrations_and_go_with_the_first() -> None:
             one.show_to_every_role(apps, connection.schema_editor())
         alarms.give_to_roles(apps, connection.schema_editor())
         reviewers.give_to_roles(apps, connection.schema_editor())
+        key_holders.give_to_roles(apps, connection.schema_editor())
     after = {role.name: set(role.permissions.values_list("codename", flat=True)) for role in roles.all()}
-    assert set(before) == {"Auditor", "Operator", "Approver", "Reviewer"}
+    assert set(before) == names
     assert after == before
 
 
