@@ -61,18 +61,27 @@ class Secret:
 
 def fernet(keys: Sequence[str] | None = None) -> MultiFernet:
     """The cipher of FERNET_KEYS. Raises ImproperlyConfigured, naming the setting and the key's place."""
-    keys = settings.FERNET_KEYS if keys is None else keys
+    return MultiFernet(ciphers(settings.FERNET_KEYS if keys is None else keys))
+
+
+def ciphers(keys: Sequence[str]) -> list[Fernet]:
+    """One for each key, in their order; only the first encrypts. Raises ImproperlyConfigured."""
     if not keys:
         raise ImproperlyConfigured("FERNET_KEYS is empty: it needs at least one key.")
-    ciphers = []
+    made = []
     for place, key in enumerate(keys, start=1):
         try:
-            ciphers.append(Fernet(key))
+            made.append(Fernet(key))
         except ValueError as error:
             raise ImproperlyConfigured(
                 f"FERNET_KEYS, key {place} of {len(keys)}: not a Fernet key (32 bytes, URL-safe base64)."
             ) from error
-    return MultiFernet(ciphers)
+    return made
+
+
+def key_fingerprint(key: str) -> str:
+    """Which key it is, for people who compare lists of keys. Nothing of the key follows from it."""
+    return hashlib.blake2s(key.encode(), digest_size=4, person=b"fernetky").hexdigest()
 
 
 class EncryptedTextField(_TextField):
@@ -111,9 +120,10 @@ class EncryptedTextField(_TextField):
         return ours and default == models.Value(None)
 
     def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Secret | None:
-        return None if value is None else self._decrypted(value)
+        return None if value is None else self.decrypted(value)
 
-    def _decrypted(self, token: str) -> Secret:
+    def decrypted(self, token: str) -> Secret:
+        """Raises DecryptionError."""
         try:
             return Secret(fernet().decrypt(token.encode()).decode())
         except InvalidToken as error:
@@ -128,7 +138,7 @@ class EncryptedTextField(_TextField):
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str) and value.startswith("fernet:"):
-            return self._decrypted(value.removeprefix("fernet:"))
+            return self.decrypted(value.removeprefix("fernet:"))
         return value
 
     def get_lookup(self, lookup_name: str) -> Any:

@@ -28,10 +28,15 @@ MAIL_PORTS = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465, "consolemail": None}
 ORIGIN = re.compile(r"https?://[\w.*:\[\]-]+", re.IGNORECASE)
 
 
+files_of_secrets: dict[str, Path] = {}
+"""What secrets were read from, by the name of the setting: only Cakewalk should be able to read them."""
+
+
 def load(name: str, default: Path) -> None:
     """Read the file that NAME names, or the default where it exists; what the process was given wins."""
     given = text(name)
     if given or default.exists():
+        files_of_secrets[name] = Path(given or default)
         environ.Env.read_env(io.StringIO(_contents(name, given or str(default))))
 
 
@@ -43,6 +48,7 @@ def text(name: str, default: str = "") -> str:
 def secret(name: str, default: str | None = None) -> str:
     """NAME, or the contents of the file that NAME_FILE names. Without a default it must be set."""
     if path := text(f"{name}_FILE"):
+        files_of_secrets[f"{name}_FILE"] = Path(path)
         if value := _contents(f"{name}_FILE", path).strip():
             return value
         raise ImproperlyConfigured(f"{name}_FILE: {path} is empty.")
@@ -71,7 +77,8 @@ def signing_key(name: str) -> str:
 
 
 def fernet_keys(name: str) -> list[str]:
-    keys = _split(secret(name)) or [""]
+    """Separated by commas, or in a file by lines."""
+    keys = re.split(r"[,\s]+", secret(name).strip(", "))
     for place, key in enumerate(keys, start=1):
         try:
             Fernet(key)

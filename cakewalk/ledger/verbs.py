@@ -102,6 +102,8 @@ class Verb(models.TextChoices):
     CREDENTIAL_TESTED = "credential.tested", _("Credential tested")
     CREDENTIAL_READ = "credential.read", _("Credential read for use")
     CREDENTIAL_ROTATED = "credential.rotated", _("Rotation of the credential, one step")
+    REKEY_BEGUN = "secrets.rekey_begun", _("Re-encryption of secrets begun")
+    REKEYED = "secrets.rekeyed", _("Secrets re-encrypted")
     LINK_MADE = "key_link.made", _("One-time link made")
     LINK_OPENED = "key_link.opened", _("One-time link opened")
     LINK_TRIED = "key_link.tried", _("Key refused that came through a one-time link")

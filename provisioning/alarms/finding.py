@@ -6,10 +6,14 @@ from datetime import datetime, timedelta
 from django.urls import reverse
 from django.utils import translation
 from django.utils.formats import date_format
+from django.utils.text import capfirst
 from django.utils.timezone import localtime
 
 from cakewalk.ledger.models import Verification
+from cakewalk.sealed import Column
+from cakewalk.secrets_health import Unreadable, unreadable
 from directory.models import LdapServer, Pull, Source
+from integrations.models import Credential
 from provisioning import credentials
 from provisioning.alarms.causes import Cause, Finding
 from provisioning.idleness import STARTS_WITHIN, is_idle
@@ -18,6 +22,8 @@ from provisioning.standing import SettledAt, Standing, Trouble, standings
 
 State = ProvisioningJob.State
 
+SECRETS_LOOKED_AT = 200
+"""The newest of each kind, each minute. `rekey --check` reads all."""
 OF_A_KEY: Mapping[str, str] = {
     "credential_missing": "no credential",
     "credential_unreadable": "credential cannot be decrypted",
@@ -38,7 +44,7 @@ OF_A_JOB: Mapping[str, str] = {
 
 def find(now: datetime) -> list[Finding]:
     with translation.override("en"):
-        return [*_of_integrations(now), *_of_sources(now), *_of_the_ledger()]
+        return [*_of_integrations(now), *_of_sources(now), *_of_the_ledger(), *_of_secrets()]
 
 
 # -- integrations
@@ -118,6 +124,27 @@ def _of_the_ledger() -> Iterator[Finding]:
         detail = f"Found at {_at(last.at)}: {first}{more}"
         path = reverse("admin:ledger_entry_changelist")
         yield Finding(Cause.LEDGER_BROKEN, "ledger", "ledger_broken", "Ledger", "chain broken", detail, path)
+
+
+# -- secrets
+
+
+def _of_secrets() -> Iterator[Finding]:
+    """One for each column. A credential that cannot be read is told as its integration's."""
+    found: dict[Column, list[Unreadable]] = {}
+    for one in unreadable(of_each=SECRETS_LOOKED_AT):
+        if one.column.model is not Credential:
+            found.setdefault(one.column, []).append(one)
+    for column, rows in found.items():
+        named = "; ".join(one.column.name_of(one.row) for one in rows[:5])
+        more = f"; and {len(rows) - 5} more" if len(rows) > 5 else ""
+        what = f"{len(rows)} {'secret' if len(rows) == 1 else 'secrets'} cannot be decrypted"
+        detail = f"No key of FERNET_KEYS opens {column} of: {named}{more}."
+        subject = f"secrets {column}"[:100]
+        name = str(capfirst(column.model._meta.verbose_name))
+        yield Finding(
+            Cause.CREDENTIAL, subject, "secret_unreadable", name, what, detail, reverse("admin:index")
+        )
 
 
 # -- sources

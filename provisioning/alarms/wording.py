@@ -22,6 +22,10 @@ ADVICE_FOR: Mapping[str, Promise] = {
     "ledger_broken": _(
         "Keep a copy of the database as it is. The command history verify says where the chain breaks."
     ),
+    "secret_unreadable": _(
+        "Put the key that wrote it back into FERNET_KEYS and restart every process, or enter the secret "
+        "again. The command rekey --check names every one."
+    ),
     "test": _("Nothing: somebody tries whether this channel works."),
 }
 BY_CAUSE: Mapping[str, Promise] = {
