@@ -5,6 +5,7 @@ import os
 from celery import Celery
 
 from cakewalk.health.beating import Pulse
+from cakewalk.logs import messages  # noqa: F401 - it listens from now on
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cakewalk.settings")
 

@@ -215,6 +215,14 @@ def networks(name: str) -> list[IPv4Network | IPv6Network]:
     return found
 
 
+def choice(name: str, choices: Sequence[str], default: str) -> str:
+    given = text(name, default)
+    found = next((one for one in choices if one.casefold() == given.casefold()), None)
+    if found is None:
+        raise ImproperlyConfigured(f"{name} is {given!r}; write one of: {', '.join(choices)}.")
+    return found
+
+
 def number(name: str, default: int) -> int:
     given = text(name, str(default))
     if not given.isascii() or not given.isdecimal() or len(given) > 10:

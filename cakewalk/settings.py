@@ -56,6 +56,7 @@ INSTALLED_APPS = [
     "provisioning.reviews",
 ]
 MIDDLEWARE = [
+    "cakewalk.logs.requests.for_each_request",
     "cakewalk.proxies.for_the_client",  # first: what follows takes REMOTE_ADDR for the client's
     "cakewalk.proxies.for_the_scheme",
     "django.middleware.security.SecurityMiddleware",
@@ -126,14 +127,24 @@ UNFOLD = look.UNFOLD
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # serves static files from where they are; collectstatic is not needed
 
+LOG_FORMAT = environment.choice("LOG_FORMAT", ("json", "text"), "json" if HTTPS else "text")
+LOG_LEVEL = environment.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": "WARNING"},
+    "formatters": {
+        "json": {"()": "cakewalk.logs.formatting.AsJson"},
+        "text": {"()": "cakewalk.logs.formatting.AsText"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
+    # What libraries say for their own makers is read only by who looks for a fault.
+    "root": {"handlers": ["console"], "level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
     "loggers": {
-        "provisioning": {"level": "INFO"},
+        **{ours: {"level": LOG_LEVEL} for ours in ("cakewalk", "directory", "integrations", "provisioning")},
+        # A line for each request is for machines; at the terminal of `make run` it would bury all others.
+        "cakewalk.logs.requests": {
+            "level": "WARNING" if (LOG_FORMAT, LOG_LEVEL) == ("text", "INFO") else LOG_LEVEL
+        },
         "kombu.connection": {"level": "ERROR"},  # it warns that memory:// names no host
     },
 }

@@ -25,6 +25,8 @@ def key(request: HttpRequest) -> HttpResponse:
     return answer
 
 
+handler500 = "cakewalk.logs.requests.server_error"
+
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/preferences/", admin.site.admin_view(preferences), name="preferences"),

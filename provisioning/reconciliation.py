@@ -11,6 +11,7 @@ from django.utils import timezone
 from cakewalk.encryption import DecryptionError
 from cakewalk.ledger.actors import acting
 from cakewalk.ledger.recording import together
+from cakewalk.logs.context import around
 from directory.models import snapshot_of, take_snapshot
 from directory.snapshot import Directory
 from integrations.connectors.base import (
@@ -67,7 +68,7 @@ State = ProvisioningJob.State
 def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
     """Carry a queued job to its end, saying how far it is. Does nothing when another worker has it."""
     job = ProvisioningJob.objects.select_related("integration").get(pk=job_id)
-    with acting(telling.asker(job)):
+    with acting(telling.asker(job)), around(job=job.pk, integration=job.integration.name):
         if job.claim(holder=worker_name(), now=timezone.now()):
             _work(job, say)
 

@@ -3,6 +3,7 @@
 The only module that knows `requests`. A 4xx is the vendor's word: it is returned for the connector to judge.
 """
 
+import logging
 import random
 import re
 import socket
@@ -27,6 +28,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from cakewalk.addresses import is_loopback, may_reach
+from cakewalk.logs.context import id_of_a_call
 from integrations.connectors.base import (
     ConnectorError,
     OutcomeUnknown,
@@ -36,6 +38,8 @@ from integrations.connectors.base import (
 )
 from integrations.connectors.budget import Budgets, family
 
+log = logging.getLogger(__name__)
+
 CONNECT_SECONDS = 5.0
 ANSWER_BYTES = 16 * 1024 * 1024
 MOST_ADDRESSES = 2
@@ -44,6 +48,10 @@ ATTEMPTS = 5
 LONGEST_PAUSE_SECONDS = 86_400.0
 RESET_UNITS = {"h": 3600, "m": 60, "s": 1, "ms": 0.001}
 RESET = "".join(rf"(?:(?P<{unit}>\d{{1,9}}(?:\.\d{{1,9}})?){unit})?" for unit in RESET_UNITS)
+CALLED = "X-Client-Request-Id"
+"""OpenAI keeps it with what it knows of the call, also where its answer is lost:
+https://platform.openai.com/docs/api-reference/debugging-requests
+"""
 BREATH_SECONDS = 5.0
 """How often a wait reports progress, so that a job keeps its lease and can be cancelled."""
 
@@ -193,6 +201,24 @@ class Transport:
     def _send(self, request: Request) -> Reply | Fault:
         """A fault is returned, not raised: a chained exception would carry the request's headers along."""
         self.calls += 1
+        own_id, began = id_of_a_call(), self._pace.clock()
+        outcome = self._exchange(request, own_id)
+        self._tell(request, outcome, own_id, self._pace.clock() - began)
+        return outcome
+
+    def _tell(self, request: Request, outcome: Reply | Fault, own_id: str, seconds: float) -> None:
+        """Without the query, which may name people, and without what was sent and answered."""
+        facts: dict[str, Any] = {"call": own_id, "seconds": round(seconds, 3), "host": self.host}
+        well = isinstance(outcome, Reply) and outcome.ok
+        if isinstance(outcome, Reply):
+            facts |= {"status": outcome.status, "remote_request": outcome.request_id}
+        else:
+            facts["fault"] = outcome.sentence
+        level = logging.DEBUG if well and not request.writes else logging.INFO
+        log.log(level, "%s %s", request.method, request.path, extra={"facts": facts})
+
+    @sensitive_variables("body")
+    def _exchange(self, request: Request, own_id: str) -> Reply | Fault:
         deadline = self._pace.clock() + self._pace.answer
         try:
             with self._session.request(
@@ -200,6 +226,7 @@ class Transport:
                 self._base_url + request.path,
                 params=request.query,
                 json=request.body,
+                headers={CALLED: own_id},
                 timeout=(CONNECT_SECONDS, self._pace.silence),
                 allow_redirects=False,
                 stream=True,
