@@ -28,8 +28,8 @@ class MarkCommand(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("name", help="the integration")
-        parser.add_argument("email")
-        parser.add_argument("--reason", required=True, metavar="TEXT")
+        parser.add_argument("email", help="the address of the account")
+        parser.add_argument("--reason", required=True, metavar="TEXT", help="kept in the record")
         parser.add_argument(
             "--until", type=date.fromisoformat, metavar="DATE", help="the last day of the mark"
         )

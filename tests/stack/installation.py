@@ -95,6 +95,20 @@ class Installation(ABC):
     def document(self, *words: str, status: int = 0, seconds: float = START_SECONDS) -> Any:
         return json.loads(self.run(*words, "--json", status=status, seconds=seconds))
 
+    def shown_by(self, typed: str) -> str:
+        """All that a shell in its folder prints, whatever it ends with."""
+        done = subprocess.run(
+            ["bash", "-c", typed],  # noqa: S607
+            cwd=self.folder,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=START_SECONDS,
+            check=False,
+        )
+        return done.stdout
+
     def launch(self, name: str, *words: str) -> None:
         """A process in the background; what it prints goes to NAME.log in the folder."""
         log = (self.folder / f"{name}.log").open("a")

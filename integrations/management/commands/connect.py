@@ -38,7 +38,7 @@ class Command(BaseCommand):
         return parser
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("kind", choices=list(connector_classes()))
+        parser.add_argument("kind", choices=list(connector_classes()), help="of the connector")
         parser.add_argument("--name", required=True, help="the integration, a new one or one to change")
         key = parser.add_mutually_exclusive_group(required=True)
         key.add_argument("--key-env", metavar="VAR", help="the environment variable that holds the key")

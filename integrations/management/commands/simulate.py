@@ -19,10 +19,10 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("kind", choices=simulated_kinds())
+        parser.add_argument("kind", choices=simulated_kinds(), help="the remote to pretend")
         parser.add_argument("--port", type=int, default=0, help="0, the default, takes a free one")
-        parser.add_argument("--people", type=int, default=25)
-        parser.add_argument("--projects", type=int, default=4)
+        parser.add_argument("--people", type=int, default=25, help="members at the beginning; 25")
+        parser.add_argument("--projects", type=int, default=4, help="projects at the beginning; 4")
         parser.add_argument("--seed", type=int, default=0, help="the same seed gives the same people")
         parser.add_argument("--state", type=Path, help="a file that keeps the organization between starts")
         parser.add_argument("--faults", type=Path, help="a JSON file of what shall go wrong")

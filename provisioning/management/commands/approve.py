@@ -16,9 +16,9 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", type=int)
+        parser.add_argument("job", type=int, help="its number, as jobs lists it")
         parser.add_argument("--by", required=True, metavar="USER", help="the approver's user name")
-        parser.add_argument("--reason", required=True, metavar="TEXT")
+        parser.add_argument("--reason", required=True, metavar="TEXT", help="kept in the record")
         parser.add_argument("--digest", help="the plan that was looked at; another one is not approved")
         parser.add_argument(
             "--only",

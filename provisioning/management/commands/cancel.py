@@ -13,9 +13,9 @@ class Command(BaseCommand):
     help = "Cancel a queued, running or waiting job, and say what was done before: that stays done."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", type=int)
+        parser.add_argument("job", type=int, help="its number, as jobs lists it")
         parser.add_argument("--by", required=True, metavar="USER", help="who cancels")
-        parser.add_argument("--reason", required=True, metavar="TEXT")
+        parser.add_argument("--reason", required=True, metavar="TEXT", help="kept in the record")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:

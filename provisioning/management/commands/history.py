@@ -60,7 +60,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def _export_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--format", choices=exporting.FORMATS, required=True)
+        parser.add_argument("--format", choices=exporting.FORMATS, required=True, help="of the output")
         parser.add_argument("--since", type=date.fromisoformat, metavar="DATE", help="as 2026-01-31")
         parser.add_argument("--until", type=date.fromisoformat, metavar="DATE", help="that day included")
 

@@ -15,7 +15,7 @@ class Command(BaseCommand):
     help = "Add and change access rules from a TOML file, all or none. Rules it does not name stay."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", type=Path, help="in the form of export_rules")
         parser.add_argument("--integration", metavar="NAME", help="needed where there is more than one")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -12,7 +12,7 @@ class Command(BaseCommand):
     help = "Show one job: its state, its counts, and every action with its reason and outcome."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", type=int)
+        parser.add_argument("job", type=int, help="its number, as jobs lists it")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -16,7 +16,7 @@ class Command(BaseCommand):
     help = "List jobs, the newest first, without their actions."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--integration", metavar="NAME")
+        parser.add_argument("--integration", metavar="NAME", help="only those of this one")
         parser.add_argument("--since", type=date.fromisoformat, metavar="DATE", help="as 2026-01-31")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 

@@ -13,9 +13,9 @@ class Command(BaseCommand):
     help = "Queue a running job again whose worker is dead or silent for longer than its lease."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("job", type=int)
+        parser.add_argument("job", type=int, help="its number, as jobs lists it")
         parser.add_argument("--by", required=True, metavar="USER", help="who releases it")
-        parser.add_argument("--reason", required=True, metavar="TEXT")
+        parser.add_argument("--reason", required=True, metavar="TEXT", help="kept in the record")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -18,8 +18,8 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("name", nargs="?", metavar="NAME")
-        parser.add_argument("--integration", metavar="NAME")
+        parser.add_argument("name", nargs="?", metavar="NAME", help="the review to show")
+        parser.add_argument("--integration", metavar="NAME", help="only those of this one")
         parser.add_argument("--json", action="store_true", help="print one JSON document")
 
     def handle(self, *args: Any, **options: Any) -> None:
