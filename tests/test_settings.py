@@ -87,6 +87,33 @@ def test_the_page_of_settings_names_exactly_what_is_read():
     assert sorted(named) == sorted(variables())
 
 
+def defaults() -> dict[str, str]:
+    """What .env.example shows."""
+    example = (ROOT / ".env.example").read_text()
+    return dict(re.findall(r"^#?([A-Z_]+)=(.*)$", example, re.MULTILINE))
+
+
+def test_the_example_shows_the_defaults():
+    paths = ("DATABASE_URL", "LEDGER_CHECKPOINTS", "ENV_FILE")  # shown as seen from beside manage.py
+    shown = {name: value for name, value in defaults().items() if value and name not in paths}
+    given, by_itself = (settings(ENV_FILE=os.devnull, **GOOD, **more) for more in (shown, {}))
+
+    assert len(shown) > 6
+    assert {name for name, value in by_itself.items() if name.isupper() and value != given[name]} == set()
+
+
+def test_the_page_of_settings_shows_the_defaults():
+    page = (ROOT / "docs/settings.md").read_text()
+    cells = dict(re.findall(r"^\| `([A-Z_]+)`.*? \| .*? \| (.*?) \|", page, re.MULTILINE))
+
+    assert set(cells) == {name for name in defaults() if not name.endswith("_FILE") or name == "ENV_FILE"}
+    for name, value in defaults().items():
+        if name in cells:
+            literal = ", ".join(f"`{part}`" for part in value.removeprefix("sqlite:///").split(",") if part)
+            said = cells[name].startswith(literal) if literal else not cells[name].startswith("`")
+            assert said, (name, value, cells[name])
+
+
 def run(*words: str, **given: str) -> subprocess.CompletedProcess[str]:
     """A Python command with these variables and nothing of this machine."""
     environment = {"PATH": os.environ["PATH"], **given}
