@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from cakewalk.ledger import guards
 from integrations.connectors.openai.simulator import Organization, Simulator
-from tests import effort, environment, machine
+from tests import effort, environment, machine, migrated
 
 SERVICES = machine.Services.from_environment()
 environment.prepare()
@@ -47,6 +47,12 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(10_000)
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix: None) -> Iterator[None]:
+    """Before pytest-django makes the database."""
+    yield from migrated.begin_tests_with_a_copy()
 
 
 @pytest.fixture(autouse=True, scope="session")

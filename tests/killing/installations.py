@@ -18,6 +18,7 @@ from celery import Celery
 from psycopg import sql
 
 from integrations.connectors.openai.simulator import Organization, Simulator
+from tests import migrated
 from tests.killing.moments import Kill
 from tests.machine import Services
 from tests.stack.installation import Installation, eventually
@@ -194,6 +195,7 @@ class OnSQLite(Killable):
     def __init__(self, folder: Path) -> None:
         self.file = folder / "killable.sqlite3"
         self._synced: dict[str, Any] = {}
+        shutil.copy(migrated.on_sqlite(), self.file)
         super().__init__(folder, DATABASE_URL=f"sqlite:///{self.file}")
 
     def keep(self) -> None:
@@ -238,7 +240,7 @@ class OnPostgreSQL(Killable):
         self.celery = Celery()
         self.celery.conf.broker_write_url = broker  # for another one, the environment's would go before
         url = f"{self.server.rpartition('/')[0]}/{name}"
-        self._make(name)
+        self._make(name, like=migrated.on_postgresql(self.server))
         super().__init__(folder, DATABASE_URL=url, CELERY_BROKER_URL=broker)
 
     def keep(self) -> None:
@@ -302,7 +304,7 @@ class OnPostgreSQL(Killable):
         with psycopg.connect(self.settings["DATABASE_URL"]) as database:
             return database.execute(query.encode()).fetchall()
 
-    def _make(self, name: str, like: str = "template0") -> None:
+    def _make(self, name: str, like: str) -> None:
         self._order("CREATE DATABASE {} TEMPLATE {}", name, like)
 
     def _drop(self, name: str) -> None:

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext
 from psycopg import sql
 
 from integrations.connectors.openai.simulator import Organization, Simulator
+from tests import migrated
 from tests.conftest import SERVICES, need
 from tests.stack.installation import Installation, OnTwoLines, SingleOnALine, SingleProcess, ThreeProcesses
 
@@ -38,6 +39,7 @@ def context(chromium: Browser) -> Iterator[BrowserContext]:
 @pytest.fixture(scope="module")
 def single_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     installation = SingleProcess(tmp_path_factory.mktemp("single"))
+    installation.spare_the_migrations()
     yield from _running(installation)
 
 
@@ -67,8 +69,10 @@ def single_on_a_line(tmp_path: Path) -> Iterator[SingleOnALine]:
 @contextmanager
 def own_database() -> Iterator[str]:
     name = f"cakewalk_stack_{secrets.token_hex(4)}"
+    like = migrated.on_postgresql(SERVICES.database_url)
     with psycopg.connect(SERVICES.database_url, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        words = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        server.execute(words.format(sql.Identifier(name), sql.Identifier(like)))
     try:
         yield SERVICES.database_url.rpartition("/")[0] + f"/{name}"
     finally:

@@ -20,6 +20,7 @@ from urllib.request import urlopen
 
 import psycopg
 
+from tests import migrated
 from tests.stack.line import Line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -168,6 +169,11 @@ class Installation(ABC):
 
 class SingleProcess(Installation):
     """`make run`: SQLite, and everything in one process."""
+
+    def spare_the_migrations(self) -> None:
+        """Begin with a database that has them. What a first start is like is shown without."""
+        (self.folder / "var").mkdir(exist_ok=True)
+        shutil.copy(migrated.on_sqlite(), self.folder / "var" / "cakewalk.sqlite3")
 
     def start(self) -> None:
         self.launch("serve", "manage.py", "serve")
