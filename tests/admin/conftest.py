@@ -16,11 +16,15 @@ def company(db: None, simulator: Simulator) -> Company:
 
 @pytest.fixture
 def clients(db: None) -> dict[str, Client]:
-    """Signed in, by role."""
-    signed_in = {}
+    return signed_in()
+
+
+def signed_in() -> dict[str, Client]:
+    """A client for each role."""
+    clients = {}
     for role in ROLES:
         granted = [] if role in (NOBODY, SUPERUSER) else [role.capitalize()]
         known = User.objects.filter(username=role).first()  # the company asks some of them to review
-        signed_in[role] = Client()
-        signed_in[role].force_login(known or staff(role, *granted, is_superuser=role == "superuser"))
-    return signed_in
+        clients[role] = Client()
+        clients[role].force_login(known or staff(role, *granted, is_superuser=role == "superuser"))
+    return clients
