@@ -1,10 +1,12 @@
 """A worker dies as the kernel kills it. `make soak` tries every moment, on PostgreSQL and Redis as well."""
 
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 
 import pytest
 
-from integrations.connectors.openai.simulator import Fault, Kind
+from integrations.connectors.openai.simulator.asking import Asked
+from integrations.connectors.openai.simulator.server import Reply
 from tests.killing.installations import JOBS, OnSQLite
 from tests.killing.matrix import Story, problems, undisturbed
 from tests.killing.moments import MOMENTS, Kill, Moment, in_the_air
@@ -47,16 +49,27 @@ def test_a_moment_that_does_not_come_is_told_from_a_worker_that_survived_well(
 
 
 def test_a_call_that_takes_effect_only_after_the_next_worker_looked_is_refused_as_the_second(
-    company: OnSQLite, expected: Story
+    company: OnSQLite, expected: Story, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody can see what is still on its way. Asked twice, the organization itself does it once."""
     company.begin_again()
-    company.simulator.inject(Fault(Kind.LATENCY, method="POST", path="/organization/invites", seconds=5))
+    arrives, on_their_way = threading.Event(), list[Asked]()
+    reply_to = company.simulator.reply_to
+
+    def late(asked: Asked, headers: Mapping[str, str]) -> Reply:
+        if asked.method == "POST" and asked.path.endswith("/organization/invites") and not on_their_way:
+            on_their_way.append(asked)
+            arrives.wait(60)
+        return reply_to(asked, headers)
+
+    monkeypatch.setattr(company.simulator, "reply_to", late)
     assert company.be_killed(in_the_air(1))
     company.come_to_an_end()
     of_the_job = f"job_id = (SELECT MIN(id) FROM {JOBS})"  # noqa: S608
     assert company.rows(f"SELECT DISTINCT state FROM provisioning_action WHERE {of_the_job}") == [("done",)]  # noqa: S608
     assert company.rows(f"SELECT DISTINCT state FROM {JOBS}") == [("succeeded",)]  # noqa: S608
+    assert len(company.writes()) == len(expected.writes)
+    arrives.set()
     eventually(lambda: len(company.writes()) == len(expected.writes) + 1, 15, "The call that was on its way")
     invited = [invite.email for invite in company.simulator.organization.invites.values()]
     assert sorted(invited) == [f"{name}@example.org" for name in ("ada", "alan", "joan")]
