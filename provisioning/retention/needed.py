@@ -23,7 +23,7 @@ def needed_jobs() -> set[int]:
     """Their numbers, whatever their age. What looks back over a fixed time is not here: no retention is
     shorter than the longest of these times.
     """
-    found = {*_open(), *_referred_to(), *_last_about_groups(), *_made(), *_still_to_settle()}
+    found = {*_open(), *_referred_to(), *_of_reviews(), *_last_about_groups(), *_made(), *_still_to_settle()}
     for integration in Integration.objects.order_by("pk"):
         found |= set(_of(integration))
     return found
@@ -57,6 +57,11 @@ def _referred_to() -> Iterator[int]:
 def _named_by(relation: object, path: str) -> Iterator[int]:
     rows = relation.related_model._base_manager.exclude(**{path: None})  # type: ignore[attr-defined]
     yield from rows.order_by().values_list(path, flat=True).distinct()
+
+
+def _of_reviews() -> Iterable[int]:
+    """What became of a review's decisions is told from its jobs for as long as there is the review."""
+    return ProvisioningJob.objects.exclude(reviews=None).values_list("pk", flat=True)
 
 
 def _of(integration: Integration) -> Iterator[int]:

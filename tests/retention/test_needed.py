@@ -10,6 +10,8 @@ from integrations.models import Integration
 from provisioning import accounts, history, standing
 from provisioning.models import Action, GroupGrant, GroupRule, ProvisioningJob, RuleGrant
 from provisioning.recalling import recall
+from provisioning.reviews.standing import attention
+from tests.admin.builders import review, staff, to_review
 from tests.provisioning.builders import VOCABULARY
 from tests.provisioning.world import World, held_job, staffed
 from tests.retention.builders import OLD, age, jobs, prune
@@ -153,3 +155,18 @@ def test_the_last_word_on_a_groups_right_and_what_was_made_stay(world, tmp_path)
     age()
     prune(tmp_path)
     assert [of.pk in jobs() for of in told] == [False, True, True, False]
+
+
+def test_a_review_is_still_told_to_be_carried_out_years_later(world, tmp_path):
+    chief = staff("chief", is_superuser=True)
+    campaign = review(world.integration, by=chief, state="finished")
+    to_review(campaign, chief, decision="revoke")
+    carried_out = job(world, reviews=campaign)
+    spare = job(world)
+    for _ in range(2):
+        job(world)
+    age()
+    prune(tmp_path)
+    assert spare.pk not in jobs()
+    assert carried_out.pk in jobs()
+    assert attention(timezone.localdate()) == []
