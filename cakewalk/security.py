@@ -1,4 +1,5 @@
-"""What browsers may do with our answers: a Content-Security-Policy for each, and no features of the device.
+"""What browsers may do with our answers: a Content-Security-Policy for each, no features of the device, and
+nothing kept unless the answer itself says so.
 
 Every answer has the strictest policy: what is served outside /admin/ needs to do nothing for it. Pages below
 /admin/ are made of the theme, and its Alpine evaluates the expressions in their attributes, so these pages,
@@ -29,9 +30,22 @@ UNUSED = "camera display-capture geolocation microphone midi payment publickey-c
 PERMISSIONS = ", ".join(f"{feature}=()" for feature in UNUSED.split())
 
 
+HEADERS = {
+    "Permissions-Policy": PERMISSIONS,
+    "Cache-Control": "no-store",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Django's own middlewares set some of these, but not where an earlier one answers."""
+
+
 class PolicyMiddleware(CSPMiddleware):
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-        response.headers.setdefault("Permissions-Policy", PERMISSIONS)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
         answer: HttpResponseBase = super().process_response(request, response)
         return answer
 

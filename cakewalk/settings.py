@@ -58,13 +58,14 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "cakewalk.logs.requests.for_each_request",
     "cakewalk.proxies.for_the_client",  # first: what follows takes REMOTE_ADDR for the client's
+    "cakewalk.security.PolicyMiddleware",  # before whatever answers
     "cakewalk.proxies.for_the_scheme",
     "django.middleware.security.SecurityMiddleware",
-    "cakewalk.security.PolicyMiddleware",  # before WhiteNoise: for files too
     "cakewalk.health.probes.answer_probes",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
+    "cakewalk.limits.LargestBody",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "cakewalk.ledger.actors.for_the_requester",
@@ -114,6 +115,14 @@ AUTH_PASSWORD_VALIDATORS = [
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024
+"""Of a request, files and all, but for those named here by their view. None: the view has its own limit."""
+LARGEST_BODIES = {
+    "admin:directory_person_import_people": 32 * 1024 * 1024,
+    "cakewalk.urls.scim": None,
+    "key": 64 * 1024,
+}
 
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.STRICTEST}
 

@@ -17,6 +17,8 @@ from cakewalk.celery import app, new_app
 from cakewalk.wsgi import application
 
 WEB_THREADS = 8
+LARGEST_BODY = 40 * 1024 * 1024
+"""A little more than any page takes, so that it is they who say no."""
 JOBS_AT_ONCE = 4
 PATIENCE_SECONDS = 20.0
 """How long a stop waits for the jobs in hand. What is not finished then is taken up at the next start."""
@@ -31,6 +33,7 @@ class SingleProcess:
             host="127.0.0.1",
             port=port,
             threads=WEB_THREADS,
+            max_request_body_size=LARGEST_BODY,
             clear_untrusted_proxy_headers=False,  # whom to believe is known to cakewalk.proxies
         )
         self._clock = EmbeddedService(

@@ -11,8 +11,13 @@ Rows = Iterable[Iterable[str]]
 
 MARK = "\ufeff"
 """Without it, Excel takes a CSV file for one of Windows-1252."""
-FORMULA = re.compile(r"'*[=+\-@\t\r]")
-ENTERED = re.compile(r"'+[=+\-@]")
+SIGNS = r"=+\-@\uff1d\uff0b\uff0d\uff20"
+"""With which a formula begins; some programs take the wide forms for the narrow ones."""
+FORMULA = re.compile(rf"'*[{SIGNS}\t\r\n]")
+ENTERED = re.compile(rf"'+[{SIGNS}\t\r\n]")
+CELL_WITHIN = re.compile(rf"[;\t\r\n](?=[\"' ]*[{SIGNS}])")
+"""Where a cell begins for whom another sign than the comma parts them, as in German."""
+CELL_WITHIN_ENTERED = re.compile(rf"([;\t\r\n])'(?=[\"' ]*[{SIGNS}])")
 
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
@@ -34,11 +39,15 @@ def harmless(cell: str) -> str:
     """A spreadsheet takes what begins so for a formula, and names are typed by people outside (OWASP, CSV
     injection).
     """
+    if ";" in cell or not cell.isprintable():
+        cell = CELL_WITHIN.sub(r"\g<0>'", cell)
     return f"'{cell}" if FORMULA.match(cell) else cell
 
 
 def as_entered(cell: str) -> str:
     """The reverse: what `harmless` was given."""
+    if "'" in cell:
+        cell = CELL_WITHIN_ENTERED.sub(r"\1", cell)
     return cell[1:] if ENTERED.match(cell) else cell
 
 

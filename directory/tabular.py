@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from directory.progress import Progress, silent
-from directory.workbook import MAX_COLUMNS, Sheet, Unreadable, first_sheet
+from directory.workbook import LONGEST_CELL, MAX_COLUMNS, Sheet, Unreadable, first_sheet
 
 MAX_FILE_BYTES = 30 * 1024 * 1024
 MAX_ROWS = 200_000
+LONGEST_LINE = MAX_COLUMNS * LONGEST_CELL
 EXCEL_LAST_ROW = 1_048_576
 MARKUP = re.compile(r"\s*<(\?xml|!doctype|!--|html|head|body|meta|table|style)\b", re.IGNORECASE)
 SEPARATOR_LINE = re.compile(r'"?sep=([,;\t])"?\r?\n?', re.IGNORECASE)
@@ -83,7 +84,7 @@ def _csv_rows(text: str) -> Iterator[Row]:
     # Excel takes the separator from such a line and shows the one after it as the first row.
     said = SEPARATOR_LINE.match(text)
     separator = said[1] if said else _separator(text)
-    lines = io.StringIO(text[said.end() :] if said else text, newline="")
+    lines = _lines(text[said.end() :] if said else text)
     # Strict, so that a quotation mark that is never closed does not swallow the rest of the file.
     reader = csv.reader(lines, delimiter=separator, strict=True)
     number = 0
@@ -91,9 +92,16 @@ def _csv_rows(text: str) -> Iterator[Row]:
         for number, cells in enumerate(reader, start=1):
             if len(cells) > MAX_COLUMNS and any(cells[MAX_COLUMNS:]):
                 raise Unreadable(f"Row {number} has more than {MAX_COLUMNS} columns.")
-            yield Row(number, tuple(map(str.strip, cells)))
+            yield Row(number, tuple(map(str.strip, cells[:MAX_COLUMNS])))
     except csv.Error as error:
         raise Unreadable(f"Row {number + 1} is not valid CSV: {error}.") from error
+
+
+def _lines(text: str) -> Iterator[str]:
+    for number, line in enumerate(io.StringIO(text, newline=""), start=1):
+        if len(line) > LONGEST_LINE:
+            raise Unreadable(f"Line {number} has more than {LONGEST_LINE:,} characters.")
+        yield line
 
 
 def _separator(text: str) -> str:

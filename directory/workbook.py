@@ -28,6 +28,11 @@ warnings.filterwarnings("ignore", module="openpyxl")
 
 MAX_COLUMNS = 50
 MAX_UNPACKED_BYTES = 300 * 1024 * 1024
+MAX_WHOLE_BYTES = 8 * 1024 * 1024
+"""Of a part that openpyxl makes objects of, such as styles: it takes thirty times the memory."""
+MAX_PARTS = 5_000
+LONGEST_CELL = 32_767
+"""As Excel has it."""
 BROKEN = (
     expat.ExpatError,
     zipfile.BadZipFile,
@@ -72,7 +77,8 @@ def first_sheet(content: bytes, tell: Progress = silent) -> Sheet:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _refuse_foreign(archive)
             _refuse_bomb(archive)
-        reader = ExcelReader(io.BytesIO(content), read_only=True)
+        reader: Any = ExcelReader(io.BytesIO(content), read_only=True)
+        reader.archive = _Careful(reader.archive)
         reader.read_manifest()
         reader.read_workbook()
         apply_stylesheet(reader.archive, reader.wb)
@@ -101,10 +107,31 @@ def _refuse_foreign(archive: zipfile.ZipFile) -> None:
 
 def _refuse_bomb(archive: zipfile.ZipFile) -> None:
     # The sizes are the archive's own word, but zipfile never unpacks more than they promise.
-    if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
+    entries = archive.infolist()
+    if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
         raise Unreadable(
             f"The workbook unpacks to more than {MAX_UNPACKED_BYTES // 1024 // 1024} MB. Split it."
         )
+    if len(entries) > MAX_PARTS:
+        raise Unreadable(f"The workbook has more than {MAX_PARTS:,} parts. Save its first sheet alone.")
+
+
+class _Careful:
+    """The archive as openpyxl asks for its parts: whole ones, of which no workbook has large ones."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive = archive
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._archive, name)
+
+    def read(self, name: str) -> bytes:
+        if self._archive.getinfo(name).file_size > MAX_WHOLE_BYTES:
+            raise Unreadable(
+                f"The workbook's {name} is larger than {MAX_WHOLE_BYTES // 1024 // 1024} MB. Copy the cells "
+                "into a new workbook, as values."
+            )
+        return self._archive.read(name)
 
 
 def _rows(reader: Any, path: str, tell: Progress) -> Iterator[tuple[int, Cells]]:
@@ -126,6 +153,7 @@ def _parsed(archive: zipfile.ZipFile, path: str, handler: Any, tell: Progress) -
     """Hand a part of the book to the handler, piece by piece."""
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
+    parser.StartDoctypeDeclHandler = _refuse_doctype
     parser.StartElementHandler = handler.start
     parser.EndElementHandler = handler.end
     parser.CharacterDataHandler = handler.text
@@ -141,6 +169,11 @@ def _parsed(archive: zipfile.ZipFile, path: str, handler: Any, tell: Progress) -
     yield
 
 
+def _refuse_doctype(*_: object) -> None:
+    """No workbook has one: it is how texts are made that unfold in memory."""
+    raise _broken()
+
+
 def _named(*names: str) -> dict[str, str]:
     """Elements by what expat calls them."""
     return {f"{namespace} {name}": name for namespace in NAMESPACES for name in names}
@@ -154,6 +187,7 @@ class _Strings:
     def __init__(self) -> None:
         self.found: list[str] = []
         self._parts: list[str] = []
+        self._length = 0
         self._in_text = self._in_hint = False
 
     def start(self, element: str, attributes: dict[str, str]) -> None:
@@ -166,6 +200,9 @@ class _Strings:
     def text(self, text: str) -> None:
         if self._in_text:
             self._parts.append(text)
+            self._length += len(text)
+            if self._length > LONGEST_CELL:
+                raise Unreadable(f"A cell holds more than {LONGEST_CELL:,} characters.")
 
     def end(self, element: str) -> None:
         match self.NAMES.get(element):
@@ -176,6 +213,7 @@ class _Strings:
             case "si":
                 self.found.append(_unescaped("".join(self._parts)))
                 self._parts.clear()
+                self._length = 0
 
 
 @dataclass(slots=True)
@@ -225,6 +263,9 @@ class _Cells:
             self._cell.formula = "computed"
         elif self._inside and not self._in_hint:
             self._cell.value += text
+            if len(self._cell.value) > LONGEST_CELL:
+                place = f"{get_column_letter(self._cell.column + 1)}{self._number}"
+                raise Unreadable(f"Cell {place} holds more than {LONGEST_CELL:,} characters.")
 
     def end(self, element: str) -> None:
         name = self.NAMES.get(element)
@@ -250,7 +291,7 @@ class _Cells:
                 "computed. Open the file in a spreadsheet, save it there, and import that."
             )
         if text := self._text(cell):
-            if cell.column >= MAX_COLUMNS:
+            if max(cell.column, len(self._row)) >= MAX_COLUMNS:
                 raise Unreadable(f"Row {self._number} has more than {MAX_COLUMNS} columns.")
             self._row.extend([""] * (cell.column - len(self._row)))
             self._row.append(text)

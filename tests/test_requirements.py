@@ -9,6 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("cakewalk", "directory", "integrations", "provisioning", "tests")
 RUN_AND_NOT_IMPORTED = {
+    "defusedxml": "used by openpyxl where it is there",
     "gunicorn": "the command that serves in production",
     "psycopg": "imported by Django for postgres://",
     "redis": "imported by Celery for redis://",

@@ -20,6 +20,7 @@ from tests.admin.deeds import DEEDS, Sender, everything
 from tests.admin.pages import address, page_names, patterns
 from tests.admin.roles import ROLES, SHOWN_TO
 from tests.ledger.told import last_seq, told
+from tests.web.headers import wrong_headers
 
 WITHOUT_A_PAGE = {
     # Buttons, which are pressed and not opened.
@@ -99,7 +100,8 @@ def test_looking_at_pages_changes_nothing(company: Company, clients: dict[str, C
     before, since = everything(), last_seq()
 
     for name in NAMES:
-        clients["superuser"].get(address(name, company))
+        answer = clients["superuser"].get(address(name, company))
+        assert (name, wrong_headers(answer)) == (name, {})
 
     assert everything() == before
     assert set(told(since)) == {("superuser", Verb.EXPORT_BEGUN), ("superuser", Verb.EXPORTED)}
