@@ -89,7 +89,7 @@ TEMPLATES = [
     }
 ]
 
-VAR_DIR = BASE_DIR / "var"
+VAR_DIR = environment.folder("VAR_DIR", BASE_DIR / "var")
 """What the installation keeps beside its code: the SQLite database, the simulator's state."""
 
 VAR_DIR.mkdir(exist_ok=True)

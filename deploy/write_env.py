@@ -19,12 +19,20 @@ LEDGER_KEY={ledger_key}
 """
 
 
+def secret_key() -> str:
+    return secrets.token_urlsafe(50)
+
+
+def fernet_key() -> str:
+    return base64.urlsafe_b64encode(os.urandom(32)).decode("ascii")
+
+
+def ledger_key() -> str:
+    return base64.b64encode(os.urandom(32)).decode("ascii")
+
+
 def main(path: Path) -> None:
-    content = TEMPLATE.format(
-        secret_key=secrets.token_urlsafe(50),
-        fernet_key=base64.urlsafe_b64encode(os.urandom(32)).decode("ascii"),
-        ledger_key=base64.b64encode(os.urandom(32)).decode("ascii"),
-    )
+    content = TEMPLATE.format(secret_key=secret_key(), fernet_key=fernet_key(), ledger_key=ledger_key())
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

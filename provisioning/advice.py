@@ -39,6 +39,10 @@ ADVICE: Mapping[str, Advice] = {
     "directory_empty": Advice(
         _("Bring your people in again, by a file or by their source, and run it again."), Place.SOURCES
     ),
+    "older_state": Advice(
+        _("Run `after_restore` and do what it says, so that nobody who has left since is let in again."),
+        Place.INTEGRATION,
+    ),
     "source_shrunk": Advice(
         _("If so many have left, accept the new size on the source; if not, repair the source."),
         Place.SOURCES,

@@ -15,9 +15,10 @@ from django.utils import timezone
 from cakewalk.ledger import checkpoints, verifying
 from cakewalk.ledger.chain import Break
 from cakewalk.ledger.models import Entry, Head, Verification
+from cakewalk.ledger.restored import acknowledged
 from cakewalk.ledger.verbs import Verb
 from directory import witnessing
-from provisioning import vouching
+from provisioning import old_state, vouching
 from provisioning.retention import archived
 
 log = logging.getLogger(__name__)
@@ -103,10 +104,14 @@ def keep_checkpoint(now: datetime) -> Path | None:
     if not settings.LEDGER_KEY or head is None or not head.seq:
         return None
     folder = settings.LEDGER_CHECKPOINTS
-    last = max((_seq_of(path) for path in checkpoints.kept_in(folder)), default=0)
-    if last >= head.seq:  # an older state was restored: verifying says so, and this must not hide it
+    if old_state.newest_gap():  # verifying says so, and a newer checkpoint must not hide it
         return None
-    return checkpoints.keep(state(settings.LEDGER_KEY, head, now), folder)
+    kept = {_seq_of(path) for path in checkpoints.kept_in(folder)} - {seq for seq, _ in acknowledged()}
+    if max(kept, default=0) >= head.seq:
+        return None
+    made = state(settings.LEDGER_KEY, head, now)
+    # One of what a restore has lost may have this very name: it stays, and the next hour has another.
+    return None if checkpoints.path_of(made, folder).exists() else checkpoints.keep(made, folder)
 
 
 def state(key: str, head: Head, now: datetime) -> checkpoints.Checkpoint:

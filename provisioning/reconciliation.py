@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection
 from django.utils import timezone
 
 from cakewalk.encryption import DecryptionError
@@ -33,6 +33,7 @@ from provisioning import (
     history,
     inventory,
     keys,
+    old_state,
     quarantine,
     superseding,
     sweeping,
@@ -65,6 +66,14 @@ LOOKS = 3
 State = ProvisioningJob.State
 
 
+class DatabaseLost(OperationalError):
+    """The connection broke in mid-job, which says nothing of how the job went. `job` is still held here."""
+
+    def __init__(self, job: ProvisioningJob) -> None:
+        super().__init__(f"{job} lost the database.")
+        self.job = job
+
+
 def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
     """Carry a queued job to its end, saying how far it is. Does nothing when another worker has it."""
     job = ProvisioningJob.objects.select_related("integration").get(pk=job_id)
@@ -86,8 +95,8 @@ def _work(job: ProvisioningJob, say: Callable[[str], None]) -> None:
         _end(job, State.FAILED, error=_failure(error))
     except Exception as error:
         if _is_lost(line):
-            log.warning("%s lost the database; it is taken up again when its lease has run out.", job)
-            raise
+            log.warning("%s lost the database; it is given back when that answers again.", job)
+            raise DatabaseLost(job) from error
         # A defect of ours. Its text may hold anything, so only its name is kept where people can read it.
         log.exception("%s failed.", job)
         _end(job, State.FAILED, error=_failure(error))
@@ -152,6 +161,9 @@ def _failure(error: Exception) -> dict[str, str]:
 
 def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     integration = job.integration
+    if older := old_state.newest_gap():
+        _end(job, State.REFUSED, refusal=older.refusal())
+        return
     if not integration.enabled:
         reason = f"{integration.name} was disabled before the job began."
         _end(job, State.FAILED, error={"code": "not_enabled", "detail": reason})

@@ -3,10 +3,16 @@
 import os
 import secrets
 import socket
+import time
 from contextlib import suppress
 from datetime import datetime, timedelta
 
+from django.db import DatabaseError, InterfaceError, connection
+
 from provisioning.models import ProvisioningJob
+
+ASK_EVERY = 2.0
+"""Seconds between two tries to reach a database that is away."""
 
 
 def worker_name() -> str:
@@ -63,4 +69,19 @@ def is_gone(holder: str) -> bool:
         os.kill(int(number), 0)  # sends nothing; says whether there is such a process
     except OSError as error:
         return isinstance(error, ProcessLookupError)
+    return False
+
+
+def give_back_when_possible(job: ProvisioningJob, *, patience: float) -> bool:
+    """Let go of a job whose database was lost, once that answers: else others wait for its lease to run out.
+
+    False where it did not answer in `patience` seconds, or another worker has the job by now.
+    """
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        try:
+            connection.close()
+            return job.give_back()
+        except (DatabaseError, InterfaceError):
+            time.sleep(ASK_EVERY)
     return False

@@ -23,20 +23,33 @@ from provisioning.models import ProvisioningJob
 UNDELIVERED_AFTER = 30.0
 """Seconds. A message normally takes milliseconds; after this long a queued job is sent again."""
 
+PATIENCE = 180.0
+"""Seconds that a worker waits for a lost database, to let go of its job. After that its lease has run out."""
+
 
 @shared_task
 def run_job(*, job_id: int) -> None:
     """And look whether its end is trouble, or the end of some."""
-    reconciliation.run(job_id)
+    _carry_out(job_id)
     requesting.wake(look_for_trouble)
 
 
 @shared_task
 def run_people_job(*, job_id: int) -> None:
     """And at once the next one, for whoever has changed meanwhile."""
-    reconciliation.run(job_id)
+    _carry_out(job_id)
     requesting.request_people_jobs(timezone.now())
     requesting.wake(look_for_trouble)
+
+
+def _carry_out(job_id: int) -> None:
+    """A job that loses its database is delivered anew as soon as that is there again."""
+    try:
+        reconciliation.run(job_id)
+    except reconciliation.DatabaseLost as lost:
+        if recovering.give_back_when_possible(lost.job, patience=PATIENCE):
+            task_of(lost.job).delay(job_id=job_id)
+        raise
 
 
 def task_of(job: ProvisioningJob) -> Task:

@@ -93,10 +93,14 @@ def kept_in(folder: Path) -> Iterator[Path]:
     return iter(sorted(folder.glob("checkpoint-*.json")))
 
 
+def path_of(checkpoint: Checkpoint, folder: Path) -> Path:
+    return folder / f"checkpoint-{checkpoint.seq:012}.json"
+
+
 def keep(checkpoint: Checkpoint, folder: Path) -> Path:
     """Complete or not at all: a half-written one would later look like tampering."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"checkpoint-{checkpoint.seq:012}.json"
+    path = path_of(checkpoint, folder)
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(checkpoint.as_text(), encoding="utf-8")
     unfinished.replace(path)

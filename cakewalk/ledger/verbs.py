@@ -54,6 +54,9 @@ class Verb(models.TextChoices):
     LEDGER_PRUNED = "ledger.pruned", _("Ledger entries pruned")
     HISTORY_PRUNED = "history.pruned", _("History pruned")
 
+    # What became of the database itself
+    RESTORED = "database.restored", _("Older state of the database restored")
+
     # Evidence
     EVIDENCE_ASKED = "evidence.asked", _("Asked for an evidence pack")
     EVIDENCE_MADE = "evidence.made", _("Evidence pack made")

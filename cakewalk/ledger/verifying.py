@@ -13,6 +13,7 @@ from cakewalk.ledger.chain import FIELDS, Break, Fault, Link, Row, breaks, momen
 from cakewalk.ledger.checkpoints import Checkpoint, Unreadable
 from cakewalk.ledger.models import Entry, Head, Pruning
 from cakewalk.ledger.pruned import Archived
+from cakewalk.ledger.restored import acknowledged
 
 TELL_EVERY = 20_000
 """Entries between two words of how far it is."""
@@ -64,8 +65,10 @@ def _walk(remains: Link, read: Sequence[Checkpoint | Break], say: Say, archived:
             told.append(one)
     told += _end_breaks(end, head)
     told += pruned.breaks(tally.hashes)
-    told += [wrong for one in stated if (wrong := _against(one, begin, end, tally.hashes, head))]
-    return Verdict(tally.number, end, len(stated), sorted(told, key=lambda one: one.seq))
+    known = acknowledged()  # of what a restore has lost; whoever looks is told of each restore
+    against = [one for one in stated if (one.seq, one.hash) not in known]
+    told += [wrong for one in against if (wrong := _against(one, begin, end, tally.hashes, head))]
+    return Verdict(tally.number, end, len(against), sorted(told, key=lambda one: one.seq))
 
 
 class _Tally:

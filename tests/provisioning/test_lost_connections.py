@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError, connection
 
 from integrations.connectors.openai.connector import OpenAIConnector
-from provisioning import applying, quarantine, reconciliation, requesting
+from provisioning import applying, quarantine, reconciliation, requesting, tasks
 from provisioning.models import Action
 from tests.conftest import SERVICES
 from tests.provisioning.test_interruptions import invited, joiners, lose
@@ -75,3 +75,23 @@ def breaking(really: Callable[..., object], when: str) -> Callable[..., object]:
         return result
 
     return called
+
+
+def test_a_worker_that_lost_the_database_gives_its_job_back_when_that_answers_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    joiners(world, 3)
+    job = requesting.request_job(world.integration, deliver=False)
+    delivered: list[int] = []
+    monkeypatch.setattr(tasks.run_job, "delay", lambda *, job_id: delivered.append(job_id))
+    with monkeypatch.context() as patched:
+        patched.setattr(OpenAIConnector, "invite", breaking(OpenAIConnector.invite, "after"))
+        with pytest.raises(OperationalError):
+            tasks.run_job(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.state, delivered) == ("queued", [job.pk])
+
+    tasks.run_job(job_id=job.pk)
+    job.refresh_from_db()
+    assert (job.state, job.error) == ("succeeded", None)
+    assert [method for method, _ in world.writes()] == ["POST"] * 3

@@ -17,6 +17,7 @@ from cakewalk.bar import Bar
 from cakewalk.ledger import checkpoints, exporting
 from cakewalk.ledger.models import Entry, Head, Verification
 from cakewalk.ledger.recording import record
+from cakewalk.ledger.restored import restores
 from cakewalk.ledger.verbs import Verb
 from directory.time_zones import midnight
 from provisioning import proving
@@ -119,6 +120,8 @@ class Command(BaseCommand):
             f"The ledger {verdict}: {found.entries} entries up to {found.seq} in {found.seconds:.1f} s."
         )
         self.stdout.write(f"It ends with {found.hash}.")
+        for restore in restores():
+            self.stdout.write(restore.sentence)
         if found.records:
             self.stdout.write(f"{found.records} actions were compared with it.")
         if not found.checkpoints:
@@ -227,6 +230,7 @@ def _document(found: Verification) -> dict[str, Any]:
         "hash": found.hash,
         "checkpoints": found.checkpoints,
         "records": found.records,
+        "restores": [restore.as_json() for restore in restores()],
         "breaks": found.breaks,
         "seconds": round(found.seconds, 3),
     }

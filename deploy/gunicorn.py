@@ -1,0 +1,35 @@
+"""How gunicorn serves Cakewalk, under systemd, in a container and in the rehearsal alike.
+
+What differs from one installation to another goes into GUNICORN_CMD_ARGS, which goes before this file:
+`--bind 0.0.0.0:8000 --workers 4`.
+"""
+
+bind = "127.0.0.1:8000"
+
+# Pages wait for the database far more than they compute. Two processes, so that one can be lost; in each some
+# threads, since the answer to a tried key is told line by line for as long as the remote takes: a worker that
+# can do one thing at a time would be killed in the midst of it.
+worker_class = "gthread"
+workers = 2
+threads = 8
+
+# A worker that gives no sign of life for so long is replaced. With threads a slow answer is no silence.
+timeout = 30
+# After SIGTERM, for answers that are under way. The unit's TimeoutStopSec and compose's stop_grace_period
+# are longer.
+graceful_timeout = 30
+# Longer than the proxy keeps its connections, so that it never sends a request into one that is just closed.
+keepalive = 75
+
+# Whatever a process gathers in memory is given back now and then, never by all of them at once.
+max_requests = 10_000
+max_requests_jitter = 2_000
+
+# Signs of life go to memory: on a busy disk they would be late.
+worker_tmp_dir = "/dev/shm"  # noqa: S108 - a file without a name
+# Nobody steers it from outside, and a root file system that is read-only has no place for the socket.
+control_socket_disable = True
+
+# The proxy writes the log of requests. Warnings and errors go to standard error, as the application's do.
+accesslog = None
+errorlog = "-"
