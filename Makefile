@@ -1,5 +1,5 @@
 # `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
-.PHONY: help run test check soak bench killmatrix docs messages evidence screenshots format lock password clean
+.PHONY: help run test check soak bench killmatrix rehearsal docs messages evidence screenshots format lock password clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -28,6 +28,9 @@ bench: $(DEVELOPMENT)  ## how long large things take, and how much memory; about
 
 killmatrix: $(DEVELOPMENT)  ## kill a worker at every step of a job, on SQLite and on PostgreSQL with Redis
 	@$(BIN)/python -m tests.killing.matrix
+
+rehearsal: $(DEVELOPMENT)  ## a production-like installation, killed piece by piece; needs PostgreSQL, Redis and nginx; 6 minutes
+	@$(BIN)/python -m tests.rehearsal $(if $(SHORT),--short) $(if $(WRITE),--write) $(if $(KEEP),--keep)
 
 check: $(DEVELOPMENT) .env  ## format, lint (code and templates), types, architecture, Django's checks, missing migrations
 	@$(BIN)/ruff format --check --quiet . || { echo "Not formatted: run make format."; exit 1; }

@@ -141,7 +141,7 @@ class Company:
             ["configure", NAME, *settings],
             ["sync", NAME],
         ]
-        code = f"from django.core.management import call_command\nfor words in {commands!r}: call_command(*words)"
+        code = f"from django.core.management import call_command as call\nfor words in {commands!r}: call(*words)"
         run("shell", "--verbosity=0", "--command", code, seconds=180)
 
     def _sign_in_and_connect(self) -> None:
