@@ -18,8 +18,6 @@ timeout = 30
 # After SIGTERM, for answers that are under way. The unit's TimeoutStopSec and compose's stop_grace_period
 # are longer.
 graceful_timeout = 30
-# Longer than the proxy keeps its connections, so that it never sends a request into one that is just closed.
-keepalive = 75
 
 # Whatever a process gathers in memory is given back now and then, never by all of them at once.
 max_requests = 10_000

@@ -77,7 +77,7 @@ def line(outcome: Outcome) -> str:
 
 
 HEAD = (
-    "| what | how | pages again after | all in step after | changes meanwhile | asked again | lost |\n"
+    "| what | how | answers again after | all in step after | changes meanwhile | asked again | lost |\n"
     "|---|---|---|---|---|---|---|"
 )
 

@@ -114,7 +114,7 @@ class Company:
         self.people: list[Somebody] = []
         self.refused: Counter[str] = Counter()
         """Answers that were none, by what came instead: the identity provider asks again."""
-        self._session = production.browser()
+        self._session, self._reader = production.browser(), production.browser()
         self._group = ""
         self._pause = threading.Event()
         self._thread: threading.Thread | None = None
@@ -132,7 +132,8 @@ class Company:
         run = self.production.run
         run("import_people", str(folder / "people.csv"))
         source = self.production.document("scim_source", "Directory")
-        self._session.headers.update({"Authorization": f"Bearer {source['token']}", "Content-Type": SCIM})
+        for session in (self._session, self._reader):
+            session.headers.update({"Authorization": f"Bearer {source['token']}", "Content-Type": SCIM})
         group = self._told("POST", "Groups", {"schemas": [OF_GROUP], "displayName": GROUP})
         self._group = group["id"]
         settings = [word for setting in SETTINGS for word in ("--set", setting)]
@@ -141,7 +142,8 @@ class Company:
             ["configure", NAME, *settings],
             ["sync", NAME],
         ]
-        code = f"from django.core.management import call_command as call\nfor words in {commands!r}: call(*words)"
+        in_one_process = f"from django.core.management import call_command\nfor words in {commands!r}:"
+        code = f"{in_one_process} call_command(*words)"
         run("shell", "--verbosity=0", "--command", code, seconds=180)
 
     def _sign_in_and_connect(self) -> None:
@@ -231,6 +233,15 @@ class Company:
         asked = {"filter": f'userName eq "{document["userName"]}"'}
         answer = self._session.get(f"{self.production.url}/scim/v2/Users", params=asked, timeout=20)
         return dict(answer.json()["Resources"][0])
+
+    def is_served(self) -> bool:
+        """An answer that takes nginx, gunicorn and the database."""
+        try:
+            asked = {"count": "1"}
+            url = f"{self.production.url}/scim/v2/Users"
+            return self._reader.get(url, params=asked, timeout=10).status_code == 200
+        except requests.RequestException:
+            return False
 
     # -- the truth
 

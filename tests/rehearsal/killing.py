@@ -27,7 +27,7 @@ class Blow:
 
 @dataclass(frozen=True)
 class Outcome:
-    """`back`: seconds until pages were served again, 0 where they always were. `in_step`: seconds from the
+    """`back`: seconds until requests were answered, 0 where they always were. `in_step`: seconds from the
     blow until the organization showed everything that Cakewalk had said yes to, with people coming and
     going until a moment before.
     """
@@ -98,7 +98,7 @@ def endure(blow: Blow, production: Production, company: Company) -> Outcome:
     began = time.monotonic()
     blow.strike(production)
     company.newsroom.go_on()
-    back = seconds_until(production.answers, 60)
+    back = seconds_until(company.is_served, 90)
     time.sleep(2.0)
     company.pause()
     company.seconds_until_in_step(IN_STEP_WITHIN)
