@@ -23,9 +23,7 @@ def test_what_came_since_the_baseline_is_safe_beside_the_version_before() -> Non
     found = {}
     for (app, name), migration in ours.items():
         if name > BASELINE.get(app, ""):
-            before = (
-                loader.project_state(migration.dependencies) if migration.dependencies else ProjectState()
-            )
+            before = loader.project_state((app, name), at_end=False)
             if told := dangers(migration, before):
                 found[f"{app}.{name}"] = told
     assert found == {}
