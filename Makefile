@@ -1,5 +1,5 @@
 # `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
-.PHONY: help run test check soak bench killmatrix rehearsal docs messages evidence screenshots format lock password clean
+.PHONY: help run test check audit soak bench killmatrix rehearsal docs messages evidence screenshots format lock password clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -47,6 +47,11 @@ docs: $(DEVELOPMENT)  ## the documentation as a site in build/docs, for any web 
 	@rm -rf build/docs
 	@$(BIN)/python -m sphinx -q --fail-on-warning --keep-going docs build/docs
 	@echo "make docs: open build/docs/index.html"
+
+audit: $(DEVELOPMENT)  ## known faults of the pinned packages; fails where their database is out of reach
+	@$(BIN)/pip-audit --strict --require-hashes --disable-pip --progress-spinner off -r requirements.txt || { \
+	  echo "make audit: failed. A fault is named above; or the database of faults could not be asked, and then" >&2; \
+	  echo "nothing is known of any package: run it again where the network reaches that database." >&2; exit 1; }
 
 messages: $(DEVELOPMENT) .env  ## collect the texts to translate, and compile the translations; needs GNU gettext
 	@$(BIN)/python manage.py makemessages --locale de --ignore 'tests/*' --ignore 'docs/*' --ignore 'var/*'

@@ -8,7 +8,7 @@ class CakewalkConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from cakewalk import secrets_health, signing_in  # noqa: F401, PLC0415 - there are no models before
+        from cakewalk import deployment, secrets_health, signing_in  # noqa: F401, PLC0415 - no models before
         from cakewalk.words import translate_names  # noqa: PLC0415
 
         translate_names()

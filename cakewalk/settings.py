@@ -25,6 +25,10 @@ SECURE_SSL_REDIRECT = environment.boolean("SECURE_SSL_REDIRECT", HTTPS and bool(
 SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]  # asked on the machine itself, without the proxy
 SECURE_HSTS_SECONDS = environment.number("HSTS_SECONDS", 365 * 24 * 60 * 60) * HTTPS
 SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", False)
+SILENCED_SYSTEM_CHECKS = [
+    "security.W005",  # HSTS for all hosts below: there may be others, which only their owner knows
+    "security.W021",  # HSTS in the lists of browsers: it cannot be taken back, and is for whole domains
+]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 if HTTPS:
     # Browsers take these names only with Secure, for this host alone, and from nobody else: not from a
