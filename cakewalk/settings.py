@@ -172,7 +172,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for as long as Redis is away
 CELERY_TIMEZONE = "UTC"
-# Whoever may write messages may wake workers up, and nothing more: no order stops one, and no pickle is opened.
+# Whoever may write messages wakes workers up and does nothing more: no order stops one, no pickle is opened.
 CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
 CELERY_ACCEPT_CONTENT = ["json"]
 # A worker serves both queues, unless its -Q says which one.
