@@ -94,7 +94,8 @@ def defaults() -> dict[str, str]:
 
 
 def test_the_example_shows_the_defaults():
-    paths = ("DATABASE_URL", "LEDGER_CHECKPOINTS", "VAR_DIR", "ENV_FILE")  # shown as seen from beside manage.py
+    # shown as seen from beside manage.py
+    paths = ("DATABASE_URL", "LEDGER_CHECKPOINTS", "VAR_DIR", "ENV_FILE")
     shown = {name: value for name, value in defaults().items() if value and name not in paths}
     given, by_itself = (settings(ENV_FILE=os.devnull, **GOOD, **more) for more in (shown, {}))
 
