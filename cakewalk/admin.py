@@ -3,18 +3,26 @@
 import copy
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.urls import URLPattern, path
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
+from cakewalk.signing_in import second_factor
+from cakewalk.signing_in.models import authenticator_of
+from cakewalk.signing_in.recently import ProvenChanges, proven
+from cakewalk.signing_in.sessions import sign_out_everywhere
 from cakewalk.theme import (
     AdminPasswordChangeForm,
     ChangeList,
@@ -45,7 +53,7 @@ WITHOUT_PAGES = ("credential", "head", "membership", "permission", "personemail"
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Django's is not generic when run
+class UserAdmin(ProvenChanges, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Django's is not generic when run
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -53,7 +61,8 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
     list_filter = ("is_active",)
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
-    not_told = ("last_login",)
+    not_told = ("last_login", "sign_outs")
+    change_form_outer_before_template = "cakewalk/signing_in/user_panel.html"
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (_("Who they are"), {"fields": ("first_name", "last_name", "email")}),
@@ -85,6 +94,41 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
             db_field, request, widget=UnfoldAdminCheckboxSelectMultipleWidget(), **told, **kwargs
         )
 
+    def get_urls(self) -> list[URLPattern]:
+        urls: list[URLPattern] = super().get_urls()
+        buttons = {"sign_out": self.sign_out, "remove_factor": self.remove_factor}
+        for name, view in buttons.items():
+            pressed = self.admin_site.admin_view(require_POST(view))
+            urls.insert(0, path(f"<int:pk>/{name}/", pressed, name=f"cakewalk_user_{name}"))
+        return urls
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        number = int(object_id) if object_id.isdecimal() else 0
+        extra = {"has_second_factor": authenticator_of(number) is not None, **(extra_context or {})}
+        return super().change_view(request, object_id, form_url, extra)
+
+    @proven
+    def sign_out(self, request: HttpRequest, pk: int) -> HttpResponse:
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        user = get_object_or_404(User, pk=pk)
+        sign_out_everywhere(user, keep=request if user == request.user else None)
+        messages.success(request, gettext("%(user)s is signed out everywhere.") % {"user": user})
+        return redirect("admin:cakewalk_user_change", pk)
+
+    @proven
+    def remove_factor(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Of somebody who has lost it. Their sessions end; the next one begins with the password alone."""
+        if not self.has_change_permission(request):
+            raise PermissionDenied
+        user = get_object_or_404(User, pk=pk)
+        if second_factor.remove(user, of_another=user != request.user):
+            messages.success(request, gettext("The second factor of %(user)s is removed.") % {"user": user})
+        return redirect("admin:cakewalk_user_change", pk)
+
+    @proven
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
         with together():
             return super().user_change_password(request, id, form_url)
@@ -104,7 +148,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Djang
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
+class GroupAdmin(ProvenChanges, DjangoGroupAdmin, ModelAdmin):
     """What Django calls a group is a role here, because groups are the directory's."""
 
     list_display = ("name", "users_number")

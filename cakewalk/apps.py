@@ -8,8 +8,7 @@ class CakewalkConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from cakewalk import deployment, secrets_health, signing_in  # noqa: F401, PLC0415 - no models before
+        from cakewalk import deployment, secrets_health  # noqa: F401, PLC0415 - no models before
         from cakewalk.words import translate_names  # noqa: PLC0415
 
         translate_names()
-        signing_in.listen()

@@ -136,6 +136,13 @@ def port(name: str, default: int) -> int:
     return int(given)
 
 
+def number_between(name: str, default: int, *, least: int, most: int) -> int:
+    given = text(name, str(default))
+    if not given.isascii() or not given.isdecimal() or not least <= int(given) <= most:
+        raise ImproperlyConfigured(f"{name}: {given!r} is no number from {least} to {most}.")
+    return int(given)
+
+
 def time_zone(name: str, default: str) -> str:
     given = text(name, default)
     if given not in available_timezones():

@@ -170,12 +170,14 @@ UNFOLD: dict[str, Any] = {
         _asset("cakewalk/charts.css"),
         _asset("cakewalk/overview.css"),
         _asset("cakewalk/guide.css"),
+        _asset("cakewalk/signing_in.css"),
     ],
     "SCRIPTS": [_asset("cakewalk/viewer.js"), _asset("cakewalk/cakewalk.js"), _asset("cakewalk/reach.js")],
     "ACCOUNT": {
         "navigation": [
             {"title": _("Preferences"), "link": reverse_lazy("preferences")},
             {"title": _("Change password"), "link": reverse_lazy("admin:password_change")},
+            {"title": _("Second factor"), "link": reverse_lazy("second_factor")},
         ]
     },
     "SIDEBAR": {

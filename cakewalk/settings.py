@@ -1,5 +1,6 @@
 """Django's settings, read from the environment. docs/settings.md explains each name."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from cakewalk import environment, look, security
@@ -40,10 +41,12 @@ INSTALLED_APPS = [
     "cakewalk",  # before the theme, whose home page ours replaces
     "cakewalk.ledger",
     "cakewalk.health",
+    "cakewalk.signing_in",
+    "axes",
     "csp",
-    "unfold",
+    "unfold.apps.BasicAppConfig",  # its other one would put its own admin site in place of ours
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "cakewalk.admin_config.OurAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -68,14 +71,17 @@ MIDDLEWARE = [
     "cakewalk.health.probes.answer_probes",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "cakewalk.signing_in.sessions.within_limits",
     "django.middleware.common.CommonMiddleware",
     "cakewalk.limits.LargestBody",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "cakewalk.ledger.actors.for_the_requester",
     "cakewalk.viewer.for_the_viewer",
+    "cakewalk.signing_in.entering.set_up_first",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "axes.middleware.AxesMiddleware",  # answers in place of a page that somebody is shut out from
 ]
 ROOT_URLCONF = "cakewalk.urls"
 WSGI_APPLICATION = "cakewalk.wsgi.application"
@@ -107,16 +113,17 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 AUTH_USER_MODEL = "cakewalk.User"
-AUTHENTICATION_BACKENDS = [
-    "django.contrib.auth.backends.ModelBackend",
-    "integrations.permitting.OnIntegrations",  # lets nobody in; tells who may do what where
-]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
-    {"NAME": "cakewalk.signing_in.RecordedLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "cakewalk.signing_in.recorded.RecordedLengthValidator", "OPTIONS": {"min_length": 12}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: who is shut out is not even tried
+    "cakewalk.signing_in.passwords.PasswordBackend",
+    "integrations.permitting.OnIntegrations",  # lets nobody in; tells who may do what where
+]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
@@ -127,6 +134,26 @@ LARGEST_BODIES = {
     "cakewalk.urls.scim": None,
     "key": 64 * 1024,
 }
+# Signing in: throttled by axes, for so long, and asked again before what matters most.
+SESSION_IDLE_SECONDS = 60 * environment.number_between("SESSION_IDLE_MINUTES", 60, least=5, most=1440)
+SESSION_SECONDS = 3600 * environment.number_between("SESSION_HOURS", 12, least=1, most=168)
+REAUTHENTICATE_SECONDS = 60 * environment.number_between("REAUTHENTICATE_MINUTES", 15, least=1, most=1440)
+SESSION_COOKIE_AGE = (
+    SESSION_IDLE_SECONDS  # of those who are not signed in; of others see signing_in/sessions.py
+)
+SECOND_FACTOR = environment.choice("SECOND_FACTOR", ("optional", "required"), "optional")
+AXES_HANDLER = "cakewalk.signing_in.throttle.Handler"
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], ["ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_RESET_ON_SUCCESS = True
+AXES_USERNAME_CALLABLE = "cakewalk.signing_in.throttle.name_of"
+AXES_CLIENT_IP_CALLABLE = "cakewalk.signing_in.throttle.address_of"
+AXES_LOCKOUT_CALLABLE = "cakewalk.signing_in.throttle.refusal"
+AXES_DISABLE_ACCESS_LOG = True  # the ledger tells it
+AXES_ENABLE_ADMIN = False
+AXES_VERBOSE = False
 
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": security.STRICTEST}
 
@@ -158,6 +185,7 @@ LOGGING = {
         "cakewalk.logs.requests": {
             "level": "WARNING" if (LOG_FORMAT, LOG_LEVEL) == ("text", "INFO") else LOG_LEVEL
         },
+        "axes": {"level": "ERROR"},  # it warns of every failure, which the ledger tells
         "kombu.connection": {"level": "ERROR"},  # it warns that memory:// names no host
     },
 }

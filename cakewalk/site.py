@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 from cakewalk.look import NAVIGATION
 from cakewalk.models import User
 from cakewalk.needs import needs
+from cakewalk.signing_in import recently
 from directory.models import Person
 from integrations import permitting
 from integrations.models import Integration
@@ -101,7 +102,8 @@ def _lately(found: Sequence[Standing]) -> dict[str, Any]:
 
 def on_every_page(request: HttpRequest) -> dict[str, Any]:
     """The theme would write its colours into the page's text; ours are in colors.css."""
-    return {"colors": None}
+    stale = request.user.is_authenticated and not recently.is_recent(request)
+    return {"colors": None, "confirm_first": recently.where_to_confirm(request) if stale else ""}
 
 
 def _first_steps(found: list[Standing]) -> list[dict[str, Any]]:

@@ -15,7 +15,13 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 from unfold.enums import ActionVariant
-from unfold.forms import AdminPasswordChangeForm, BaseDialogForm, UserChangeForm, UserCreationForm
+from unfold.forms import (
+    AdminPasswordChangeForm,
+    BaseDialogForm,
+    UserChangeForm,
+    UserCreationForm,
+)
+from unfold.forms import AuthenticationForm as SignInForm
 from unfold.paginator import InfinitePaginator
 from unfold.sites import UnfoldAdminSite
 from unfold.views import UnfoldModelAdminViewMixin
@@ -74,6 +80,7 @@ __all__ = [
     "MultipleChoicesDropdownFilter",
     "RangeDateTimeFilter",
     "RelatedDropdownFilter",
+    "SignInForm",
     "StackedInline",
     "TabularInline",
     "UnfoldAdminCheckboxSelectMultipleWidget",

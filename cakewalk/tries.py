@@ -7,7 +7,7 @@ from django.core.cache import cache
 
 def count_try(what: str, address: str, *, seconds: int) -> int:
     """Count one more, and say how many there were, so many seconds from the first on."""
-    key = f"tries:{what}:{_place(address)}"
+    key = f"tries:{what}:{place(address)}"
     if cache.add(key, 1, seconds):
         return 1
     try:
@@ -17,10 +17,10 @@ def count_try(what: str, address: str, *, seconds: int) -> int:
 
 
 def tries_of_late(what: str, address: str) -> int:
-    return int(cache.get(f"tries:{what}:{_place(address)}", 0))
+    return int(cache.get(f"tries:{what}:{place(address)}", 0))
 
 
-def _place(address: str) -> str:
+def place(address: str) -> str:
     """One address; of the sixth version the network, whose addresses one host may have all of."""
     try:
         found = ipaddress.ip_address(address)

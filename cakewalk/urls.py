@@ -8,6 +8,8 @@ from django.views.generic import RedirectView
 
 from cakewalk.documents.pages import llms_txt
 from cakewalk.preferences import preferences
+from cakewalk.signing_in.entering import code
+from cakewalk.signing_in.pages import confirm, my_second_factor, sign_out_elsewhere
 
 
 @csrf_exempt  # says the view too, which is not there yet
@@ -30,6 +32,10 @@ handler500 = "cakewalk.logs.requests.server_error"
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/preferences/", admin.site.admin_view(preferences), name="preferences"),
+    path("admin/sign-out-elsewhere/", admin.site.admin_view(sign_out_elsewhere), name="sign_out_elsewhere"),
+    path("admin/sign-in-code/", code, name="sign_in_code"),
+    path("admin/second-factor/", admin.site.admin_view(my_second_factor), name="second_factor"),
+    path("admin/confirm/", admin.site.admin_view(confirm), name="confirm"),
     path("admin/integrations/", include("integrations.admin.urls")),
     path("admin/my-reviews/", include("provisioning.reviews.admin.urls")),
     path("admin/", admin.site.urls),

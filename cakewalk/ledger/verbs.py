@@ -80,7 +80,15 @@ class Verb(models.TextChoices):
     # Who signs in
     SIGNED_IN = "user.signed_in", _("Signed in")
     SIGN_IN_FAILED = "user.sign_in_failed", _("Sign-in failed")
+    SHUT_OUT = "user.shut_out", _("Shut out after too many failures")
+    UNLOCKED = "user.unlocked", _("Let in again after being shut out")
     SIGNED_OUT = "user.signed_out", _("Signed out")
+    SIGNED_OUT_EVERYWHERE = "user.signed_out_everywhere", _("Signed out everywhere")
+    SECOND_FACTOR_SET = "user.second_factor_set", _("Second factor set up")
+    SECOND_FACTOR_REMOVED = "user.second_factor_removed", _("Second factor removed")
+    BACKUP_CODES_RENEWED = "user.backup_codes_renewed", _("Backup codes renewed")
+    BACKUP_CODE_USED = "user.backup_code_used", _("Backup code used")
+    CONFIRMED = "user.confirmed", _("Showed again who they are")
     PASSWORD_SET = "user.password_set", _("Password set")
 
     # The directory

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from cakewalk.encryption import Secret
+from cakewalk.signing_in.recently import ProvenChanges
 from cakewalk.templatetags.cakewalk import tone
 from cakewalk.theme import (
     ModelAdmin,
@@ -93,7 +94,7 @@ class LdapServerForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(LdapServer)
-class LdapServerAdmin(ModelAdmin):
+class LdapServerAdmin(ProvenChanges, ModelAdmin):
     """Its permissions are those of sources."""
 
     form = LdapServerForm

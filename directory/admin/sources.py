@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
+from cakewalk.signing_in.recently import proven
 from cakewalk.theme import ChangeList, ModelAdmin, display
 from directory.admin.ldap import pulls_of
 from directory.models import Conflict, Person, Source
@@ -116,6 +117,7 @@ class SourceAdmin(ModelAdmin):
         messages.success(request, said % {"source": source})
         return redirect("admin:directory_source_change", pk)
 
+    @proven
     def rotate_token(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Answered with the token itself instead of leading on: it is shown once and kept nowhere."""
         source = self._scim_source(request, pk)

@@ -20,6 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from cakewalk.documents.guide import guide_of
 from cakewalk.ledger.recording import together
 from cakewalk.models import User
+from cakewalk.signing_in import recently
 from cakewalk.site import signed_in
 from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 from cakewalk.words import called
@@ -139,6 +140,10 @@ def _page(
 ) -> HttpResponseBase:
     if any(button in request.POST for button in {"_enable", "_save", "_test", "_link"} - rights.buttons):
         raise PermissionDenied
+    if asked := recently.ask(request):
+        if telling.looks_on(request):
+            return telling.lead_to(recently.where_to_confirm(request))
+        return asked
     form = ConnectForm(connector, integration, rights, request.POST if request.method == "POST" else None)
     outcome, new_link = None, ""
     if "_link" in request.POST:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
+from cakewalk.signing_in.recently import proven
 from cakewalk.site import signed_in
 from cakewalk.templatetags.cakewalk import wait
 from cakewalk.theme import (
@@ -296,6 +297,7 @@ class IntegrationAdmin(ModelAdmin):
         messages.success(request, said % {"integration": integration})
         return self._back(request, integration)
 
+    @proven
     def rotate(self, request: HttpRequest, pk: int) -> HttpResponse:
         integration = self._allowed(request, pk, "integrations.enter_credential")
         try:

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from django.http import HttpRequest, StreamingHttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 
@@ -35,6 +35,11 @@ def tell(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]]) -> Streami
     answer = StreamingHttpResponse(kept, content_type=LINES)
     answer["X-Accel-Buffering"] = "no"  # or else nginx keeps the lines until all are there
     return answer
+
+
+def lead_to(page: str) -> HttpResponse:
+    """Nothing is tried before that page has been to."""
+    return HttpResponse(_line({"leads_to": page}), content_type=LINES)
 
 
 def _lines(steps: Trying, last: Callable[[Outcome], Mapping[str, Any]], language: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST
 
 from cakewalk.asking import ask_for_job
 from cakewalk.exporting import record_export
+from cakewalk.signing_in.recently import proven
 from cakewalk.site import signed_in
 from cakewalk.templatetags.cakewalk import lasted, what
 from cakewalk.theme import (
@@ -179,6 +180,7 @@ class ProvisioningJobAdmin(RecordAdmin):
 
     # -- decisions
 
+    @proven
     def approve(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.approve_job")
         reason, digest = request.POST.get("reason", ""), request.POST.get("digest", "")
@@ -204,6 +206,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         said = _("Overridden: %(done)s. %(job)s still waits, with nothing of it applied, for: %(left)s.")
         messages.warning(request, said % {"done": done, "job": job, "left": left})
 
+    @proven
     def reject(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.approve_job")
         try:
@@ -256,6 +259,7 @@ class ProvisioningJobAdmin(RecordAdmin):
             messages.success(request, said % {"job": job, "worker": worker})
         return redirect("admin:provisioning_provisioningjob_change", job.pk)
 
+    @proven
     def restore(self, request: HttpRequest, pk: int) -> HttpResponse:
         job = self._allowed(request, pk, "provisioning.run_job")
         shown = job

@@ -18,6 +18,7 @@ from cakewalk.ledger.models import Entry
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
+from cakewalk.signing_in.models import Authenticator
 from directory.models import Conflict, Group, LdapServer, Membership, PersonEmail, Pull, Source, Upload
 from integrations.models import Integration, KeyLink
 from provisioning import uploads
@@ -397,6 +398,7 @@ class Company:
         }
         self.rows["evidence_evidencepack"] = evidence_pack(self.acme, by=chief)
         self.rows["cakewalk_user"] = self.rows["auth_user"]
+        Authenticator.objects.create(user=self.rows["auth_user"], name="authenticator")
 
     def _reviews(self, asked: Sequence[User]) -> tuple[Campaign, Campaign]:
         """An open one in which each of these has lines, and a finished one."""

@@ -626,5 +626,28 @@ DEEDS = (
         OPERATORS,
         lambda company, sender: {"reason": "They are back."},
     ),
+    Deed(
+        "show again who one is",
+        "confirm",
+        STAFF,
+        lambda company, sender: {"password": PASSWORD},
+        only_shows=True,
+    ),
+    Deed("sign out everywhere else", "sign_out_elsewhere", STAFF, table=USERS),
+    Deed(
+        "begin to set up a second factor",
+        "second_factor",
+        STAFF,
+        lambda company, sender: {"_begin": ""},
+        is_silent=True,  # until it is set up
+        table="signing_in.Authenticator",
+    ),
+    Deed(
+        "remove the second factor of somebody",
+        "admin:cakewalk_user_remove_factor",
+        SUPERUSERS,
+        table="signing_in.Authenticator",
+    ),
+    Deed("sign somebody out everywhere", "admin:cakewalk_user_sign_out", SUPERUSERS),
     Deed("sign out", "admin:logout", STAFF, only_shows=True),
 )

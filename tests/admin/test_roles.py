@@ -26,6 +26,8 @@ WITHOUT_A_PAGE = {
     # Buttons, which are pressed and not opened.
     "admin:alarms_channel_test": 405,
     "admin:alarms_delivery_replay": 405,
+    "admin:cakewalk_user_remove_factor": 405,
+    "admin:cakewalk_user_sign_out": 405,
     "admin:directory_ldapserver_pull": 405,
     "admin:directory_person_deactivate": 405,
     "admin:directory_person_preview": 405,
@@ -50,6 +52,7 @@ WITHOUT_A_PAGE = {
     "admin:reviews_campaign_open": 405,
     "admin:reviews_exclusion_lift": 405,
     "integrations:revoke_link": 405,
+    "sign_out_elsewhere": 405,
     "admin:ledger_entry_save": 405,
     "admin:provisioning_account_link": 405,
     "admin:provisioning_action_forget": 405,
@@ -63,6 +66,7 @@ WITHOUT_A_PAGE = {
     # To the catalog, and home.
     "admin:integrations_integration_add": 302,
     "admin:login": 302,
+    "sign_in_code": 302,
     # Nothing here has a page on another site.
     "admin:view_on_site": 404,
 }

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 from cakewalk import links
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
+from cakewalk.signing_in.recently import ProvenChanges
 from cakewalk.site import signed_in
 from cakewalk.theme import (
     ModelAdmin,
@@ -115,7 +116,7 @@ class ChannelForm(forms.ModelForm):  # type: ignore[type-arg]
 
 
 @admin.register(Channel)
-class ChannelAdmin(ModelAdmin):
+class ChannelAdmin(ProvenChanges, ModelAdmin):
     form = ChannelForm
     when_empty = _("Nobody is told of anything yet. Add an e-mail, a webhook or a chat.")
     list_display = ("name", "kind", "leads_to", "hears_of", "enabled", "last_message")

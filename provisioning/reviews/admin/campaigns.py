@@ -22,6 +22,7 @@ from django.views.decorators.http import require_POST
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
+from cakewalk.signing_in.recently import proven
 from cakewalk.site import signed_in
 from cakewalk.theme import ChoicesDropdownFilter, ModelAdmin, RelatedDropdownFilter, TabularInline, display
 from directory.time_zones import today
@@ -280,6 +281,7 @@ class CampaignAdmin(ModelAdmin):
             request, pk, lambda one: running.cancel(one, by=signed_in(request), reason=reason), said
         )
 
+    @proven
     def press_carry_out(self, request: HttpRequest, pk: int) -> HttpResponse:
         said = _("A job for what %(review)s revoked is asked for.")
         return self._decide(request, pk, lambda one: running.carry_out(one, by=signed_in(request)), said)

@@ -1,30 +1,27 @@
-"""Who signs in and out, who could not, and new passwords: written down when Django tells of them."""
+"""Who signs in and out, who could not, and new passwords: written down when Django or axes tell of them."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib.auth.password_validation import MinimumLengthValidator
-from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.contrib.auth.signals import user_logged_in, user_logged_out
 from django.http import HttpRequest
 
 from cakewalk.ledger.actors import Actor, Kind
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
-from cakewalk.tries import count_try
-
-TRIES, WHILE = 20, 15 * 60
-"""So many failures from one address are written down in so many seconds: whoever guesses passwords must not
-fill the ledger."""
 
 
 def listen() -> None:
     user_logged_in.connect(_signed_in, dispatch_uid="ledger")
     user_logged_out.connect(_signed_out, dispatch_uid="ledger")
-    user_login_failed.connect(_not_signed_in, dispatch_uid="ledger")
 
 
 def _signed_in(*, request: HttpRequest | None, user: User, **_: Any) -> None:
-    record(Verb.SIGNED_IN, user, by=Actor(Kind.PERSON, user.get_username(), _address(request)))
+    how = getattr(request, "signed_in_by", "")
+    by = Actor(Kind.PERSON, user.get_username(), _address(request))
+    record(Verb.SIGNED_IN, user, facts={"by": how} if how else None, by=by)
 
 
 def _signed_out(*, request: HttpRequest | None, user: User | None, **_: Any) -> None:
@@ -32,17 +29,17 @@ def _signed_out(*, request: HttpRequest | None, user: User | None, **_: Any) -> 
         record(Verb.SIGNED_OUT, user, by=Actor(Kind.PERSON, user.get_username(), _address(request)))
 
 
-def _not_signed_in(*, credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any) -> None:
+def tell_failure(credentials: Mapping[str, Any], request: HttpRequest, *, minutes_shut_out: int) -> None:
     """What was typed is told only where somebody is called so: it may as well be a password."""
-    address = _address(request)
-    tries = count_try("sign-ins", address, seconds=WHILE)
-    if tries > TRIES:
-        return
     typed = credentials.get(User.USERNAME_FIELD)
     known = User.objects.filter(username=typed).first() if isinstance(typed, str) else None
-    last = {"further_failures": "not recorded for a while"} if tries == TRIES else {}
+    by = Actor(Kind.PERSON, "", _address(request))
     facts = {} if known else {"user": "nobody is called so"}
-    record(Verb.SIGN_IN_FAILED, known, facts=facts | last or None, by=Actor(Kind.PERSON, "", address))
+    if wrong := credentials.get("wrong"):
+        facts["wrong"] = wrong
+    record(Verb.SIGN_IN_FAILED, known, facts=facts or None, by=by)
+    if minutes_shut_out:
+        record(Verb.SHUT_OUT, known, facts={"for_minutes": minutes_shut_out}, by=by)
 
 
 def _address(request: HttpRequest | None) -> str:
