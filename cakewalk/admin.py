@@ -8,7 +8,7 @@ from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path
@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
+from cakewalk.rights import rights_of
 from cakewalk.signing_in import second_factor
 from cakewalk.signing_in.models import authenticator_of
 from cakewalk.signing_in.recently import ProvenChanges, proven
@@ -27,12 +28,14 @@ from cakewalk.theme import (
     AdminPasswordChangeForm,
     ChangeList,
     ModelAdmin,
+    TabularInline,
     UnfoldAdminCheckboxSelectMultipleWidget,
     UserChangeForm,
     UserCreationForm,
     display,
 )
 from cakewalk.words import called
+from integrations.models import RoleOnIntegration
 
 admin.site.unregister(Group)
 
@@ -52,6 +55,36 @@ OURS = (
 WITHOUT_PAGES = ("credential", "head", "membership", "permission", "personemail", "pruning", "verification")
 
 
+class RoleOnIntegrationInline(TabularInline):
+    """Superusers alone hold the permissions for it."""
+
+    model = RoleOnIntegration
+    extra = 0
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        found = super().get_formset(request, obj, **kwargs)
+        for field in found.form.base_fields.values():
+            field.widget.attrs["aria-label"] = str(field.label)
+            for deed in ("add", "change", "delete", "view"):
+                setattr(field.widget, f"can_{deed}_related", False)
+        return found
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj != request.user and super().has_add_permission(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj != request.user and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return obj != request.user and super().has_delete_permission(request, obj)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+
+RIGHTS = ("is_active", "is_staff", "groups", "is_superuser")
+
+
 @admin.register(User)
 class UserAdmin(ProvenChanges, DjangoUserAdmin, ModelAdmin):  # type: ignore[type-arg]  # Django's is not generic when run
     form = UserChangeForm
@@ -63,6 +96,7 @@ class UserAdmin(ProvenChanges, DjangoUserAdmin, ModelAdmin):  # type: ignore[typ
     readonly_fields = ("last_login", "date_joined")
     not_told = ("last_login", "sign_outs")
     change_form_outer_before_template = "cakewalk/signing_in/user_panel.html"
+    inlines = (RoleOnIntegrationInline,)
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         (_("Who they are"), {"fields": ("first_name", "last_name", "email")}),
@@ -84,9 +118,33 @@ class UserAdmin(ProvenChanges, DjangoUserAdmin, ModelAdmin):  # type: ignore[typ
         """Never: the record of what they did would go with them. Whoever leaves is set inactive."""
         return False
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers only, whatever a role says: whoever may change users could become one."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return self.inlines if obj else ()  # a new user has a name and a password first
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Nobody gives themselves rights, nor takes them: so whoever takes them remains a superuser."""
+        fixed = super().get_readonly_fields(request, obj)
+        return (*fixed, *RIGHTS) if obj == request.user else fixed
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """One after the other: of two superusers who demote each other, the second no longer may."""
+        superusers = User.objects.select_for_update().filter(is_superuser=True, is_active=True)
+        if request.user.pk not in [one.pk for one in superusers.order_by("pk")]:
+            raise PermissionDenied
+        super().save_model(request, obj, form, change)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
         users: QuerySet[User] = super().get_queryset(request)
-        return users.prefetch_related("groups")
+        return users.prefetch_related(
+            "groups", "roles_on_integrations__role", "roles_on_integrations__integration"
+        )
 
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         told = {"label": _("Roles"), "help_text": _("They may do what any of their roles allows.")}
@@ -107,6 +165,9 @@ class UserAdmin(ProvenChanges, DjangoUserAdmin, ModelAdmin):  # type: ignore[typ
     ) -> HttpResponse:
         number = int(object_id) if object_id.isdecimal() else 0
         extra = {"has_second_factor": authenticator_of(number) is not None, **(extra_context or {})}
+        user = self.get_object(request, object_id)
+        if user is not None and self.has_view_permission(request, user):
+            extra |= {"rights": rights_of(user), "own_page": user == request.user}
         return super().change_view(request, object_id, form_url, extra)
 
     @proven
@@ -144,7 +205,12 @@ class UserAdmin(ProvenChanges, DjangoUserAdmin, ModelAdmin):  # type: ignore[typ
     def roles(self, user: User) -> str:
         if user.is_superuser:
             return gettext("Superuser")
-        return ", ".join(sorted(group.name for group in user.groups.all())) or "-"
+        everywhere = sorted(group.name for group in user.groups.all())
+        there = sorted(
+            gettext("%(role)s on %(integration)s") % {"role": one.role, "integration": one.integration}
+            for one in user.roles_on_integrations.all()
+        )
+        return ", ".join(everywhere + there) or "-"
 
 
 @admin.register(Group)
@@ -154,6 +220,15 @@ class GroupAdmin(ProvenChanges, DjangoGroupAdmin, ModelAdmin):
     list_display = ("name", "users_number")
     filter_horizontal = ()
 
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Superusers only, as for users: whoever writes roles could give themselves everything."""
+        return bool(request.user.is_superuser)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return bool(request.user.is_superuser)
+
+    has_delete_permission = has_change_permission
+
     def __init__(self, model: type[Group], admin_site: admin.AdminSite) -> None:
         super().__init__(model, admin_site)
         self.opts = copy.copy(model._meta)
@@ -161,7 +236,7 @@ class GroupAdmin(ProvenChanges, DjangoGroupAdmin, ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
         roles: QuerySet[Group] = super().get_queryset(request)
-        return roles.annotate(users_number=Count("user"))
+        return roles.annotate(users_number=Count("user", distinct=True))
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type["RoleList"]:
         return RoleList
@@ -183,7 +258,8 @@ class GroupAdmin(ProvenChanges, DjangoGroupAdmin, ModelAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """The users who lose the role, instead of a line for each permission."""
-        users = User.objects.filter(groups__in=objs).distinct().order_by("username")
+        held = Q(groups__in=objs) | Q(roles_on_integrations__role__in=objs)
+        users = User.objects.filter(held).distinct().order_by("username")
         losing = [gettext("%(user)s loses it") % {"user": user} for user in users]
         lacking: set[str] = set() if self.has_delete_permission(request) else {str(self.opts.verbose_name)}
         return [*map(str, objs), losing] if losing else [*map(str, objs)], {}, lacking, []

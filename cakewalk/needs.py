@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from cakewalk.models import User
 from directory.models import Conflict, Pull
 from directory.time_zones import today
-from integrations.permitting import May, on
+from integrations.permitting import May, anywhere, of_those_permitted, on
 from provisioning.alarms.models import Alarm, Delivery
 from provisioning.models import Key, ProvisioningJob
 from provisioning.reviews.models import Campaign
@@ -38,8 +38,8 @@ def needs(user: User, found: Sequence[Standing], awaiting: Sequence[Provisioning
     """As far as whoever looks may see it; what waits for a decision first."""
     may = user.has_perm
     told: list[Need] = []
-    if may("reviews.review_access"):
-        told += _some(list(map(_review, lines_waiting(user))), "reviews:mine")
+    if anywhere(user, "reviews.review_access"):
+        told += _some(list(map(_review, _lines_waiting(user))), "reviews:mine")
     told += _some([_approval(job) for job in awaiting], "admin:provisioning_provisioningjob_changelist")
     troubles = [
         _trouble(standing, trouble, on(standing.integration, user))
@@ -50,17 +50,17 @@ def needs(user: User, found: Sequence[Standing], awaiting: Sequence[Provisioning
     if may("directory.view_source"):
         told += _some(list(_pulls()), "admin:directory_ldapserver_changelist")
     counted = ("directory.view_conflict", "provisioning.view_key", "alarms.view_delivery")
-    numbers = _numbers() if any(map(may, counted)) else {}
+    numbers = _numbers(user) if any(map(may, counted)) else {}
     if may("alarms.view_alarm"):
-        told += _alarms()
+        told += _alarms(user)
     if may("alarms.view_delivery"):
         told += _untold(numbers.get(UNTOLD, 0))
     if may("directory.view_conflict"):
         told += _conflicts(numbers.get(CONFLICTS, 0))
     if may("provisioning.view_key"):
         told += _keys_of_leavers(numbers.get(KEYS, 0))
-    if may("reviews.change_campaign"):
-        told += _some(list(_running_reviews()), "admin:reviews_campaign_changelist")
+    if anywhere(user, "reviews.change_campaign"):
+        told += _some(list(_running_reviews(user)), "admin:reviews_campaign_changelist")
     return told
 
 
@@ -88,9 +88,16 @@ def _review(waiting: tuple[Campaign, int]) -> Need:
     )
 
 
-def _running_reviews() -> Iterable[Need]:
+def _lines_waiting(user: User) -> list[tuple[Campaign, int]]:
+    waiting = lines_waiting(user)
+    return [one for one in waiting if user.has_perm("reviews.review_access", one[0])]
+
+
+def _running_reviews(user: User) -> Iterable[Need]:
     """Overdue ones, and those whose revocations nobody has carried out."""
     for campaign in attention(today()):
+        if not user.has_perm("reviews.change_campaign", campaign):
+            continue
         if campaign.is_open:
             title = _("The review %(review)s is overdue") % {"review": campaign}
             says = _("It was due on %(day)s. Finish it, or see who is late.") % {
@@ -147,10 +154,11 @@ def _pulls() -> Iterable[Need]:
         yield Need("danger", title, (pull.detail,), url, _("Open the source"))
 
 
-def _alarms() -> Iterable[Need]:
+def _alarms(user: User) -> Iterable[Need]:
     """Those whose cause is told nowhere else on this page."""
     quiet = Q(cause=Alarm.Cause.SOURCE_QUIET) & ~Q(code="pull_failed")
-    for alarm in Alarm.objects.open().filter(quiet | Q(cause=Alarm.Cause.LEDGER_BROKEN)).order_by("pk"):
+    found = Alarm.objects.open().filter(quiet | Q(cause=Alarm.Cause.LEDGER_BROKEN)).order_by("pk")
+    for alarm in of_those_permitted(found, user, "alarms.view_alarm"):
         url = reverse("admin:alarms_alarm_change", args=[alarm.pk])
         yield Need("danger", alarm.title, (alarm.detail,), url, _("Open the alarm"))
 
@@ -170,11 +178,11 @@ def _untold(number: int) -> Iterable[Need]:
 CONFLICTS, KEYS, UNTOLD = "conflicts", "keys", "untold"
 
 
-def _numbers() -> dict[str, int]:
+def _numbers(user: User) -> dict[str, int]:
     """Open conflicts, keys of leavers that are still there, and what nobody took: in one query."""
     conflicts = Conflict.objects.filter(state=Conflict.State.OPEN)
-    of_leavers = Key.objects.present().of_leavers(today())
-    untold = Delivery.objects.untold(timezone.now())
+    of_leavers = of_those_permitted(Key.objects.present().of_leavers(today()), user, "provisioning.view_key")
+    untold = of_those_permitted(Delivery.objects.untold(timezone.now()), user, "alarms.view_delivery")
     counted = [
         rows.order_by()
         .annotate(what=Value(name, CharField()))

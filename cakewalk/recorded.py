@@ -100,6 +100,8 @@ class Recorded(Base):
     def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
         row = self.get_object(request, unquote(object_id))
         if row is None:
+            if not self.has_view_or_change_permission(request):
+                raise PermissionDenied
             return self._get_obj_does_not_exist_redirect(  # type: ignore[attr-defined,no-any-return]
                 request, self.opts, object_id
             )

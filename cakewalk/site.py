@@ -26,6 +26,7 @@ from provisioning.standing import SettledAt, Standing, standings
 LAST_JOBS = 8
 LAST_LEAVERS = 5
 ENTER = "integrations.enter_credential"
+SEES_JOBS = "provisioning.view_provisioningjob"
 
 
 def signed_in(request: HttpRequest) -> User:
@@ -39,7 +40,7 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What staff see first, as far as they may see it: what needs somebody now before all the rest."""
     may = request.user.has_perm
     sees_jobs, sees_integrations = (
-        may("provisioning.view_provisioningjob"),
+        may(SEES_JOBS),
         may("integrations.view_integration"),
     )
     found = standings(permitting.seen_by(request.user)) if sees_integrations else []
@@ -47,18 +48,18 @@ def home(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "sees_jobs": sees_jobs,
         "sees_integrations": sees_integrations,
         "may_enter": permitting.anywhere(request.user, ENTER),
-        "may_review": may("reviews.review_access"),
+        "may_review": permitting.anywhere(request.user, "reviews.review_access"),
         "may_connect": may("integrations.add_integration"),
         "now": timezone.now(),
         "standings": found,
         "needs": needs(
             signed_in(request),
             [*found, *_whose_key_is_missed(request.user, found)],
-            _awaiting(found) if sees_jobs else [],
+            _awaiting(request.user, found) if sees_jobs else [],
         ),
         "steps": _first_steps(found) if sees_integrations else [],
     }
-    lately = _lately(found) if sees_jobs and sees_integrations and _has_run(found) else {}
+    lately = _lately(request.user, found) if sees_jobs and sees_integrations and _has_run(found) else {}
     return {**context, "title": _("Home"), **shown, **lately}
 
 
@@ -76,8 +77,8 @@ def _whose_key_is_missed(user: Any, seen: Sequence[Standing]) -> list[Standing]:
     ]
 
 
-def _awaiting(found: Sequence[Standing]) -> list[ProvisioningJob]:
-    waiting = [job for standing in found for job in standing.awaiting]
+def _awaiting(user: Any, found: Sequence[Standing]) -> list[ProvisioningJob]:
+    waiting = [job for standing in found for job in standing.awaiting if user.has_perm(SEES_JOBS, job)]
     return sorted(waiting, key=lambda job: job.pk, reverse=True)
 
 
@@ -85,16 +86,19 @@ def _has_run(found: Sequence[Standing]) -> bool:
     return any(standing.last_job for standing in found)
 
 
-def _lately(found: Sequence[Standing]) -> dict[str, Any]:
+def _lately(user: Any, found: Sequence[Standing]) -> dict[str, Any]:
     """How it went, in figures and pictures."""
     now = timezone.now()
-    jobs = ProvisioningJob.objects.select_related("integration", "requested_by").order_by("-pk")
-    prompt = promptness(now=now)
+    jobs = permitting.of_those_permitted(
+        ProvisioningJob.objects.select_related("integration", "requested_by").order_by("-pk"), user, SEES_JOBS
+    )
+    among = permitting.where(user, SEES_JOBS)
+    prompt = promptness(among=among, now=now)
     return {
         "leavers": prompt,
-        "last_leavers": list(leavers(now=now).select_related("job__integration")[:LAST_LEAVERS]),
+        "last_leavers": list(leavers(among=among, now=now).select_related("job__integration")[:LAST_LEAVERS]),
         "accounts_chart": pictures.accounts([standing.integration for standing in found], now=now),
-        "jobs_chart": pictures.jobs(now=now),
+        "jobs_chart": pictures.jobs(among=among, now=now),
         "leavers_chart": pictures.leavers(prompt),
         "last_jobs": list(jobs[:LAST_JOBS]),
     }
@@ -141,9 +145,10 @@ def _first_steps(found: list[Standing]) -> list[dict[str, Any]]:
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, with the number of jobs that wait for an approver beside Jobs."""
     groups = copy.deepcopy(NAVIGATION)
-    if not request.user.has_perm("provisioning.view_provisioningjob"):
+    if not request.user.has_perm(SEES_JOBS):
         return groups
-    waiting = ProvisioningJob.objects.filter(state=ProvisioningJob.State.AWAITING_APPROVAL).count()
+    held = ProvisioningJob.objects.filter(state=ProvisioningJob.State.AWAITING_APPROVAL)
+    waiting = permitting.of_those_permitted(held, request.user, SEES_JOBS).count()
     for item in (item for group in groups for item in group["items"]):
         if waiting and item["icon"] == "sync":
             item.update(badge=str(waiting), badge_variant="warning")

@@ -12,7 +12,9 @@ from unfold.contrib.filters.admin import (
     FieldTextFilter,
     MultipleChoicesDropdownFilter,
     RangeDateTimeFilter,
-    RelatedDropdownFilter,
+)
+from unfold.contrib.filters.admin import (
+    RelatedDropdownFilter as ThemedRelatedDropdownFilter,
 )
 from unfold.enums import ActionVariant
 from unfold.forms import (
@@ -39,14 +41,15 @@ from unfold.widgets import (
     UnfoldBooleanWidget,
 )
 
+from cakewalk.permitted import Permitted, PermittedLines, named
 from cakewalk.recorded import Recorded
+from integrations import permitting
 
 if TYPE_CHECKING:
     # The theme has no types. Its classes extend Django's, and its decorators return what they are given.
     Decorated = TypeVar("Decorated", bound=Callable[..., Any])
     Themed = admin.ModelAdmin[Any]
-    StackedInline = admin.StackedInline[Any, Any]
-    TabularInline = admin.TabularInline[Any, Any]
+    ThemedLines = admin.TabularInline[Any, Any]
     ChangeList = main.ChangeList
     DropdownFilter = admin.SimpleListFilter
 
@@ -55,14 +58,33 @@ if TYPE_CHECKING:
 
 else:
     from unfold.admin import ModelAdmin as Themed
-    from unfold.admin import StackedInline, TabularInline
+    from unfold.admin import TabularInline as ThemedLines
     from unfold.contrib.filters.admin import DropdownFilter
     from unfold.decorators import action, display
     from unfold.views import ChangeList
 
 
-class ModelAdmin(Recorded, Themed):
-    """What every page of a model is made of: the theme, and that whatever is done there is recorded."""
+class ModelAdmin(Permitted, Recorded, Themed):
+    """What every page of a model is made of: the theme, whose rows it shows to whom, and that whatever is
+    done there is recorded.
+    """
+
+
+class TabularInline(PermittedLines, ThemedLines):
+    """The lines of a row, on its page."""
+
+
+class RelatedDropdownFilter(ThemedRelatedDropdownFilter):  # type: ignore[misc]  # the theme has no types
+    """Offers what the viewer may see."""
+
+    def field_choices(self, field: Any, request: Any, model_admin: Any) -> list[tuple[str, str]]:
+        rows = field.related_model._default_manager.all()
+        seen = permitting.of_those_permitted(rows, request.user, named("view", field.related_model))
+        ordering = self.field_admin_ordering(field, request, model_admin)
+        offered: list[tuple[str, str]] = field.get_choices(
+            include_blank=False, ordering=ordering, limit_choices_to={"pk__in": seen.values("pk")}
+        )
+        return offered
 
 
 __all__ = [
@@ -81,7 +103,6 @@ __all__ = [
     "RangeDateTimeFilter",
     "RelatedDropdownFilter",
     "SignInForm",
-    "StackedInline",
     "TabularInline",
     "UnfoldAdminCheckboxSelectMultipleWidget",
     "UnfoldAdminEmailInputWidget",

@@ -32,6 +32,8 @@ SETTINGS = (
     "silence_minutes",
     "leaver_keys",
     "renew_invites",
+    "four_eyes",
+    "separate_key_entry",
 )
 
 

@@ -34,16 +34,16 @@ class OnIntegrations(BaseBackend):
         if not isinstance(user_obj, User) or not user_obj.is_active:
             return False
         if obj is None:
-            return _looks(perm) and any(perm in held for held in _held_on(user_obj).values())
+            return _looks(perm) and any(perm in held for held in held_on(user_obj).values())
         if perm in user_obj.get_all_permissions():
             return True
         pk = integration_of(obj)
-        return pk is not None and perm in _held_on(user_obj).get(pk, ())
+        return pk is not None and perm in held_on(user_obj).get(pk, ())
 
     def has_module_perms(self, user_obj: Any, app_label: str) -> bool:
         if not isinstance(user_obj, User) or not user_obj.is_active:
             return False
-        held = {perm for perms in _held_on(user_obj).values() for perm in perms}
+        held = {perm for perms in held_on(user_obj).values() for perm in perms}
         return any(perm.startswith(f"{app_label}.") for perm in held)
 
 
@@ -51,9 +51,9 @@ def _looks(perm: str) -> bool:
     return perm.partition(".")[2].startswith("view_")
 
 
-def _held_on(user: User) -> Mapping[int, Collection[str]]:
+def held_on(user: User) -> Mapping[int, Collection[str]]:
     """By integration, asked for once in the life of the user at hand, as Django does with the others."""
-    found: dict[int, set[str]] | None = getattr(user, "_held_on_integrations", None)
+    found: dict[int, set[str]] | None = getattr(user, "_on_integrations", None)
     if found is None:
         found = defaultdict(set)
         rows = RoleOnIntegration.objects.filter(user=user).values_list(
@@ -65,7 +65,7 @@ def _held_on(user: User) -> Mapping[int, Collection[str]]:
         for integration, app, model, codename in rows:
             if codename and _belongs(app, model, codename):
                 found[integration].add(f"{app}.{codename}")
-        user._held_on_integrations = found  # type: ignore[attr-defined]
+        user._on_integrations = found  # type: ignore[attr-defined]
     return found
 
 
@@ -132,7 +132,7 @@ def where(user: Any, *permissions: str) -> Collection[int] | None:
         return None
     if not isinstance(user, User) or not user.is_active:
         return ()
-    return [pk for pk, held in _held_on(user).items() if any(one in held for one in permissions)]
+    return [pk for pk, held in held_on(user).items() if any(one in held for one in permissions)]
 
 
 def anywhere(user: Any, *permissions: str) -> bool:
@@ -159,13 +159,12 @@ def on(integration: Integration, user: Any) -> May:
     return lambda permission: bool(user.has_perm(permission, integration))
 
 
-def holders(permission: str, *, on: Model | None) -> QuerySet[User]:
-    """Who is active and holds it: everywhere, or there."""
-    app, codename = str(permission).split(".")
+def holders(permission: str, *, on: Model | None = None) -> QuerySet[User]:
+    """Who is active and holds it everywhere, or there; without a row, anywhere."""
+    app, codename = permission.split(".")
     named = Permission.objects.filter(content_type__app_label=app, codename=codename)
-    held = Q(is_superuser=True) | Q(user_permissions__in=named) | Q(groups__permissions__in=named)
-    pk = integration_of(on) if on else None
-    if pk is not None:
-        there = RoleOnIntegration.objects.filter(integration=pk, role__permissions__in=named)
-        held |= Q(pk__in=there.values("user"))
-    return User.objects.filter(held, is_active=True).distinct()
+    there = RoleOnIntegration.objects.filter(role__permissions__in=named)
+    if on is not None:
+        there = there.filter(integration=integration_of(on))
+    everywhere = Q(is_superuser=True) | Q(user_permissions__in=named) | Q(groups__permissions__in=named)
+    return User.objects.filter(everywhere | Q(pk__in=there.values("user")), is_active=True).distinct()

@@ -83,10 +83,10 @@ class Chapter:
         return in_trouble(self.ended) if self.ended and self.ended.state in TROUBLE else ""
 
 
-def chapters(person: Person, *, gone: str, now: datetime) -> list[Chapter]:
-    """`gone`: why the person is not active, in a sentence; empty where they are."""
+def chapters(person: Person, of: QuerySet[Integration], *, gone: str, now: datetime) -> list[Chapter]:
+    """`of`: these integrations. `gone`: why the person is not active, in a sentence; empty where they are."""
     value = person.as_value(now)
-    integrations = list(_with_landmarks(Integration.objects.order_by("name")))
+    integrations = list(_with_landmarks(of.order_by("name")))
     ended = ProvisioningJob.objects.in_bulk(row.ended_id for row in integrations if row.ended_id)
     rows = _accounts(person, value)
     last = _last_actions(person)

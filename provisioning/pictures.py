@@ -1,6 +1,6 @@
 """The charts of accounts, jobs and leavers, wherever they are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 
 from django.utils.formats import date_format
@@ -33,9 +33,9 @@ def accounts(integrations: Sequence[Integration], *, now: datetime) -> Chart:
     )
 
 
-def jobs(*, now: datetime) -> Chart:
+def jobs(*, among: Collection[int] | None = None, now: datetime) -> Chart:
     spans = last_days(DAYS_OF_JOBS, now=now)
-    counted = jobs_by_outcome(spans)
+    counted = jobs_by_outcome(spans, among)
     told = _since_the_first([sum(of_day) for of_day in zip(*counted.values(), strict=True)])
     series = [
         Series(_("Succeeded"), "success", counted["succeeded"][told]),

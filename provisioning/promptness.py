@@ -3,7 +3,7 @@
 import statistics
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -58,10 +58,14 @@ class Promptness:
         return self.number + self.unconfirmed >= MOST
 
 
-def promptness(integration: Integration | None = None, *, now: datetime) -> Promptness | None:
-    """Of the last 90 days, of one integration or all; None without anybody who is known to have left."""
-    rows = list(leavers(integration, now=now).annotate(target=TARGET).values_list(*READ)[:MOST])
-    overdue = still_here(integration, now=now)
+def promptness(
+    integration: Integration | None = None, *, among: Collection[int] | None = None, now: datetime
+) -> Promptness | None:
+    """Of the last 90 days, of one integration, `among` these, or all; None without anybody who is known to
+    have left.
+    """
+    rows = list(leavers(integration, among=among, now=now).annotate(target=TARGET).values_list(*READ)[:MOST])
+    overdue = still_here(integration, among=among, now=now)
     gone = [Subject(*row) for row in rows if row[5]]
     if not gone and not overdue:
         return None
@@ -98,7 +102,9 @@ def _shared(integration: Integration | None, told: Sequence[Subject]) -> int | N
     return targets.pop() if len(targets) == 1 else None
 
 
-def leavers(integration: Integration | None = None, *, now: datetime) -> QuerySet[Action]:
+def leavers(
+    integration: Integration | None = None, *, among: Collection[int] | None = None, now: datetime
+) -> QuerySet[Action]:
     """Who was removed, or whose invite was withdrawn, because they left; the last ones first."""
     done = Action.objects.filter(
         kind__in=(Kind.REMOVE, Kind.WITHDRAW_INVITE),
@@ -106,5 +112,7 @@ def leavers(integration: Integration | None = None, *, now: datetime) -> QuerySe
         state=Action.State.DONE,
         known_at__gte=now - LOOKED_BACK,
     )
+    if among is not None:
+        done = done.filter(job__integration__in=among)
     of = done if integration is None else done.filter(job__integration=integration)
     return of.order_by("-known_at")

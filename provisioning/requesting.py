@@ -20,8 +20,9 @@ from cakewalk.models import User
 from cakewalk.words import called
 from directory.models import Person
 from directory.time_zones import today
+from integrations import permitting
 from integrations.catalog import connector_class
-from integrations.models import Integration
+from integrations.models import Credential, Integration
 from provisioning import accounts, close_look, history, recovering, tasks, telling
 from provisioning.models import Action, Mark, PersonChange, ProvisioningJob
 
@@ -148,9 +149,9 @@ def request_restore(
 
 
 def _may_restore(job: ProvisioningJob, by: User, reason: str, keep_until: date | None) -> None:
-    if not by.is_active or not by.has_perm("provisioning.run_job"):
+    if not by.is_active or not by.has_perm("provisioning.run_job", job):
         raise Refused(_("%(user)s may not restore.") % {"user": by.get_username()})
-    if keep_until and not by.has_perm("provisioning.add_mark"):
+    if keep_until and not by.has_perm("provisioning.add_mark", job):
         raise Refused(_("%(user)s may not keep accounts out of syncs.") % {"user": by.get_username()})
     _check_day(keep_until)
     _check_reason(reason, needed=_("A restore needs a reason."))
@@ -325,6 +326,7 @@ def _override(
         "reason": reason,
         "approved_at": now,
         "by_user": telling.who(by),
+        **({"alone": "asked for it, and is the only approver"} if by.pk == job.requested_by_id else {}),
     }
     if current.remaining_holds():
         current.save(update_fields=["overrides"])
@@ -379,7 +381,7 @@ def reject(job: ProvisioningJob, *, by: User, reason: str, keep_until: date | No
     Raises Refused, with nothing changed.
     """
     _check_waits(job)
-    if not by.is_active or not by.has_perm("provisioning.approve_job"):
+    if not by.is_active or not by.has_perm("provisioning.approve_job", job):
         raise Refused(_("%(user)s may not reject.") % {"user": by.get_username()})
     _check_reason(reason, needed=_("A rejection needs a reason."))
     _check_day(keep_until)
@@ -417,12 +419,39 @@ def _may_approve(job: ProvisioningJob, by: User, reason: str) -> None:
         raise Refused(f"{job.expiry()['detail']} {_('Sync now makes a new one.')}")
     if not job.integration.enabled:
         raise NotEnabled(_not_enabled(job.integration))
-    if not by.is_active or not by.has_perm("provisioning.approve_job"):
+    if not by.is_active or not by.has_perm("provisioning.approve_job", job):
         raise Refused(_("%(user)s may not approve.") % {"user": by.get_username()})
     _check_reason(reason, needed=_("An approval needs a reason."))
-    if by.pk == job.requested_by_id and _other_approvers(by):
-        said = _("%(user)s asked for %(job)s; another approver must approve it.")
-        raise Refused(said % {"user": by.get_username(), "job": job})
+    if why := why_not_approved_by(by, job):
+        raise Refused(why)
+
+
+def why_not_approved_by(user: User, job: ProvisioningJob) -> str:
+    """Why this approver must leave it to somebody else; empty where they need not."""
+    named = {"user": user.get_username(), "job": job, "integration": job.integration}
+    if user.pk == job.requested_by_id and not _may_be_alone(job, user):
+        return _("%(user)s asked for %(job)s; another approver must approve it.") % named
+    if not job.integration.separate_key_entry:
+        return ""
+    if user.has_perm("integrations.enter_credential", job.integration):
+        said = _(
+            "%(user)s may enter the key of %(integration)s, and so may not approve there: its settings keep "
+            "the two apart."
+        )
+        return said % named
+    if Credential.objects.filter(integration=job.integration, entered_by=user).exists():
+        said = _(
+            "%(user)s entered the key that %(integration)s works with, and its settings keep that apart from "
+            "approvals: another approver must approve %(job)s."
+        )
+        return said % named
+    return ""
+
+
+def _may_be_alone(job: ProvisioningJob, user: User) -> bool:
+    """Whether whoever asked for it may approve it."""
+    unless_alone = job.integration.four_eyes == Integration.FourEyes.UNLESS_ALONE
+    return unless_alone and not _other_approvers(job, user)
 
 
 def _check_reason(reason: str, *, needed: str) -> None:
@@ -433,11 +462,8 @@ def _check_reason(reason: str, *, needed: str) -> None:
         raise Refused(said % {"number": LONGEST_REASON})
 
 
-def _other_approvers(by: User) -> bool:
-    others = User.objects.with_perm(
-        "provisioning.approve_job", backend="django.contrib.auth.backends.ModelBackend"
-    )
-    return others.exclude(pk=by.pk).exists()
+def _other_approvers(job: ProvisioningJob, by: User) -> bool:
+    return permitting.holders("provisioning.approve_job", on=job).exclude(pk=by.pk).exists()
 
 
 def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True) -> None:
@@ -446,7 +472,7 @@ def release(job: ProvisioningJob, *, by: User, reason: str, deliver: bool = True
     The clock does so by itself; this is for when it is not heard of either. Should the worker wake up, it
     finds that the job is no longer its own.
     """
-    if not by.is_active or not by.has_perm("provisioning.run_job"):
+    if not by.is_active or not by.has_perm("provisioning.run_job", job):
         raise Refused(_("%(user)s may not release jobs.") % {"user": by.get_username()})
     _check_reason(reason, needed=_("A release needs a reason."))
     if job.state != ProvisioningJob.State.RUNNING:
@@ -485,7 +511,7 @@ def cancel(job: ProvisioningJob, *, by: User | None, reason: str) -> str:
 
     A worker that has the job notices before its next call. Raises Refused.
     """
-    if by and not (by.is_active and by.has_perm("provisioning.run_job")):
+    if by and not (by.is_active and by.has_perm("provisioning.run_job", job)):
         raise Refused(_("%(user)s may not cancel jobs.") % {"user": by.get_username()})
     _check_reason(reason, needed=_("A cancellation needs a reason."))
     open_states = (*ProvisioningJob.LIVE, ProvisioningJob.State.AWAITING_APPROVAL)

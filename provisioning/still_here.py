@@ -1,5 +1,6 @@
 """Leavers whose account is still there though its integration's target has passed."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -18,16 +19,21 @@ MOST = 500
 LOOKED_AT = 2_000
 
 
-def still_here(integration: Integration | None = None, *, now: datetime) -> list[Subject]:
+def still_here(
+    integration: Integration | None = None, *, among: Collection[int] | None = None, now: datetime
+) -> list[Subject]:
     """Who was to be gone by now, the longest known first: by what the directory says of whose account it is,
     and by what the last sync planned.
     """
-    among = Q(integration=integration) if integration else Q()
+    if integration:
+        among = [integration.pk]
     told: dict[tuple[int, str], Subject] = {}
-    for of, person, email, said_at, ended_on, target in _left(among):
+    for of, person, email, said_at, ended_on, target in _left(
+        Q() if among is None else Q(integration__in=among)
+    ):
         if since := said_at or after(ended_on):
             told[of, email] = Subject(of, person, email, 0, since, None, target)
-    for of, person, email, pk, known_at, target in _planned(integration):
+    for of, person, email, pk, known_at, target in _planned(among):
         earlier = told.get((of, email))
         since = min(known_at, earlier.known_at) if earlier else known_at
         told[of, email] = Subject(of, person, email, pk, since, None, target)
@@ -52,11 +58,11 @@ def _left(among: Q) -> list[Any]:
     return list(rows.values_list(*values)[:LOOKED_AT])
 
 
-def _planned(integration: Integration | None) -> QuerySet[Action, Any]:
+def _planned(among: Collection[int] | None) -> QuerySet[Action, Any]:
     """What the last sync of each integration had in its plan, and did not do."""
     syncs = ProvisioningJob.objects.complete_reads().filter(preview=False, restores=None)
     newest = Subquery(syncs.filter(integration=OuterRef("pk")).order_by("-pk").values("pk")[:1])
-    of = Integration.objects.filter(pk=integration.pk) if integration else Integration.objects.all()
+    of = Integration.objects.all() if among is None else Integration.objects.filter(pk__in=among)
     rows = Action.objects.filter(
         job__in=of.annotate(newest=newest).values("newest"),
         situation=Situation.LEAVER,

@@ -1,7 +1,7 @@
 """How things went day by day, for charts. Each day is looked up by an index, however many jobs there were."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
@@ -83,9 +83,11 @@ OUTCOMES: dict[str, Sequence[str]] = {
 }
 
 
-def jobs_by_outcome(spans: Sequence[Span]) -> dict[str, list[int]]:
-    """How many jobs each day had that ended so. One query of a count for each day: by the index alone."""
-    first, *rest = (_counted(place, span) for place, span in enumerate(spans))
+def jobs_by_outcome(spans: Sequence[Span], among: Collection[int] | None = None) -> dict[str, list[int]]:
+    """How many jobs each day had that ended so. One query of a count for each day: by the index alone.
+    `among`: of these integrations only, by their ids.
+    """
+    first, *rest = (_counted(place, span, among) for place, span in enumerate(spans))
     found: Counter[tuple[int, str]] = Counter()
     for place, state, number in first.union(*rest, all=True):
         found[int(place), state] += number
@@ -95,7 +97,11 @@ def jobs_by_outcome(spans: Sequence[Span]) -> dict[str, list[int]]:
     }
 
 
-def _counted(place: int, span: Span) -> QuerySet[ProvisioningJob, tuple[str, str, int]]:
+def _counted(
+    place: int, span: Span, among: Collection[int] | None
+) -> QuerySet[ProvisioningJob, tuple[str, str, int]]:
     of_day = ProvisioningJob.objects.filter(requested_at__gte=span.since, requested_at__lt=span.until)
+    if among is not None:
+        of_day = of_day.filter(integration__in=among)
     named = of_day.order_by().annotate(place=Value(str(place), output_field=CharField()))
     return named.values_list("place", "state").annotate(number=Count("pk"))

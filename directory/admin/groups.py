@@ -16,6 +16,7 @@ from cakewalk.theme import ModelAdmin, display
 from directory import revising
 from directory.admin.past import by_hand
 from directory.models import Group, Membership
+from integrations import permitting
 from provisioning import requesting
 from provisioning.models import AccessRule
 
@@ -67,7 +68,8 @@ class GroupAdmin(ModelAdmin):
     def _panel(self, request: HttpRequest, group: Any) -> dict[str, Any]:
         may = request.user.has_perm
         sees_people, sees_rules = may("directory.view_person"), may("provisioning.view_accessrule")
-        rules = AccessRule.objects.filter(group=group).select_related("integration").order_by("name")
+        named = AccessRule.objects.filter(group=group).select_related("integration").order_by("name")
+        rules = permitting.of_those_permitted(named, request.user, "provisioning.view_accessrule")
         return {
             "title": group.name,
             "filled_by": list(group.scim_groups.select_related("source").order_by("source__name")),

@@ -278,7 +278,7 @@ class PersonAdmin(WithExport):
         now = timezone.now()
         tone, text = _standing(person, now)
         sees_accounts = request.user.has_perms(why.SEEN_BY)
-        chapters = why.chapters_of(person, now=now) if sees_accounts else []
+        chapters = why.chapters_of(person, seen_by=request.user, now=now) if sees_accounts else []
         accounts = [account for chapter in chapters for account in chapter.theirs]
         return {
             "title": person.name or person.email,
@@ -291,7 +291,11 @@ class PersonAdmin(WithExport):
             "revisions": lines_of(person.revisions.order_by("-pk")[:LAST_REVISIONS]),
             "chapters": chapters,
             "sync_says": why.SYNC_SAYS,
-            "may_run": request.user.has_perm("provisioning.run_job"),
+            "may_run_on": [
+                one.integration.pk
+                for one in chapters
+                if request.user.has_perm("provisioning.run_job", one.integration)
+            ],
             "may_deactivate": person.active and self.has_change_permission(request, person),
         }
 

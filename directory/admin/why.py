@@ -1,6 +1,7 @@
 """On a person's page: why they have what they have, and a job about them alone."""
 
 from datetime import datetime
+from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy as _
 
 from cakewalk.asking import ask_for_job
 from directory.models import Person
+from integrations import permitting
 from integrations.models import Integration
 from provisioning.dossier import Chapter, chapters
 
@@ -31,8 +33,12 @@ SYNC_SAYS = {
 }
 
 
-def chapters_of(person: Person, *, now: datetime) -> list[Chapter]:
-    return chapters(person, gone=_gone(person, now=now), now=now)
+def chapters_of(person: Person, *, seen_by: Any, now: datetime) -> list[Chapter]:
+    """Of the integrations of which the viewer sees all that it takes."""
+    shown = Integration.objects.all()
+    for needed in SEEN_BY:
+        shown = permitting.of_those_permitted(shown, seen_by, needed)
+    return chapters(person, shown, gone=_gone(person, now=now), now=now)
 
 
 def _gone(person: Person, *, now: datetime) -> str:
@@ -66,10 +72,10 @@ def sync(request: HttpRequest, pk: int, integration_pk: int) -> HttpResponse:
 
 
 def _run(request: HttpRequest, pk: int, integration_pk: int, *, preview: bool) -> HttpResponse:
-    if not request.user.has_perm("provisioning.run_job"):
+    integration = get_object_or_404(Integration, pk=integration_pk)
+    if not request.user.has_perm("provisioning.run_job", integration):
         raise PermissionDenied
     person = get_object_or_404(Person, pk=pk)
-    integration = get_object_or_404(Integration, pk=integration_pk)
     said = gettext("It is about %(person)s alone.") % {"person": person}
     job = ask_for_job(request, integration, preview=preview, people=[person], said=said)
     if job:

@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from cakewalk.words import called
+from integrations import permitting
 from integrations.catalog import connector_classes
 from integrations.connectors.base import Connector
 from integrations.models import Integration
@@ -42,7 +43,7 @@ def catalog(request: HttpRequest) -> TemplateResponse:
     if not request.user.has_perm("integrations.view_integration"):
         raise PermissionDenied
     wanted = {name: request.GET.get(name, "").strip() for name in ("q", "category", "state")}
-    connected = _by_kind(standings())
+    connected = _by_kind(standings(permitting.seen_by(request.user)))
     cards = [
         _card(connector, connected[kind], wanted)
         for kind, connector in sorted(

@@ -49,6 +49,8 @@ LABELS = {
     "plan_valid_hours": gettext_lazy("A plan may wait for … hours"),
     "removal_target_hours": gettext_lazy("Leavers are to be gone within … hours"),
     "silence_minutes": gettext_lazy("Alarm after … minutes of silence"),
+    "four_eyes": gettext_lazy("Another person approves"),
+    "separate_key_entry": gettext_lazy("Keys and approvals apart"),
 }
 """Where the setting's name, in words, would not do."""
 HELP = {
@@ -92,6 +94,9 @@ class SettingsForm(forms.ModelForm):  # type: ignore[type-arg]
         if Integration.objects.filter(name__iexact=name).exclude(pk=self.instance.pk).exists():
             raise ValidationError(_("There is already an integration named %(name)s.") % {"name": name})
         return name
+
+
+OF_SUPERUSERS = ("four_eyes", "separate_key_entry")
 
 
 class IntegrationList(ChangeList):
@@ -144,7 +149,19 @@ class IntegrationAdmin(ModelAdmin):
                 ),
             },
         ),
+        (
+            gettext_lazy("Who approves"),
+            {
+                "description": gettext_lazy("Only a superuser changes these."),
+                "fields": OF_SUPERUSERS,
+            },
+        ),
     )
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Whoever is kept from something must not be the one who lifts that."""
+        fixed = super().get_readonly_fields(request, obj)
+        return fixed if request.user.is_superuser else (*fixed, *OF_SUPERUSERS)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Never: the history hangs on it. Disabling stops it."""

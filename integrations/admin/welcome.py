@@ -11,9 +11,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from directory.models import Person
+from integrations import permitting
 from integrations.admin.catalog import logo
 from integrations.catalog import connector_class
 from integrations.models import Credential, Integration
+from integrations.permitting import May
 from provisioning import history
 from provisioning.models import AccessRule, ProvisioningJob
 from provisioning.summary import sentences
@@ -32,10 +34,11 @@ class NextStep:
 
 
 def welcome(request: HttpRequest, pk: int) -> TemplateResponse:
-    if not request.user.has_perm("integrations.view_integration"):
-        raise PermissionDenied
     integration = get_object_or_404(Integration, pk=pk)
-    sees_jobs = request.user.has_perm("provisioning.view_provisioningjob")
+    may = permitting.on(integration, request.user)
+    if not may("integrations.view_integration"):
+        raise PermissionDenied
+    sees_jobs = may("provisioning.view_provisioningjob")
     job = _preview(integration) if sees_jobs else None
     connector = connector_class(integration.kind)
     context = {
@@ -51,7 +54,7 @@ def welcome(request: HttpRequest, pk: int) -> TemplateResponse:
         "sentences": sentences(history.counted(job), job.mode)
         if job and job.state == State.SUCCEEDED
         else [],
-        "next": _next_step(request, integration, job),
+        "next": _next_step(may, integration, job),
     }
     return TemplateResponse(request, "integrations/welcome.html", context)
 
@@ -72,11 +75,8 @@ def _trouble(job: ProvisioningJob | None) -> str:
     return _("The preview came to no plan. %(why)s") % {"why": said}
 
 
-def _next_step(
-    request: HttpRequest, integration: Integration, job: ProvisioningJob | None
-) -> NextStep | None:
+def _next_step(may: May, integration: Integration, job: ProvisioningJob | None) -> NextStep | None:
     """What is missing first: people, then rules, then a look at the plan. Nothing while there is a wait."""
-    may = request.user.has_perm
     if not Person.objects.filter(active=True).exists():
         return (
             NextStep(

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('auth', '0012_alter_user_first_name_max_length'),
         ('integrations', '0012_silence'),
-        migrations.swappable_dependency(settings.AUTH_USER_MODEL),
+        ('cakewalk', '0001_initial'),
     ]
 
     operations = [

@@ -65,6 +65,10 @@ class Integration(models.Model):
         REPORT = "report", _("Report")
         REVOKE = "revoke", _("Revoke")
 
+    class FourEyes(models.TextChoices):
+        UNLESS_ALONE = "unless_alone", _("Required, unless there is one approver only")
+        REQUIRED = "required", _("Required, always")
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     kind = models.CharField(max_length=50, editable=False)
     name = models.CharField(max_length=100)
@@ -140,6 +144,18 @@ class Integration(models.Model):
     )
     leaver_keys = models.CharField(max_length=6, choices=LeaverKeys.choices, default=LeaverKeys.REPORT)
     renew_invites = models.BooleanField(default=True)
+    four_eyes = models.CharField(
+        max_length=12,
+        choices=FourEyes.choices,
+        default=FourEyes.UNLESS_ALONE,
+        db_default=FourEyes.UNLESS_ALONE,
+        help_text=_("Whether somebody else than who asked for a job must approve its plan."),
+    )
+    separate_key_entry = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text=_("Whoever may enter the key, or entered it, approves nothing here."),
+    )
 
     objects = IntegrationQuerySet.as_manager()
 

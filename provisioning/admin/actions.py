@@ -65,14 +65,14 @@ class ActionAdmin(RecordAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         self._only_for_readers(request)
-        form = search.QuestionForm(request.GET)
+        form = search.QuestionForm(request.GET).show_to(signed_in(request), search.SEE)
         context = {
             **self.admin_site.each_context(request),
             "title": _("History"),
             "opts": self.opts,
-            **search.what_it_shows(form, request.GET.get("after", "")),
+            **search.what_it_shows(form, signed_in(request), request.GET.get("after", "")),
             "here": request.build_absolute_uri(search.address_of(form.query())),
-            "saved": saved_searches.shown_to(signed_in(request), SavedSearch.Page.ACTIONS),
+            "saved": saved_searches.shown_to(signed_in(request), SavedSearch.Page.ACTIONS, search.SEE),
             "save_url": "admin:provisioning_action_save",
             "sees_ledger": request.user.has_perm("ledger.view_entry"),
         }
@@ -93,11 +93,12 @@ class ActionAdmin(RecordAdmin):
 
     def _export(self, request: HttpRequest, kind: str) -> HttpResponseBase:
         self._only_for_readers(request)
-        form = search.QuestionForm(request.GET)
+        form = search.QuestionForm(request.GET).show_to(signed_in(request), search.SEE)
         if not form.is_valid():
             return redirect(search.address_of(form.query()))
         question = form.question()
-        found = finding.one_by_one(question, finding.matching(question, finding.whom(question)))
+        rows = search.matching(question, finding.whom(question), signed_in(request))
+        found = finding.one_by_one(question, rows)
         told = history_export.document if kind == history_export.JSONL else history_export.cells
         answer: HttpResponseBase = history_export.exported(
             history_export.in_english(found, told),
@@ -112,7 +113,7 @@ class ActionAdmin(RecordAdmin):
 
     def save_search(self, request: HttpRequest) -> HttpResponse:
         self._only_for_readers(request)
-        form = search.QuestionForm(request.POST)
+        form = search.QuestionForm(request.POST).show_to(signed_in(request), search.SEE)
         return saved_searches.save(request, SavedSearch.Page.ACTIONS, form.query(), search.address_of)
 
     def forget_search(self, request: HttpRequest, pk: int) -> HttpResponse:

@@ -31,12 +31,15 @@ from cakewalk.theme import (
     display,
 )
 from directory.time_zones import today
+from integrations import permitting
 from integrations.models import Integration
 from provisioning.admin.history import RecordAdmin, label
 from provisioning.evidence import making
 from provisioning.evidence.building import folder_of
 from provisioning.evidence.models import EvidencePack
 from provisioning.evidence.ordering import LONGEST_SEED, MOST_SAMPLED, SAMPLE, BadOrder, Order, order
+
+ADD = "evidence.add_evidencepack"
 
 TONES = {
     EvidencePack.State.QUEUED: "queued",
@@ -125,7 +128,7 @@ class EvidencePackAdmin(RecordAdmin):
     ordering = ("-pk",)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return bool(request.user.has_perm("evidence.add_evidencepack"))
+        return permitting.anywhere(request.user, ADD)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[EvidencePack]:
         found: QuerySet[EvidencePack] = super().get_queryset(request)
@@ -164,7 +167,9 @@ class EvidencePackAdmin(RecordAdmin):
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = OrderForm(request.POST) if request.method == "POST" else OrderForm(initial=_first(request))
+        sent, first = (request.POST, None) if request.method == "POST" else (None, _first(request))
+        form = OrderForm(sent, initial=first)
+        form.fields["integration"].queryset = _theirs(request)  # type: ignore[attr-defined]  # it has one
         if form.is_valid():
             pack = making.ask(form.cleaned_data["order"], by=signed_in(request), now=timezone.now())
             return redirect("admin:evidence_evidencepack_change", pack.pk)
@@ -193,7 +198,7 @@ class EvidencePackAdmin(RecordAdmin):
             "pack": pack,
             "tone": TONES[EvidencePack.State(pack.state)],
             "percent": round(pack.share * 100),
-            "may_add": self.has_add_permission(request),
+            "may_add": request.user.has_perm(ADD, pack),
             "has_file": pack.state == EvidencePack.State.DONE and pack.pieces.exists(),
             "again": urlencode(_query(pack)),
         }
@@ -219,10 +224,14 @@ class EvidencePackAdmin(RecordAdmin):
         return answer
 
 
+def _theirs(request: HttpRequest) -> QuerySet[Integration]:
+    return permitting.of_those_permitted(Integration.objects.order_by("name"), request.user, ADD)
+
+
 def _first(request: HttpRequest) -> dict[str, Any]:
     """What the address says, or the last month of the only integration."""
     _name, since, until = next(iter(quick_periods(today())))
-    only = list(Integration.objects.order_by("pk").values_list("pk", flat=True)[:2])
+    only = list(_theirs(request).values_list("pk", flat=True)[:2])
     first = {"since": since, "until": until, "integration": only[0] if len(only) == 1 else ""}
     asked = {
         name: request.GET[name] for name in ("integration", "since", "until", "seed") if request.GET.get(name)

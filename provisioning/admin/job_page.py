@@ -1,7 +1,7 @@
 """What a job's page says: its story, its plan in numbers and words, and what whoever looks may decide."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -11,7 +11,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from provisioning import history, recovering, summary, wording
+from cakewalk.models import User
+from integrations.permitting import May
+from provisioning import history, recovering, requesting, summary, wording
 from provisioning.actions import Kind
 from provisioning.admin.checklists import checklists
 from provisioning.admin.job_plan import FAILING, Alike, group_of, kinds, line, plan_shown, rows_of, tally
@@ -72,7 +74,7 @@ PHASES = {
 
 MOST_NAMED = 3
 
-May = Callable[[str], bool]
+
 Tally = Mapping[str, int]
 
 
@@ -233,7 +235,7 @@ def _told_at(event: Mapping[str, str] | None) -> datetime | None:
     return datetime.fromisoformat(event["at"]) if event else None
 
 
-def what_may_be_decided(job: ProvisioningJob, alike: Sequence[Alike], may: May) -> dict[str, Any]:
+def what_may_be_decided(job: ProvisioningJob, alike: Sequence[Alike], may: May, user: User) -> dict[str, Any]:
     """What the person who looks may decide about the job, and what they must see for it."""
     waits = job.state == State.AWAITING_APPROVAL
     holds = _holds(job, tally(alike), may)
@@ -242,8 +244,11 @@ def what_may_be_decided(job: ProvisioningJob, alike: Sequence[Alike], may: May) 
     shown = job.preview and job.state == State.SUCCEEDED
     held = rows_of(job, Action.State.HELD)
     took = 0 if job.state in ProvisioningJob.LIVE else _accounts_it_took_from(job, alike)
+    approves = waits and not expired and may("provisioning.approve_job")
+    left_to_others = requesting.why_not_approved_by(user, job) if approves else ""
     return {
-        "may_approve": waits and not expired and may("provisioning.approve_job"),
+        "may_approve": approves and not left_to_others,
+        "left_to_others": left_to_others,
         "may_reject": waits and may("provisioning.approve_job"),
         "may_run_again": _may_run_again(job) and not (shown or expired) and may("provisioning.run_job"),
         "may_cancel": (waits or job.state in ProvisioningJob.LIVE) and may("provisioning.run_job"),

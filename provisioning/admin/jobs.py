@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import date_format
@@ -32,6 +32,7 @@ from cakewalk.theme import (
     RelatedDropdownFilter,
     display,
 )
+from integrations import permitting
 from provisioning import recovering, requesting, wording
 from provisioning.admin import exporting, job_page, job_plan
 from provisioning.admin.history import RecordAdmin, label
@@ -150,7 +151,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         job = self.get_object(request, object_id)
         if job is None:
             raise Http404
-        alike = job_plan.counted(job)
+        alike, may = job_plan.counted(job), permitting.on(job.integration, request.user)
         context = {
             **self.admin_site.each_context(request),
             "title": str(job),
@@ -160,12 +161,12 @@ class ProvisioningJobAdmin(RecordAdmin):
             **job_page.what_it_shows(
                 job,
                 alike,
-                request.user.has_perm,
+                may,
                 shown=request.GET.get("show", ""),
                 situation=request.GET.get("situation", ""),
                 page_number=request.GET.get("page"),
             ),
-            **job_page.what_may_be_decided(job, alike, request.user.has_perm),
+            **job_page.what_may_be_decided(job, alike, may, signed_in(request)),
         }
         return TemplateResponse(request, "provisioning/job.html", context)
 
@@ -280,11 +281,9 @@ class ProvisioningJobAdmin(RecordAdmin):
         return redirect("admin:provisioning_provisioningjob_change", shown.pk)
 
     def _allowed(self, request: HttpRequest, pk: int, permission: str) -> ProvisioningJob:
-        if not request.user.has_perm(permission):
+        job = get_object_or_404(ProvisioningJob.objects.select_related("integration"), pk=pk)
+        if not request.user.has_perm(permission, job):
             raise PermissionDenied
-        job: ProvisioningJob | None = self.get_queryset(request).filter(pk=pk).first()
-        if job is None:
-            raise Http404
         return job
 
 

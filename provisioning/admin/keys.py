@@ -19,6 +19,7 @@ from cakewalk.exporting import ExportedAdmin
 from cakewalk.theme import DropdownFilter, RelatedDropdownFilter, display
 from cakewalk.words import called
 from directory.time_zones import today
+from integrations import permitting
 from integrations.models import Integration
 from provisioning.admin import exporting
 from provisioning.admin.history import RecordAdmin, label
@@ -145,10 +146,11 @@ class KeyAdmin(ExportedAdmin, RecordAdmin):
     readonly_fields = ("called", "what_kind", "standing", "owner", "person", "as_of")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Key]:
-        return Key.objects.telling_who_left(today())
+        return self.permitted(request, Key.objects.telling_who_left(today()))
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        reads = Integration.objects.exclude(keys_asked_at=None).order_by(Lower("name"))
+        read = Integration.objects.exclude(keys_asked_at=None).order_by(Lower("name"))
+        reads = permitting.of_those_permitted(read, request.user, "provisioning.view_key")
         return super().changelist_view(request, {**(extra_context or {}), "reads": reads})
 
     @display(description=_("Name"), ordering=Lower("name"))

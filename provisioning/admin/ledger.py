@@ -23,14 +23,26 @@ from cakewalk.ledger.models import KINDS, Entry, Pruning, Verification
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from cakewalk.site import signed_in
-from integrations.models import Integration
+from integrations import permitting
 from provisioning.admin import history_export, saved_searches
 from provisioning.admin.history import RecordAdmin
-from provisioning.admin.search import MOST_COUNTED, PER_PAGE, PeriodForm, any_of, choice, known, text
+from provisioning.admin.search import (
+    ANY,
+    MOST_COUNTED,
+    PER_PAGE,
+    PeriodForm,
+    any_of,
+    choice,
+    known,
+    may_know_people,
+    text,
+)
 from provisioning.search import entries
 from provisioning.search.entries import Asked
 from provisioning.search.models import SavedSearch
-from provisioning.search.whom import meant_by
+from provisioning.search.whom import Whom, meant_by
+
+SEE, EXPORT = "ledger.view_entry", "ledger.export_entry"
 
 NAMED = ("alarms", "auth", "cakewalk", "directory", "evidence", "integrations", "provisioning", "reviews")
 """The apps whose rows the ledger tells of."""
@@ -62,10 +74,7 @@ class EntryForm(PeriodForm):
     verb = choice(gettext_lazy("What happened"), _verbs)
     kind = choice(gettext_lazy("Of what"), _kinds)
     row = forms.CharField(required=False, max_length=64, widget=forms.HiddenInput)
-    integration = choice(
-        gettext_lazy("Integration"),
-        lambda: any_of((str(pk), name) for pk, name in Integration.objects.values_list("pk", "name")),
-    )
+    integration = choice(gettext_lazy("Integration"), [ANY])  # see show_to
     field_order = ("who", "since", "until", "actor", "actor_kind", "verb", "kind", "integration")
 
     def asked_for(self) -> Asked:
@@ -94,21 +103,21 @@ class EntryAdmin(RecordAdmin):
         ]
 
     def has_export_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm("ledger.export_entry") and self.has_view_permission(request)
+        return permitting.anywhere(request.user, EXPORT) and self.has_view_permission(request)
 
     # -- the search
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         if not self.has_view_permission(request):
             raise PermissionDenied
-        form = EntryForm(request.GET)
+        form = EntryForm(request.GET).show_to(signed_in(request), SEE)
         context = {
             **self.admin_site.each_context(request),
             "title": _("Ledger"),
             "opts": self.opts,
-            **_what_it_shows(form, request.GET.get("after", "")),
+            **_what_it_shows(form, signed_in(request), request.GET.get("after", "")),
             "here": request.build_absolute_uri(address_of(form.query())),
-            "saved": saved_searches.shown_to(signed_in(request), SavedSearch.Page.LEDGER),
+            "saved": saved_searches.shown_to(signed_in(request), SavedSearch.Page.LEDGER, SEE),
             "save_url": "admin:ledger_entry_save",
             "offered": {"actors-known": User.objects.order_by("username").values_list("username", flat=True)},
             "verified": last_verification(),
@@ -129,11 +138,11 @@ class EntryAdmin(RecordAdmin):
     def _export(self, request: HttpRequest, kind: str) -> HttpResponseBase:
         if not self.has_export_permission(request):
             raise PermissionDenied
-        form = EntryForm(request.GET)
+        form = EntryForm(request.GET).show_to(signed_in(request), EXPORT)
         if not form.is_valid():
             return redirect(address_of(form.query()))
         asked = form.asked_for()
-        found = entries.one_by_one(_matching(asked))
+        found = entries.one_by_one(_matching(asked, signed_in(request), EXPORT))
         rows = map(_document if kind == history_export.JSONL else _cells, found)
         answer: HttpResponseBase = history_export.exported(
             rows, kind, called="ledger", columns=exporting.COLUMNS, asked=asked.as_json()
@@ -144,7 +153,10 @@ class EntryAdmin(RecordAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         return saved_searches.save(
-            request, SavedSearch.Page.LEDGER, EntryForm(request.POST).query(), address_of
+            request,
+            SavedSearch.Page.LEDGER,
+            EntryForm(request.POST).show_to(signed_in(request), SEE).query(),
+            address_of,
         )
 
     # -- one entry
@@ -184,11 +196,12 @@ def last_verification() -> Verification | None:
     return Verification.objects.order_by("-at").first()
 
 
-def _matching(asked: Asked) -> Any:
-    return entries.matching(asked, meant_by(asked.who) if asked.who.strip() else None)
+def _matching(asked: Asked, user: User, permission: str, about: Whom | None = None) -> Any:
+    about = about or (meant_by(asked.who) if asked.who.strip() else None)
+    return permitting.of_those_permitted(entries.matching(asked, about), user, permission)
 
 
-def _what_it_shows(form: EntryForm, after: str) -> dict[str, Any]:
+def _what_it_shows(form: EntryForm, user: User, after: str) -> dict[str, Any]:
     shown = {"form": form, "query": form.query(), "asked_for": form.asked().items()}
     if not form.is_valid():
         return {**shown, "lines": [], "wrong": True}
@@ -196,7 +209,7 @@ def _what_it_shows(form: EntryForm, after: str) -> dict[str, Any]:
     about = meant_by(asked.who) if asked.who.strip() else None
     before = int(after) if after.isdecimal() and len(after) < 19 else None
     number = PER_PAGE + 1 if before else MOST_COUNTED + 1
-    found = list(entries.matching(asked, about).order_by("-pk").filter(**_before(before))[:number])
+    found = list(_matching(asked, user, SEE, about).order_by("-pk").filter(**_before(before))[:number])
     page = found[:PER_PAGE]
     return {
         **shown,
@@ -206,7 +219,7 @@ def _what_it_shows(form: EntryForm, after: str) -> dict[str, Any]:
         "later": before is not None,
         "next": page[-1].seq if len(found) > PER_PAGE else "",
         "asked": form.query() != "",
-        "known": known(about) if about else None,
+        "known": known(about) if about and may_know_people(user) else None,
     }
 
 

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
+from integrations.permitting import of_those_permitted
 from provisioning.models import ProvisioningJob
 
 
@@ -20,5 +21,8 @@ def job(request: HttpRequest, public_id: UUID) -> HttpResponse:
         return redirect_to_login(request.get_full_path(), reverse("admin:login"))
     if not request.user.has_perm("provisioning.view_provisioningjob"):
         raise PermissionDenied
-    found = get_object_or_404(ProvisioningJob, public_id=public_id)
+    seen = of_those_permitted(
+        ProvisioningJob.objects.all(), request.user, "provisioning.view_provisioningjob"
+    )
+    found = get_object_or_404(seen, public_id=public_id)
     return redirect("admin:provisioning_provisioningjob_change", found.pk)

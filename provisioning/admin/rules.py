@@ -27,6 +27,7 @@ from cakewalk.theme import (
 )
 from cakewalk.words import called
 from directory.models import Membership, Person
+from integrations import permitting
 from integrations.catalog import connector_class, connector_classes
 from integrations.connectors.base import Vocabulary
 from integrations.models import Integration
@@ -207,7 +208,10 @@ class AccessRuleAdmin(RuleAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         asked = request.GET.get("integration", "")
-        integration = Integration.objects.filter(pk=asked).first() if asked.isdecimal() else None
+        seen = permitting.of_those_permitted(
+            Integration.objects.all(), request.user, "provisioning.view_accessrule"
+        )
+        integration = seen.filter(pk=asked).first() if asked.isdecimal() else None
         if integration is None:
             return JsonResponse({"names": [], "exact": None, "known": False})
         kind, typed = request.GET.get("kind", ""), request.GET.get("q", "").strip()[:255]

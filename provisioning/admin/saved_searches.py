@@ -15,6 +15,7 @@ from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from cakewalk.site import signed_in
+from integrations import permitting
 from provisioning.search.models import SavedSearch
 
 SAID = ("name", "page", "query", "shared")
@@ -26,8 +27,10 @@ class SaveForm(forms.ModelForm):  # type: ignore[type-arg]
         fields = ("name", "shared")
 
 
-def shown_to(user: User, page: str) -> QuerySet[SavedSearch]:
-    seen = SavedSearch.objects.filter(Q(owner=user) | Q(shared=True), page=page)
+def shown_to(user: User, page: str, permission: str) -> QuerySet[SavedSearch]:
+    """Those of others may name what only they see, so that they are for whoever sees everything there."""
+    shared = Q(shared=True) if permitting.where(user, permission) is None else Q()
+    seen = SavedSearch.objects.filter(Q(owner=user) | shared, page=page)
     return seen.select_related("owner").order_by("name", "pk")
 
 

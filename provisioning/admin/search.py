@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
 from django import forms
+from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
@@ -18,6 +19,7 @@ from cakewalk.models import User
 from cakewalk.templatetags.cakewalk import moment
 from cakewalk.theme import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 from directory.models import FormerEmail, Person, PersonEmail
+from integrations import permitting
 from integrations.models import Integration
 from provisioning import wording
 from provisioning.admin import job_plan
@@ -42,6 +44,7 @@ PARTS = {
     "rejected": gettext_lazy("Rejected it"),
     "cancelled": gettext_lazy("Cancelled it"),
 }
+SEE = "provisioning.view_action"
 ANY = ("", gettext_lazy("Any"))
 
 
@@ -75,11 +78,6 @@ def _outcomes() -> list[tuple[str, Any]]:
     return [ANY, *Action.State.choices, ("reported", _("Reported")), (job_plan.PROPOSED, _("Proposed"))]
 
 
-def _integrations() -> list[tuple[str, Any]]:
-    known = Integration.objects.order_by("name").values_list("pk", "name")
-    return [ANY, *((str(pk), name) for pk, name in known)]
-
-
 def _actors() -> list[tuple[str, Any]]:
     triggers = [
         (f"{MARK}{code}", name)
@@ -107,6 +105,15 @@ class PeriodForm(forms.Form):
         typed = self.cleaned_data
         return _begin_of(typed["since"]), _begin_of(typed["until"], days=1)
 
+    def show_to(self, user: User, permission: str) -> Self:
+        """Of the integrations, those where they may see what is asked for."""
+        seen = permitting.of_those_permitted(Integration.objects.order_by("name"), user, permission)
+        known = seen.values_list("pk", "name")
+        self.fields["integration"].choices = any_of(  # type: ignore[attr-defined]  # it has some
+            (str(pk), name) for pk, name in known
+        )
+        return self
+
     def asked(self) -> dict[str, Any]:
         """As it was typed, without what is not asked."""
         return {name: self[name].value() for name in self.fields if self[name].value()}
@@ -132,7 +139,7 @@ class QuestionForm(PeriodForm):
     situation = choice(gettext_lazy("Situation"), lambda: [ANY, *wording.SITUATIONS.items()])
     by = choice(gettext_lazy("Decided by"), _actors)
     part = choice(gettext_lazy("Their part"), [ANY, *PARTS.items()])
-    integration = choice(gettext_lazy("Integration"), _integrations)
+    integration = choice(gettext_lazy("Integration"), [ANY])  # see show_to
     previews = choice(gettext_lazy("Jobs"), [("", gettext_lazy("Syncs")), ("yes", gettext_lazy("Previews"))])
 
     field_order = ("who", "since", "until")
@@ -165,13 +172,14 @@ def _begin_of(day: date | None, *, days: int = 0) -> datetime | None:
         return None
 
 
-def what_it_shows(form: QuestionForm, after: str) -> dict[str, Any]:
+def what_it_shows(form: QuestionForm, user: User, after: str) -> dict[str, Any]:
     """`after`: the last action of the page before."""
+    sees_all = permitting.where(user, SEE) is None
     shown: dict[str, Any] = {
         "form": form,
         "query": form.query(),
         "asked_for": form.asked().items(),
-        "offered": _offered(),
+        "offered": _offered() if sees_all else {},  # names of every integration
     }
     if not form.is_valid():
         return {**shown, "lines": [], "wrong": True}
@@ -179,7 +187,7 @@ def what_it_shows(form: QuestionForm, after: str) -> dict[str, Any]:
     about = finding.whom(question)
     place = _place(after)
     number = PER_PAGE + 1 if place else MOST_COUNTED + 1
-    found = finding.places(question, finding.matching(question, about), place, number)
+    found = finding.places(question, matching(question, about, user), place, number)
     page = found[:PER_PAGE]
     return {
         **shown,
@@ -189,17 +197,26 @@ def what_it_shows(form: QuestionForm, after: str) -> dict[str, Any]:
         "later": place is not None,
         "next": _after(page[-1]) if len(found) > PER_PAGE else "",
         "asked": form.query() != "",
-        "known": known(about) if about else None,
-        "then": _then(question, about) if about else [],
+        "known": known(about) if about and may_know_people(user) else None,
+        "then": _then(question, about, user) if about else [],
         "then_day": form.cleaned_data["until"],
     }
 
 
-def _then(question: Question, about: Whom) -> list[dict[str, Any]]:
+def may_know_people(user: User) -> bool:
+    """By which other addresses somebody is known is the directory's to tell."""
+    return user.has_perm("directory.view_person")
+
+
+def matching(question: Question, about: Whom | None, user: User) -> QuerySet[Action]:
+    return permitting.of_those_permitted(finding.matching(question, about), user, SEE)
+
+
+def _then(question: Question, about: Whom, user: User) -> list[dict[str, Any]]:
     """What one person held at the end of the period, by integration, as the record tells."""
     if question.until is None or len(about.people) > 1 or about.choices or about.crowd:
         return []
-    rows = finding.matching(Question(), about).filter(
+    rows = matching(Question(), about, user).filter(
         finished_at__lt=question.until, state=Action.State.DONE, proposed=False, holder__isnull=True
     )
     newest = rows.select_related("job__integration").order_by("-finished_at", "-pk")[:MOST_COUNTED]

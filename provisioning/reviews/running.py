@@ -17,6 +17,7 @@ from cakewalk.models import User
 from directory.emails import email_key
 from directory.models import PersonEmail
 from directory.time_zones import today
+from integrations import permitting
 from provisioning import history, requesting, tasks
 from provisioning.models import PersonChange, ProvisioningJob
 from provisioning.requesting import Refused
@@ -27,7 +28,6 @@ from provisioning.reviews.models import LONGEST_REASON, Campaign, Exclusion, Ite
 log = logging.getLogger(__name__)
 
 REVIEW = "reviews.review_access"
-BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 Decision = Item.Decision
 
@@ -70,22 +70,22 @@ def _check_reviewers(campaign: Campaign) -> None:
     lines = campaign.assignments.select_related("reviewer")
     named = [campaign.default_reviewer, *(line.reviewer for line in lines if line.reviewer)]
     for user in named:
-        if why := why_no_reviewer(user):
+        if why := why_no_reviewer(user, campaign):
             raise Refused(why)
 
 
-def why_no_reviewer(user: User) -> str:
+def why_no_reviewer(user: User, campaign: Campaign) -> str:
     """Without an address nobody can be reminded, nor kept from deciding about their own account."""
-    if not (user.is_active and user.is_staff and user.has_perm(REVIEW)):
+    if not (user.is_active and user.is_staff and user.has_perm(REVIEW, campaign)):
         return _("%(user)s may not review: give them the role Reviewer.") % {"user": user}
     if not user.email:
         return _("%(user)s has no e-mail address. Enter it among the users.") % {"user": user}
     return ""
 
 
-def possible_reviewers() -> list[int]:
-    """By their ids."""
-    may = User.objects.with_perm(REVIEW, backend=BACKEND).filter(is_staff=True).exclude(email="")
+def possible_reviewers(campaign: Campaign | None = None) -> list[int]:
+    """By their ids; without a review, of any."""
+    may = permitting.holders(REVIEW, on=campaign).filter(is_staff=True).exclude(email="")
     return list(may.values_list("pk", flat=True))
 
 
@@ -170,7 +170,7 @@ def _decided_meanwhile(number: int) -> str:
 
 def hand_over(campaign: Campaign, *, of: User, to: User, by: User) -> int:
     """Let `to` decide what `of` has not decided yet. Returns how many lines that are. Raises Refused."""
-    if why := why_no_reviewer(to):
+    if why := why_no_reviewer(to, campaign):
         raise Refused(why)
     with together():
         current = _locked(campaign, Campaign.State.OPEN, NOT_OPEN)

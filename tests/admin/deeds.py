@@ -8,6 +8,7 @@ from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -59,8 +60,12 @@ class Deed:
         return address(self.page, company)
 
     @property
+    def model(self) -> type[Model]:
+        return apps.get_model(self.table or ".".join(model_of(self.page)))
+
+    @property
     def changes(self) -> str:
-        return self.table or apps.get_model(*model_of(self.page))._meta.label
+        return self.model._meta.label
 
 
 def everything() -> dict[str, list[tuple[Any, ...]]]:
@@ -70,6 +75,10 @@ def everything() -> dict[str, list[tuple[Any, ...]]]:
     left_out = (Session, Entry, Head)
     tables = [model for model in apps.get_models(include_auto_created=True) if model not in left_out]
     return {table._meta.label: _rows(table._meta.db_table) for table in tables}
+
+
+def rows_of(label: str) -> list[tuple[Any, ...]]:
+    return _rows(apps.get_model(label)._meta.db_table)
 
 
 def _rows(table: str) -> list[tuple[Any, ...]]:

@@ -35,6 +35,8 @@ DEFAULTS = {
     "silence_minutes": 0,
     "leaver_keys": "report",
     "renew_invites": True,
+    "four_eyes": "unless_alone",
+    "separate_key_entry": False,
 }
 
 

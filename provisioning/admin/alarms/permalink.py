@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.views.decorators.cache import never_cache
 
+from integrations.permitting import of_those_permitted
 from provisioning.alarms.models import Alarm
 
 
@@ -20,5 +21,6 @@ def alarm(request: HttpRequest, public_id: UUID) -> HttpResponse:
         return redirect_to_login(request.get_full_path(), reverse("admin:login"))
     if not request.user.has_perm("alarms.view_alarm"):
         raise PermissionDenied
-    found = get_object_or_404(Alarm, public_id=public_id)
+    seen = of_those_permitted(Alarm.objects.all(), request.user, "alarms.view_alarm")
+    found = get_object_or_404(seen, public_id=public_id)
     return redirect("admin:alarms_alarm_change", found.pk)

@@ -42,7 +42,7 @@ def draft(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
     users = User.objects.filter(pk__in=numbers).order_by("username")
     return {
         "lines": len(found.items),
-        "shares": [(user, numbers[user.pk], running.why_no_reviewer(user)) for user in users],
+        "shares": [(user, numbers[user.pk], running.why_no_reviewer(user, campaign)) for user in users],
         "not_covered": found.not_covered,
         "read_at": found.read_at,
         "mails_off": reminding.is_off(),
@@ -50,10 +50,10 @@ def draft(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
 
 
 def what_it_shows(campaign: Campaign, request: HttpRequest) -> dict[str, Any]:
-    may, numbers = request.user.has_perm, campaign.items.all().in_numbers()
+    numbers = campaign.items.all().in_numbers()
     reviewers = progress.by_reviewer(campaign)
     jobs = list(campaign.jobs.order_by("-pk"))
-    may_run = may("reviews.change_campaign")
+    may_run = request.user.has_perm("reviews.change_campaign", campaign)
     return {
         "campaign": campaign,
         "numbers": numbers,
@@ -66,13 +66,13 @@ def what_it_shows(campaign: Campaign, request: HttpRequest) -> dict[str, Any]:
         "changed": campaign.items.exclude(meanwhile="").count() if campaign.is_finished else 0,
         "may_finish": may_run and campaign.is_open,
         "may_carry_out": may_run and _may_carry_out(campaign, jobs, numbers),
-        "possible": _possible() if may_run and campaign.is_open else [],
+        "possible": _possible(campaign) if may_run and campaign.is_open else [],
         **_lines(campaign, request, numbers),
     }
 
 
-def _possible() -> list[User]:
-    return list(User.objects.filter(pk__in=running.possible_reviewers()).order_by("username"))
+def _possible(campaign: Campaign) -> list[User]:
+    return list(User.objects.filter(pk__in=running.possible_reviewers(campaign)).order_by("username"))
 
 
 def _may_carry_out(campaign: Campaign, jobs: list[ProvisioningJob], numbers: Mapping[str, int]) -> bool:

@@ -26,6 +26,7 @@ from cakewalk.signing_in.recently import proven
 from cakewalk.site import signed_in
 from cakewalk.theme import ChoicesDropdownFilter, ModelAdmin, RelatedDropdownFilter, TabularInline, display
 from directory.time_zones import today
+from integrations import permitting
 from integrations.models import Integration
 from provisioning.requesting import Refused
 from provisioning.reviews import evidence, running
@@ -108,10 +109,10 @@ class AssignmentInline(TabularInline):
     verbose_name_plural = _("Who reviews what")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("reviews.view_campaign")
+        return _may(request, "reviews.view_campaign", obj)
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.has_perm("reviews.change_campaign")
+        return _may(request, RUN, obj)
 
     has_change_permission = has_delete_permission = has_add_permission
 
@@ -124,6 +125,13 @@ class AssignmentInline(TabularInline):
         return _without_windows(super().formfield_for_dbfield(db_field, request, **kwargs))
 
 
+def _may(request: HttpRequest, permission: str, campaign: Campaign | None) -> bool:
+    """While it is being written it is of no integration yet."""
+    if campaign is None or not campaign.integration_id:
+        return permitting.anywhere(request.user, permission)
+    return request.user.has_perm(permission, campaign)
+
+
 def _reviewers() -> QuerySet[User]:
     return User.objects.filter(pk__in=running.possible_reviewers()).order_by("username")
 
@@ -134,6 +142,9 @@ def _without_windows(field: Any) -> Any:
         if field is not None and hasattr(field.widget, f"can_{deed}_related"):
             setattr(field.widget, f"can_{deed}_related", False)
     return field
+
+
+RUN = "reviews.change_campaign"
 
 
 @admin.register(Campaign)
@@ -179,7 +190,8 @@ class CampaignAdmin(ModelAdmin):
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Where there is one integration, it is that."""
-        only = list(Integration.objects.values_list("pk", flat=True)[:2])
+        theirs = permitting.of_those_permitted(Integration.objects.all(), request.user, RUN)
+        only = list(theirs.values_list("pk", flat=True)[:2])
         given = super().get_changeform_initial_data(request)
         return {**({"integration": only[0]} if len(only) == 1 else {}), **given}
 
@@ -250,11 +262,11 @@ class CampaignAdmin(ModelAdmin):
     def _decide(
         self, request: HttpRequest, pk: int, deed: Callable[[Campaign], object], said: Any
     ) -> HttpResponse:
-        if not request.user.has_perm("reviews.change_campaign"):
-            raise PermissionDenied
         campaign = get_object_or_404(
             Campaign.objects.select_related("integration", "default_reviewer"), pk=pk
         )
+        if not request.user.has_perm(RUN, campaign):
+            raise PermissionDenied
         try:
             done = deed(campaign)
         except Refused as refusal:
@@ -302,10 +314,10 @@ class CampaignAdmin(ModelAdmin):
         return campaign_page.as_json(evidence.document(self._exported(request, pk, "json")), pk)
 
     def _exported(self, request: HttpRequest, pk: int, kind: str) -> Campaign:
-        if not request.user.has_perm("reviews.view_campaign"):
-            raise PermissionDenied
         staff = ("default_reviewer", "opened_by", "closed_by", "integration")
         campaign = get_object_or_404(Campaign.objects.select_related(*staff), pk=pk)
+        if not request.user.has_perm("reviews.view_campaign", campaign):
+            raise PermissionDenied
         with together():
             record(Verb.EXPORTED, campaign, facts={"format": kind, "lines": campaign.items.count()})
         return campaign

@@ -63,7 +63,7 @@ class ExclusionAdmin(ModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Exclusion]:
         """What was only planned excepts nobody from anything."""
-        return Exclusion.objects.carried_out()
+        return self.permitted(request, Exclusion.objects.carried_out())
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -90,7 +90,7 @@ class ExclusionAdmin(ModelAdmin):
         exclusion = self.get_object(request, object_id)
         extra = dict(extra_context or {})
         if exclusion is not None and self.has_view_permission(request, exclusion):
-            may_lift = exclusion.lifted_at is None and _may_lift(request)
+            may_lift = exclusion.lifted_at is None and _may_lift(request, exclusion)
             extra |= {"title": str(exclusion), "exclusion": exclusion, "may_lift": may_lift}
         return super().change_view(request, object_id, form_url, extra)
 
@@ -100,11 +100,11 @@ class ExclusionAdmin(ModelAdmin):
         return [path("<int:pk>/lift/", pressed, name="reviews_exclusion_lift"), *urls]
 
     def lift(self, request: HttpRequest, pk: int) -> HttpResponse:
-        if not _may_lift(request):
-            raise PermissionDenied
         exclusion = get_object_or_404(
             Exclusion.objects.select_related("integration", "person", "review"), pk=pk
         )
+        if not _may_lift(request, exclusion):
+            raise PermissionDenied
         try:
             running.lift(exclusion, by=signed_in(request), reason=request.POST.get("reason", ""))
         except Refused as refusal:
@@ -115,5 +115,5 @@ class ExclusionAdmin(ModelAdmin):
         return redirect("admin:reviews_exclusion_change", pk)
 
 
-def _may_lift(request: HttpRequest) -> bool:
-    return request.user.has_perm("reviews.change_exclusion")
+def _may_lift(request: HttpRequest, exclusion: Exclusion) -> bool:
+    return request.user.has_perm("reviews.change_exclusion", exclusion)

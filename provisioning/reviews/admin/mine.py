@@ -24,6 +24,7 @@ from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 from cakewalk.models import User
 from cakewalk.site import signed_in
 from directory.time_zones import today
+from integrations import permitting
 from provisioning.requesting import Refused
 from provisioning.reviews import running
 from provisioning.reviews.models import Campaign, Item, ItemQuerySet
@@ -46,14 +47,15 @@ BY: Mapping[str, tuple[Any, tuple[str, ...]]] = {
 
 
 def _reviewer(request: HttpRequest) -> User:
-    if not request.user.has_perm(running.REVIEW):
+    if not permitting.anywhere(request.user, running.REVIEW):
         raise PermissionDenied
     return signed_in(request)
 
 
 def mine(request: HttpRequest) -> HttpResponse:
     user = _reviewer(request)
-    campaigns = Campaign.objects.filter(pk__in=Item.objects.of(user).values("campaign"))
+    asked_in = Campaign.objects.filter(pk__in=Item.objects.of(user).values("campaign"))
+    campaigns = permitting.of_those_permitted(asked_in, user, running.REVIEW)
     found = list(campaigns.select_related("integration").order_by("-due_on", "-pk"))
     numbers = _numbers(user)
     asked: list[dict[str, Any]] = [{"campaign": one, "numbers": numbers[one.pk]} for one in found]
@@ -85,6 +87,8 @@ def review(request: HttpRequest, public_id: UUID) -> HttpResponse:
     )
     if campaign is None or not campaign.items.of(user).exists():
         raise Http404
+    if not user.has_perm(running.REVIEW, campaign):
+        raise PermissionDenied
     if request.method == "POST":
         return _decide(request, campaign, user)
     return TemplateResponse(request, "reviews/review.html", _page(request, campaign, user))
