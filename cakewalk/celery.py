@@ -4,8 +4,9 @@ import os
 
 from celery import Celery
 
+from cakewalk import stopping  # noqa: F401 - it listens from now on
 from cakewalk.health.beating import Pulse
-from cakewalk.logs import messages  # noqa: F401 - it listens from now on
+from cakewalk.logs import messages  # noqa: F401 - so does this
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cakewalk.settings")
 

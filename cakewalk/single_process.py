@@ -13,6 +13,7 @@ from celery import Celery
 from celery.beat import EmbeddedService
 from waitress import create_server
 
+from cakewalk import stopping
 from cakewalk.celery import app, new_app
 from cakewalk.wsgi import application
 
@@ -63,6 +64,7 @@ class SingleProcess:
 
     def stop(self) -> None:
         """No new jobs and no new answers; what is in hand may end."""
+        stopping.ask()
         self._clock.stop()
         celery.worker.state.should_stop = 0
         self._web.task_dispatcher.shutdown()

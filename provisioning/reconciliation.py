@@ -8,6 +8,7 @@ from typing import Any
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from cakewalk import stopping
 from cakewalk.encryption import DecryptionError
 from cakewalk.ledger.actors import acting
 from cakewalk.ledger.recording import together
@@ -222,7 +223,9 @@ def _leave_undone(job: ProvisioningJob, connector: Connector, keep_alive: "KeepA
 
 
 class KeepAlive:
-    """Called at every page and every action: renews the lease, and stops a job that is ours no longer."""
+    """Called at every page and every action: renews the lease, and stops a job that is ours no longer, or
+    that is to be handed over.
+    """
 
     def __init__(self, job: ProvisioningJob, say: Callable[[str], None]) -> None:
         self._job = job
@@ -234,6 +237,7 @@ class KeepAlive:
             self.now(progress)
 
     def now(self, progress: str) -> None:
+        stopping.check()
         self._say(progress)
         if not self._job.renew_lease(progress=progress, now=timezone.now()):
             raise JobLost

@@ -1,10 +1,12 @@
 """What workers and the clock run. Ids in, nothing decided here."""
 
+import logging
 from datetime import timedelta
 
 from celery import Task, shared_task
 from django.utils import timezone
 
+from cakewalk.stopping import Stopping
 from directory.models import Upload
 from integrations.models import Rotation
 from provisioning import (
@@ -19,6 +21,8 @@ from provisioning import (
 )
 from provisioning.alarms.tasks import look_for_trouble
 from provisioning.models import ProvisioningJob
+
+log = logging.getLogger(__name__)
 
 UNDELIVERED_AFTER = 30.0
 """Seconds. A message normally takes milliseconds; after this long a queued job is sent again."""
@@ -43,13 +47,16 @@ def run_people_job(*, job_id: int) -> None:
 
 
 def _carry_out(job_id: int) -> None:
-    """A job that loses its database is delivered anew as soon as that is there again."""
+    """What this worker cannot end is delivered anew: as soon as a lost database is there again, or at once."""
     try:
         reconciliation.run(job_id)
     except reconciliation.DatabaseLost as lost:
         if recovering.give_back_when_possible(lost.job, patience=PATIENCE):
             task_of(lost.job).delay(job_id=job_id)
         raise
+    except Stopping:
+        log.info("Job %s is handed over: this worker stops.", job_id)
+        requesting.wake(task_of(ProvisioningJob.objects.get(pk=job_id)), job_id=job_id)
 
 
 def task_of(job: ProvisioningJob) -> Task:

@@ -26,6 +26,7 @@ OUTAGES = (
     "tests/stack/test_outages.py",
     "tests/stack/test_recovery.py",
     "tests/stack/test_probes.py",
+    "tests/stack/test_stopping.py",
     "tests/stack/test_one_id.py",
     "tests/provisioning/test_rate.py",
 )
