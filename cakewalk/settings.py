@@ -167,6 +167,9 @@ UNFOLD = look.UNFOLD
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # serves static files from where they are; collectstatic is not needed
 
+METRICS_TOKEN = environment.secret("METRICS_TOKEN", "")
+METRICS_ALLOWED = environment.networks("METRICS_ALLOWED")
+
 LOG_FORMAT = environment.choice("LOG_FORMAT", ("json", "text"), "json" if HTTPS else "text")
 LOG_LEVEL = environment.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO")
 LOGGING = {
@@ -181,9 +184,11 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
     "loggers": {
         **{ours: {"level": LOG_LEVEL} for ours in ("cakewalk", "directory", "integrations", "provisioning")},
-        # A line for each request is for machines; at the terminal of `make run` it would bury all others.
-        "cakewalk.logs.requests": {
-            "level": "WARNING" if (LOG_FORMAT, LOG_LEVEL) == ("text", "INFO") else LOG_LEVEL
+        # A line for each request and each change is for machines; at the terminal of `make run` they would bury
+        # all others.
+        **{
+            many: {"level": "WARNING" if (LOG_FORMAT, LOG_LEVEL) == ("text", "INFO") else LOG_LEVEL}
+            for many in ("cakewalk.logs.requests", "integrations.connectors.http")
         },
         "axes": {"level": "ERROR"},  # it warns of every failure, which the ledger tells
         "kombu.connection": {"level": "ERROR"},  # it warns that memory:// names no host
@@ -230,6 +235,7 @@ CELERY_BEAT_SCHEDULE = {
     "look for trouble": {"task": "provisioning.alarms.tasks.look_for_trouble", "schedule": 60.0},
     "send messages": {"task": "provisioning.alarms.tasks.send_messages", "schedule": 15.0},
     "pick up evidence packs": {"task": "provisioning.evidence.tasks.pick_up_packs", "schedule": 15.0},
+    "tally": {"task": "provisioning.tasks.tally", "schedule": 60.0},
     "start due pulls": {"task": "provisioning.tasks.start_due_pulls", "schedule": 15.0},
     "prune by retention": {"task": "provisioning.retention.tasks.prune_by_retention", "schedule": 3600.0},
     "go on with reviews": {"task": "provisioning.reviews.tasks.go_on_with_reviews", "schedule": 30.0},

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from cakewalk import stopping
 from cakewalk.encryption import DecryptionError
+from cakewalk.health import counting
 from cakewalk.ledger.actors import acting
 from cakewalk.ledger.recording import together
 from cakewalk.logs.context import around
@@ -80,7 +81,10 @@ def run(job_id: int, say: Callable[[str], None] = lambda _: None) -> None:
     job = ProvisioningJob.objects.select_related("integration").get(pk=job_id)
     with acting(telling.asker(job)), around(job=job.pk, integration=job.integration.name):
         if job.claim(holder=worker_name(), now=timezone.now()):
-            _work(job, say)
+            try:
+                _work(job, say)
+            finally:
+                counting.add_up()
 
 
 def _work(job: ProvisioningJob, say: Callable[[str], None]) -> None:
@@ -242,6 +246,7 @@ class KeepAlive:
         if not self._job.renew_lease(progress=progress, now=timezone.now()):
             raise JobLost
         self._renewed = time.monotonic()
+        counting.add_up(after=counting.EVERY)
 
 
 def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> None:

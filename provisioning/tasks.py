@@ -17,6 +17,7 @@ from provisioning import (
     recovering,
     requesting,
     rotating,
+    tallying,
     uploads,
 )
 from provisioning.alarms.tasks import look_for_trouble
@@ -123,6 +124,12 @@ def pick_up_lost_jobs(*, undelivered_after: float = UNDELIVERED_AFTER) -> None:
     after = timedelta(seconds=undelivered_after)
     for job in recovering.lost_jobs(now=timezone.now(), undelivered_after=after):
         task_of(job).delay(job_id=job.pk)
+
+
+@shared_task
+def tally() -> None:
+    """For /metrics."""
+    tallying.tally(timezone.now())
 
 
 @shared_task

@@ -67,6 +67,7 @@ def test_secrets_are_told_from_the_rest():
         "EMAIL_URL",
         "FERNET_KEYS",
         "LEDGER_KEY",
+        "METRICS_TOKEN",
         "OPENAI_ADMIN_KEY",
     }
 

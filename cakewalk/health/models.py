@@ -1,9 +1,11 @@
-"""When each part of the installation that nobody calls was last heard from."""
+"""When each part that nobody calls was last heard from; and what has been counted."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from django.db import models
+from django.db.models import F
 from django.utils.translation import gettext_lazy as _
 
 
@@ -32,3 +34,29 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return str(self.get_part_display())
+
+
+class Tallies(models.Manager["Tally"]):
+    def add(self, counted: Mapping[tuple[str, tuple[str, ...]], float]) -> None:
+        """In one order always, as rows of two processes are added to at once."""
+        keyed = {(name, json.dumps(labels, ensure_ascii=False)): by for (name, labels), by in counted.items()}
+        rows = [Tally(name=name, labels=labels) for name, labels in sorted(keyed)]
+        self.bulk_create(rows, ignore_conflicts=True)
+        for (name, labels), by in sorted(keyed.items()):
+            self.filter(name=name, labels=labels).update(value=F("value") + by)
+
+
+class Tally(models.Model):
+    """How often something has happened ever since: a sum that outlives what it counts."""
+
+    name = models.CharField(max_length=60)
+    labels = models.CharField(max_length=500)
+    value = models.FloatField(default=0)
+
+    objects = Tallies()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "labels"], name="tally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.labels}"

@@ -11,6 +11,7 @@ from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
+from cakewalk import secrets_health
 from cakewalk.celery import app
 from cakewalk.health.models import Heartbeat, Part
 
@@ -84,8 +85,10 @@ def _database() -> States:
         cursor.execute("SELECT 1")
     unapplied = _unapplied()
     found = {"database": State(True, "answers"), "migrations": _migrated(unapplied)}
-    if unapplied:  # the table of who was heard from may be among what is missing
-        return found | dict.fromkeys(Part.values, State(False, "not asked"))
+    if unapplied:  # what else is asked may be among what is missing
+        return found | dict.fromkeys(("secrets", *Part.values), State(False, "not asked"))
+    closed = len(secrets_health.unreadable())
+    found["secrets"] = State(False, f"{closed} cannot be read") if closed else State(True, "can be read")
     return found | heard_from(dict(Heartbeat.objects.values_list("part", "at")), now=timezone.now())
 
 
@@ -118,15 +121,22 @@ def _heard(at: datetime | None, now: datetime) -> State:
     return State(True, "alive", age) if age <= SILENT_AFTER else State(False, "silent", age)
 
 
+QUEUED: dict[str, int] = {}
+"""How many messages waited in each queue when the broker last answered."""
+
+
 def _broker() -> States:
     with app.connection_for_write() as line:
         line.connect()
-        line.channel().close()  # Redis is called with the channel, and not before
+        channel = line.channel()  # Redis is called with the channel, and not before
+        for queue in app.conf.task_queues:
+            QUEUED[queue] = channel.queue_declare(queue).message_count
+        channel.close()
     return {"broker": State(True, "answers")}
 
 
 LOOKS = (
-    Look(("database", "migrations", *Part.values), _database),
+    Look(("database", "migrations", "secrets", *Part.values), _database),
     Look(("broker",), _broker),
 )
 

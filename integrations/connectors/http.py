@@ -28,7 +28,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from cakewalk.addresses import is_loopback, may_reach
-from cakewalk.logs.context import id_of_a_call
+from cakewalk.health import counting
+from cakewalk.logs.context import current, id_of_a_call
 from integrations.connectors.base import (
     ConnectorError,
     OutcomeUnknown,
@@ -194,6 +195,7 @@ class Transport:
                 trouble = found
             failures += not trouble.slow_down
             self._wait_or_raise(trouble, give_up_at, last=failures >= ATTEMPTS)
+            counting.count("api_retries", _integration())
 
     # -- sending
 
@@ -204,6 +206,8 @@ class Transport:
         own_id, began = id_of_a_call(), self._pace.clock()
         outcome = self._exchange(request, own_id)
         self._tell(request, outcome, own_id, self._pace.clock() - began)
+        status = str(outcome.status) if isinstance(outcome, Reply) else "none"
+        counting.count("api_calls", _integration(), request.method, status)
         return outcome
 
     def _tell(self, request: Request, outcome: Reply | Fault, own_id: str, seconds: float) -> None:
@@ -324,6 +328,7 @@ class Transport:
         self._wait_until(resume_at, str(trouble.error))
 
     def _wait_until(self, moment: float, why: str) -> None:
+        counting.count("api_waits", _integration(), by=max(moment - self._pace.clock(), 0.0))
         while (left := moment - self._pace.clock()) > 0:
             self._progress(f"{why} Trying again in {left:.0f} s.")
             self._pace.sleep(min(left, BREATH_SECONDS))
@@ -385,6 +390,11 @@ class _Adapter(HTTPAdapter):
 def _may_reach(ip: str, host: str) -> bool:
     local = not settings.HTTPS and is_loopback(ip)
     return local or may_reach(ip, host, settings.CONNECTOR_ALLOWED_HOSTS)
+
+
+def _integration() -> str:
+    """Whose job this is done for; empty where it is for none, as when a key is tried."""
+    return str(current().get("integration", ""))
 
 
 @sensitive_variables("secret")
