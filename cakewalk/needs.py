@@ -7,9 +7,11 @@ from django.db.models import CharField, Count, Q, Value
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from cakewalk.health.models import Heartbeat
 from cakewalk.models import User
 from directory.models import Conflict, Pull
 from directory.time_zones import today
@@ -35,9 +37,9 @@ class Need:
 
 
 def needs(user: User, found: Sequence[Standing], awaiting: Sequence[ProvisioningJob]) -> list[Need]:
-    """As far as whoever looks may see it; what waits for a decision first."""
+    """As far as whoever looks may see it: that nothing works at all, then what waits for a decision."""
     may = user.has_perm
-    told: list[Need] = []
+    told: list[Need] = list(_silent()) if may("alarms.view_alarm") else []
     if anywhere(user, "reviews.review_access"):
         told += _some(list(map(_review, _lines_waiting(user))), "reviews:mine")
     told += _some([_approval(job) for job in awaiting], "admin:provisioning_provisioningjob_changelist")
@@ -62,6 +64,18 @@ def needs(user: User, found: Sequence[Standing], awaiting: Sequence[Provisioning
     if anywhere(user, "reviews.change_campaign"):
         told += _some(list(_running_reviews(user)), "admin:reviews_campaign_changelist")
     return told
+
+
+def _silent() -> Iterable[Need]:
+    """Clock and workers that are missed. Where all of them are, nobody but this page can tell it."""
+    for part in Heartbeat.objects.silent(timezone.now()):
+        title = _("%(part)s: nothing was heard from it since %(when)s") % {
+            "part": part,
+            "when": date_format(localtime(part.at), "DATETIME_FORMAT"),
+        }
+        says = _("See whether its process runs, and start it. Its log says why it ended.")
+        url = reverse("docs:document", args=["runbook"]) + "#clock-or-worker-silent"
+        yield Need("danger", title, (says,), url, _("Open the runbook"))
 
 
 def _review(waiting: tuple[Campaign, int]) -> Need:

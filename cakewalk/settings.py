@@ -184,7 +184,7 @@ LOGGING = {
     "root": {"handlers": ["console"], "level": "DEBUG" if LOG_LEVEL == "DEBUG" else "WARNING"},
     "loggers": {
         **{ours: {"level": LOG_LEVEL} for ours in ("cakewalk", "directory", "integrations", "provisioning")},
-        # A line for each request and each change is for machines; at the terminal of `make run` they would bury
+        # A line for each request and each change is for machines: on a terminal they would bury
         # all others.
         **{
             many: {"level": "WARNING" if (LOG_FORMAT, LOG_LEVEL) == ("text", "INFO") else LOG_LEVEL}

@@ -12,6 +12,7 @@ from celery import bootsteps
 from celery.beat import Scheduler
 from django.db import DatabaseError, connection
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 if TYPE_CHECKING:
     from cakewalk.health.models import Part
@@ -61,7 +62,7 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
     def start(self, consumer: Any) -> None:
         parts = _parts(consumer)
         beat(parts)
-        self._timer = consumer.timer.call_repeatedly(EVERY, beat, (parts,))
+        self._timer = consumer.timer.call_repeatedly(EVERY, _beat_and_miss, (consumer.app, parts))
 
     def stop(self, consumer: Any) -> None:
         if self._timer:
@@ -69,6 +70,21 @@ class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]
             self._timer = None
 
     shutdown = stop
+
+
+def _beat_and_miss(app: Any, parts: "list[Part]") -> None:
+    """It is the clock that lets somebody look for trouble; that it is silent itself, workers notice."""
+    from cakewalk.health.models import Heartbeat, Part  # noqa: PLC0415
+
+    beat(parts)
+    try:
+        silent = Heartbeat.objects.silent(timezone.now()).filter(part=Part.CLOCK).exists()
+        if silent:
+            app.send_task("provisioning.alarms.tasks.look_for_trouble")
+    except (DatabaseError, OperationalError) as error:
+        log.warning("Whether the clock is alive is not known (%s).", type(error).__name__)
+    finally:
+        connection.close()
 
 
 def _parts(consumer: Any) -> "list[Part]":

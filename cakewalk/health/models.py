@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import F
@@ -17,7 +17,14 @@ class Part(models.TextChoices):
     PEOPLE_WORKER = "worker_for_people", _("Worker for people")
 
 
+MISSED_AFTER = timedelta(minutes=5)
+"""Silent for so long, it is missed. A restart takes less."""
+
+
 class Heartbeats(models.Manager["Heartbeat"]):
+    def silent(self, now: datetime) -> models.QuerySet["Heartbeat"]:
+        return self.filter(part__in=Part.values, at__lt=now - MISSED_AFTER).order_by("part")
+
     def beat(self, parts: Collection[Part], *, now: datetime) -> None:
         """In one order always, so that two workers never wait for each other in a ring."""
         rows = [Heartbeat(part=part, at=now) for part in sorted(parts)]

@@ -46,7 +46,7 @@ class Look:
     """
 
     def __init__(self, names: Collection[str], find: Callable[[], States]) -> None:
-        self._names = names
+        self.names = names
         self._find = find
         self._lock = threading.Lock()
         self._running: threading.Thread | None = None
@@ -65,7 +65,7 @@ class Look:
             thread.join(max(0.0, give_up_at - time.monotonic()))
         at, found = self._found
         if self._running or time.monotonic() - at >= FRESH + PATIENCE:
-            return dict.fromkeys(self._names, NO_ANSWER)
+            return dict.fromkeys(self.names, NO_ANSWER)
         return found
 
     def _run(self) -> None:
@@ -73,7 +73,7 @@ class Look:
             found = self._find()
         except Exception:
             # Whatever it was, it is not told to whoever asks: it may name hosts and users.
-            found = dict.fromkeys(self._names, NO_ANSWER)
+            found = dict.fromkeys(self.names, NO_ANSWER)
         finally:
             connection.close()
         with self._lock:

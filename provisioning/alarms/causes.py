@@ -16,6 +16,7 @@ class Cause(StrEnum):
     CREDENTIAL = "credential"
     SOURCE_QUIET = "source_quiet"
     LEDGER_BROKEN = "ledger_broken"
+    PART_SILENT = "part_silent"
 
 
 UNUSABLE = ("credential_missing", "credential_unreadable")

@@ -9,6 +9,7 @@ from django.utils.formats import date_format
 from django.utils.text import capfirst
 from django.utils.timezone import localtime
 
+from cakewalk.health.models import Heartbeat
 from cakewalk.ledger.models import Verification
 from cakewalk.sealed import Column
 from cakewalk.secrets_health import Unreadable, unreadable
@@ -44,7 +45,18 @@ OF_A_JOB: Mapping[str, str] = {
 
 def find(now: datetime) -> list[Finding]:
     with translation.override("en"):
-        return [*_of_integrations(now), *_of_sources(now), *_of_the_ledger(), *_of_secrets()]
+        return [*_of_integrations(now), *_of_sources(now), *_of_the_ledger(), *_of_secrets(), *_of_parts(now)]
+
+
+# -- clock and workers
+
+
+def _of_parts(now: datetime) -> Iterator[Finding]:
+    """Told by whichever lives. One that was never there is not missed."""
+    for silent in Heartbeat.objects.silent(now):
+        part, name = silent.part, str(silent)
+        detail = f"Nothing was heard from it since {_at(silent.at)}."
+        yield Finding(Cause.PART_SILENT, part, "part_silent", name, "silent", detail, reverse("admin:index"))
 
 
 # -- integrations

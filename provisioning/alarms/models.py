@@ -132,6 +132,7 @@ class Alarm(models.Model):
         CREDENTIAL = "credential", _("Credential expires, is old or unusable")
         SOURCE_QUIET = "source_quiet", _("Source gone quiet")
         LEDGER_BROKEN = "ledger_broken", _("Ledger broken")
+        PART_SILENT = "part_silent", _("Clock or worker silent")
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     cause = models.CharField(max_length=20, choices=Cause.choices)

@@ -4,8 +4,11 @@ from collections.abc import Mapping
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import override
 
+from cakewalk.documents.markdown import slug
 from provisioning.advice import ADVICE
+from provisioning.alarms.models import Alarm
 
 ADVICE_FOR: Mapping[str, Promise] = {
     "key_expired": _("Enter another key with Replace credential."),
@@ -26,6 +29,7 @@ ADVICE_FOR: Mapping[str, Promise] = {
         "Put the key that wrote it back into FERNET_KEYS and restart every process, or enter the secret "
         "again. The command rekey --check names every one."
     ),
+    "part_silent": _("See whether its process runs, and start it. Its log says why it ended."),
     "test": _("Nothing: somebody tries whether this channel works."),
 }
 BY_CAUSE: Mapping[str, Promise] = {
@@ -34,6 +38,12 @@ BY_CAUSE: Mapping[str, Promise] = {
     "sync_partial": _("Open the job: each line that was not done says why, and what to do."),
 }
 """Where the code says no more."""
+
+
+def anchor_of(cause: str) -> str:
+    """The section about it in docs/runbook.md, whose headings are in English."""
+    with override("en"):
+        return slug(str(Alarm.Cause(cause).label))
 
 
 def advice(cause: str, code: str) -> str:

@@ -89,7 +89,7 @@ def test_a_migrated_database_answers_for_itself_and_its_parts():
     Heartbeat.objects.beat(list(Part), now=timezone.now())
     found = readiness._database()
     assert all(state.ok for state in found.values())
-    assert set(found) == {"database", "migrations", *Part.values}
+    assert set(found) == {"database", "migrations", "secrets", *Part.values}
 
 
 @pytest.mark.django_db

@@ -5,6 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import F, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils.translation import gettext, pgettext
 from django.utils.translation import gettext_lazy as _
 
@@ -14,6 +15,7 @@ from provisioning.admin.alarms.words import english, standing
 from provisioning.admin.history import RecordAdmin
 from provisioning.alarms import wording
 from provisioning.alarms.models import Alarm
+from provisioning.alarms.wording import anchor_of
 
 DELIVERIES_SHOWN = 50
 
@@ -60,6 +62,7 @@ class AlarmAdmin(RecordAdmin):
                 "alarm": alarm,
                 "state": standing(alarm.closed_at),
                 "advice": wording.advice(alarm.cause, alarm.code),
+                "runbook": f"{reverse('docs:document', args=['runbook'])}#{anchor_of(alarm.cause)}",
                 "deliveries": list(told.order_by("-pk")[:DELIVERIES_SHOWN]),
             }
         return super().change_view(request, object_id, form_url, extra)
