@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from cakewalk.health import counting, metrics, readiness
+from cakewalk.health import counting, metrics
 from cakewalk.health.metrics import exposition
 from cakewalk.health.models import Heartbeat, Part, Tally
 from cakewalk.health.readiness import State
@@ -31,7 +31,6 @@ TOKEN = "scrape-me-if-you-can"
 def _all_is_well(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = {name: State(True, "alive") for name in ("database", "migrations", "broker", *Part.values)}
     monkeypatch.setattr(metrics, "readiness", lambda: parts)
-    monkeypatch.setattr(readiness, "readiness", lambda: parts)
 
 
 def scraped() -> dict[tuple[str, tuple[str, ...]], float]:
