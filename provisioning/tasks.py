@@ -48,7 +48,7 @@ def run_people_job(*, job_id: int) -> None:
 
 
 def _carry_out(job_id: int) -> None:
-    """What this worker cannot end is delivered anew: as soon as a lost database is there again, or at once."""
+    """What this worker cannot end is delivered anew, as soon as a lost database is there again."""
     try:
         reconciliation.run(job_id)
     except reconciliation.DatabaseLost as lost:
