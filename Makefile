@@ -53,6 +53,9 @@ audit: $(DEVELOPMENT)  ## known faults of the pinned packages; fails where their
 	  echo "make audit: failed. A fault is named above; or the database of faults could not be asked, and then" >&2; \
 	  echo "nothing is known of any package: run it again where the network reaches that database." >&2; exit 1; }
 
+record: $(DEVELOPMENT) .env  ## docs/record.md: the words of the record, as they are in the code
+	@$(BIN)/python manage.py shell --no-imports -c "from tests.documents import record; record.write()"
+
 messages: $(DEVELOPMENT) .env  ## collect the texts to translate, and compile the translations; needs GNU gettext
 	@$(BIN)/python manage.py makemessages --locale de --ignore 'tests/*' --ignore 'docs/*' --ignore 'var/*'
 	@$(BIN)/python manage.py compilemessages --locale de --ignore '.venv/*' --verbosity 0

@@ -6,10 +6,10 @@ from pathlib import Path
 PAGE = Path(__file__).parents[1] / "docs" / "safety.md"
 
 
-def part(name: str) -> str:
+def part(name: str, page: Path = PAGE) -> str:
     """What stands between the markers."""
-    found = _pattern(name).search(PAGE.read_text())
-    assert found, f"docs/safety.md has no part named {name!r}."
+    found = _pattern(name).search(page.read_text())
+    assert found, f"{page.name} has no part named {name!r}."
     return found[2].strip()
 
 

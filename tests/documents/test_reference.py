@@ -15,8 +15,10 @@ from markdown_it import MarkdownIt
 
 from cakewalk.documents import library
 from provisioning import history
+from provisioning.advice import ADVICE
 from provisioning.management.foreground import EXIT_STATUS
 from provisioning.models import ProvisioningJob
+from provisioning.safety import Code
 from tests.admin.builders import action, integration, job
 
 PAGE = (library.DOCS / "commands.md").read_text()
@@ -128,6 +130,15 @@ def test_the_statuses_of_a_job_are_those_of_the_table() -> None:
     assert [
         state for state, status in EXIT_STATUS.items() if words.get(state, str(state)) not in rows[status]
     ] == []
+
+
+def test_the_table_of_codes_has_all_that_advice_is_given_on() -> None:
+    [rows] = re.findall(r"^\| code \| of \| means \|\n((?:\|.*\n?)+)", PAGE, re.MULTILINE)
+    cells = re.findall(r"^\| (`.+?) \| ", rows, re.MULTILINE)
+    listed = {code for cell in cells for code in re.findall(r"`(\w+)`", cell)}
+
+    assert {str(code) for code in Code} - listed == set()
+    assert set(ADVICE) - listed == set()
 
 
 def example_below(heading: str) -> dict:
