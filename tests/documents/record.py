@@ -14,7 +14,7 @@ from tests import safety_page
 PAGE = library.DOCS / "record.md"
 
 
-def table(labels: Iterable[tuple[str, str]], headings: tuple[str, str] = ("word", "shown as")) -> str:
+def table(labels: Iterable[tuple[str, object]], headings: tuple[str, str] = ("word", "shown as")) -> str:
     rows = [f"| {' | '.join(headings)} |", "|---|---|"]
     return "\n".join([*rows, *(f"| `{value}` | {label} |" for value, label in labels)])
 
