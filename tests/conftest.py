@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.core.cache import cache
 from django.db import connections
+from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cakewalk.ledger import guards
@@ -68,6 +69,9 @@ def tables_can_be_emptied() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(operations, "execute_sql_flush", without_triggers)
+        if operations.connection.vendor == "sqlite":
+            patched.setattr(TransactionTestCase, "_fixture_setup", classmethod(lambda test: None))
+            patched.setattr(TransactionTestCase, "_fixture_teardown", lambda test: migrated.begin_again())
         yield
 
 
