@@ -1,7 +1,8 @@
 """What three people do with `make run` and its sample, each in a browser of their own."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -31,62 +32,78 @@ def installation(single_process: Installation) -> Installation:
     return single_process
 
 
-@pytest.fixture
-def hired(request: pytest.FixtureRequest, chromium: Browser, installation: Installation) -> Iterator[Staff]:
-    """Signed in, in the role that the test names."""
-    context = chromium.new_context(viewport={"width": 1440, "height": 900})
-    context.set_default_timeout(15_000)
-    staff = Staff(context.new_page(), installation)
-    staff.sign_in(f"the {request.param}", PASSWORD)
-    yield staff
-    context.close()
-    assert staff.problems == []
+Hire = Callable[[str], AbstractContextManager[Staff]]
 
 
-def as_(role: str) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("hired", [role], indirect=True)
+@pytest.fixture(scope="module")
+def hire(chromium: Browser, installation: Installation) -> Hire:
+    """Somebody of this role, signed in."""
+
+    @contextmanager
+    def hired(role: str) -> Iterator[Staff]:
+        context = chromium.new_context(viewport={"width": 1440, "height": 900})
+        context.set_default_timeout(15_000)
+        staff = Staff(context.new_page(), installation)
+        staff.sign_in(f"the {role}", PASSWORD)
+        yield staff
+        context.close()
+        assert staff.problems == []
+
+    return hired
 
 
-@as_("approver")
-def test_an_approver_is_led_to_what_waits_and_approves_it_with_a_reason(hired: Staff) -> None:
-    page = hired.page
-    hired.click(page.get_by_role("main").get_by_role("link", name="Review").first)
-    expect(page.get_by_text("→ 16 if approved")).to_be_visible()
-    hired.click(page.get_by_role("button", name="Approve", exact=True))
-    dialog = page.get_by_role("dialog")
-    expect(dialog.get_by_text("18 → 16")).to_be_visible()
-    dialog.get_by_label("Reason").fill("Checked with their managers.")
-    hired.click(dialog.get_by_role("button", name="Approve 4 actions"))
-    hired.expect_ended("Succeeded")
-    hired.expect_action("laila.rahman@example.org", "Withdraw the invite", "Done")
-    expect(page.get_by_text("by the approver: Checked with their managers.").last).to_be_visible()
-    assert hired.clicks == 3
+@pytest.fixture(scope="module")
+def approved(hire: Hire) -> int:
+    """In how many clicks. Until then, nobody's access is taken."""
+    with hire("approver") as approver:
+        page = approver.page
+        approver.click(page.get_by_role("main").get_by_role("link", name="Review").first)
+        expect(page.get_by_text("→ 16 if approved")).to_be_visible()
+        approver.click(page.get_by_role("button", name="Approve", exact=True))
+        dialog = page.get_by_role("dialog")
+        expect(dialog.get_by_text("18 → 16")).to_be_visible()
+        dialog.get_by_label("Reason").fill("Checked with their managers.")
+        approver.click(dialog.get_by_role("button", name="Approve 4 actions"))
+        approver.expect_ended("Succeeded")
+        approver.expect_action("laila.rahman@example.org", "Withdraw the invite", "Done")
+        expect(page.get_by_text("by the approver: Checked with their managers.").last).to_be_visible()
+        return approver.clicks
 
 
-@as_("operator")
-def test_an_operator_deactivates_somebody_who_is_out_a_moment_later(hired: Staff) -> None:
-    page = hired.page
-    hired.follow("People", LEAVER)
-    hired.click(page.get_by_role("button", name="Deactivate").first)
-    hired.click(page.get_by_role("dialog").get_by_role("button", name="Deactivate"))
-    expect(page.get_by_text(f"Deactivated {EMAIL}")).to_be_visible()
-    hired.installation.settled()
-    page.reload()
-    expect(page.get_by_text("Remove from the organization", exact=True)).to_be_visible()
-    assert hired.clicks == 4
+@pytest.fixture(scope="module")
+def deactivated(hire: Hire, approved: int) -> int:
+    """In how many clicks."""
+    with hire("operator") as operator:
+        page = operator.page
+        operator.follow("People", LEAVER)
+        operator.click(page.get_by_role("button", name="Deactivate").first)
+        operator.click(page.get_by_role("dialog").get_by_role("button", name="Deactivate"))
+        expect(page.get_by_text(f"Deactivated {EMAIL}")).to_be_visible()
+        operator.installation.settled()
+        page.reload()
+        expect(page.get_by_text("Remove from the organization", exact=True)).to_be_visible()
+        return operator.clicks
 
 
-@as_("auditor")
-def test_an_auditor_shows_a_leaver_within_a_minute_and_three_clicks(hired: Staff) -> None:
+def test_an_approver_is_led_to_what_waits_and_approves_it_with_a_reason(approved: int) -> None:
+    assert approved == 3
+
+
+def test_an_operator_deactivates_somebody_who_is_out_a_moment_later(deactivated: int) -> None:
+    assert deactivated == 4
+
+
+def test_an_auditor_shows_a_leaver_within_a_minute_and_three_clicks(hire: Hire, deactivated: int) -> None:
     """Since when it was known, what was done by which job, and when a read has shown it."""
-    page, began = hired.page, time.monotonic()
-    hired.follow("People")
-    page.get_by_role("searchbox").fill("grace")
-    page.keyboard.press("Enter")
-    hired.follow(LEAVER)
-    expect(page.get_by_text("Remove from the organization", exact=True)).to_be_visible()
-    hired.click(page.get_by_role("link", name="Job 3").first)
-    hired.expect_action(EMAIL, "Set inactive", "the operator", "Known", "seen after")
-    assert hired.clicks == 3
-    assert time.monotonic() - began < 60
-    expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
+    with hire("auditor") as auditor:
+        page, began = auditor.page, time.monotonic()
+        auditor.follow("People")
+        page.get_by_role("searchbox").fill("grace")
+        page.keyboard.press("Enter")
+        auditor.follow(LEAVER)
+        expect(page.get_by_text("Remove from the organization", exact=True)).to_be_visible()
+        auditor.click(page.get_by_role("link", name="Job 3").first)
+        auditor.expect_action(EMAIL, "Set inactive", "the operator", "Known", "seen after")
+        assert auditor.clicks == 3
+        assert time.monotonic() - began < 60
+        expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(0)

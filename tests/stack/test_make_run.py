@@ -93,6 +93,7 @@ def test_a_second_start_is_quick_and_keeps_everything(first: First, stopped: Sin
     assert (approved["state"], approved["counts"]["done"]) == ("succeeded", 9)
 
 
+@pytest.mark.soak
 def test_a_simulator_that_finds_its_port_taken_moves_and_the_integration_follows(
     stopped: SingleProcess,
 ) -> None:

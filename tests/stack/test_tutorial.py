@@ -51,6 +51,7 @@ def steps(text: str) -> list[Step]:
 def acme(tmp_path: Path) -> Iterator[SingleProcess]:
     """As `make run` starts it, with its Python where the page says."""
     installation = SingleProcess(tmp_path)
+    installation.spare_the_migrations()
     (tmp_path / ".venv").symlink_to(sys.prefix)
     try:
         installation.start()
