@@ -1,4 +1,4 @@
-# Functions for a shell: find PostgreSQL, Redis, Chromium and OpenLDAP, or install and start them.
+# Functions for a shell: find PostgreSQL, Redis, Chromium, OpenLDAP and nginx, or install and start them.
 # A service that answers already is used as it is; one that is started here ends with stop_services.
 # Sets POSTGRESQL_URL (a server in which databases may be made) and CELERY_BROKER_URL.
 
@@ -18,6 +18,13 @@ need_slapd() {
 
 need_chromium() {
     command -v chromium >/dev/null || install chromium fonts-dejavu-core
+}
+
+# nginx serves in the rehearsal; the other two only look at what deploy/ ships for them.
+need_for_deploy() {
+    command -v nginx >/dev/null || [ -x /usr/sbin/nginx ] || install nginx-light
+    command -v systemd-analyze >/dev/null || install systemd
+    command -v docker-compose >/dev/null || install docker-compose
 }
 
 postgresql_answers() {

@@ -28,6 +28,7 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 - a file without a name
 # Nobody steers it from outside, and a root file system that is read-only has no place for the socket.
 control_socket_disable = True
 
-# The proxy writes the log of requests. Warnings and errors go to standard error, as the application's do.
+# Requests are told by the application itself, with their ids, and by the proxy; the rest in the same form.
 accesslog = None
 errorlog = "-"
+logger_class = "cakewalk.logs.gunicorn.Lines"

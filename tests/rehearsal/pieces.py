@@ -93,6 +93,8 @@ class Piece:
         self._may_start.set()
 
     def stop(self) -> None:
+        if self._over.is_set():
+            return
         self._over.set()
         self._may_start.set()
         if self._process is not None:

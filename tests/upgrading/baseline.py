@@ -1,5 +1,8 @@
 """The newest migration of each app in the oldest version that can be upgraded from beside its use."""
 
+COMMIT = "55cba27a8a0f74bad891992d575f5797361e46da"
+"""That version, for whoever wants to run it."""
+
 BASELINE = {
     "alarms": "0002_roles",
     "cakewalk": "0003_recorded_users",
