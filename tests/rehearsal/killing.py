@@ -2,6 +2,7 @@
 
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,6 +49,22 @@ def _kill_a_child(name: str) -> Callable[[Production], object]:
     return lambda production: os.kill(production.pieces[name].children()[0], signal.SIGKILL)
 
 
+def _at_work(production: Production) -> int:
+    """The process that holds the job which stands still."""
+    holders = production.rows("SELECT holder FROM provisioning_provisioningjob WHERE state = 'running'")
+    return int(holders[0][0].split("/")[1])
+
+
+def _kill_the_process_at_work(production: Production) -> None:
+    os.kill(_at_work(production), signal.SIGKILL)
+
+
+def _kill_who_works(production: Production) -> None:
+    pid = _at_work(production)
+    [worker] = [piece for piece in production.pieces.values() if pid in piece.children()]
+    worker.kill()
+
+
 def _restart(name: str) -> Callable[[Production], object]:
     return lambda production: production.pieces[name].restart()
 
@@ -71,9 +88,10 @@ def _upgraded(production: Production) -> None:
 
 
 BLOWS = (
-    Blow("worker", "SIGKILL in mid-change", _kill("worker"), mid_change=True),
-    Blow("worker for people", "SIGKILL in mid-change", _kill("worker-people"), mid_change=True, short=True),
-    Blow("worker's process", "SIGKILL in mid-change", _kill_a_child("worker-people"), mid_change=True),
+    Blow("the worker at work", "SIGKILL in mid-change", _kill_who_works, mid_change=True, short=True),
+    Blow("its process at work", "SIGKILL in mid-change", _kill_the_process_at_work, mid_change=True),
+    Blow("worker", "SIGKILL", _kill("worker")),
+    Blow("worker for people", "SIGKILL", _kill("worker-people")),
     Blow("beat", "SIGKILL", _kill("beat")),
     Blow("gunicorn's worker", "SIGKILL", _kill_a_child("web")),
     Blow("gunicorn", "SIGKILL", _kill("web"), short=True),
@@ -98,8 +116,8 @@ def endure(blow: Blow, production: Production, company: Company) -> Outcome:
         company.newsroom.stand_still()
         company.newsroom.reached.wait(40)
     began = time.monotonic()
+    threading.Timer(1.0, company.newsroom.go_on).start()
     blow.strike(production)
-    company.newsroom.go_on()
     back = seconds_until(company.is_served, 90)
     time.sleep(2.0)
     company.pause()
