@@ -110,6 +110,6 @@ def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
 def test_the_docker_client_finds_nothing_wrong_with_the_compose_file() -> None:
     compose = shutil.which("docker-compose")
     need(None if compose else "needs docker-compose, and there is none on this machine")
-    words = [compose, "--file", str(DEPLOY / "docker" / "compose.yaml"), "config", "--quiet"]
+    words = [str(compose), "--file", str(DEPLOY / "docker" / "compose.yaml"), "config", "--quiet"]
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
