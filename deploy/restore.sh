@@ -3,8 +3,8 @@
 # usage: deploy/restore.sh BACKUP        with DATABASE_URL, FERNET_KEYS and all other settings of the installation
 #
 # Stop the web server, the workers and the clock first, and start them when this has ended well. It checks every
-# file against the manifest, restores, migrates, makes sure that stored credentials can be read, runs after_restore
-# (docs/deploy.md tells why), and verifies the ledger. It never writes over a database that holds anything, and
+# file against the manifest, restores, migrates, runs after_restore (docs/deploy.md tells why), verifies the ledger,
+# and says whether FERNET_KEYS read every secret. It never writes over a database that holds anything, and
 # never over checkpoints: those that are newer than the backup are what shows how much is lost.
 set -eu
 umask 077
@@ -52,3 +52,4 @@ echo "Migrating." >&2
 "$python" manage.py migrate --check >/dev/null
 "$python" manage.py after_restore --backup "$(basename "$backup")"
 "$python" manage.py history verify
+"$python" manage.py rekey --check || fail "FERNET_KEYS do not read every secret; everything else is restored"

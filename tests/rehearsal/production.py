@@ -62,9 +62,7 @@ class Production(Installation):
     """`pieces`: what runs, by name. Everything that a piece prints goes to NAME.log."""
 
     def __init__(self, folder: Path) -> None:
-        for parent in (folder, *folder.parents):
-            if parent.is_relative_to("/tmp") and parent != Path("/tmp"):  # noqa: S108 - PostgreSQL and nginx pass through
-                parent.chmod(parent.stat().st_mode | 0o055)
+        folder.chmod(0o755)  # PostgreSQL, which refuses to be root, passes through
         super().__init__(folder)
         (folder / ".env").unlink()
         self.ports = {name: free_port() for name in ("postgres", "redis", "https", "http")}

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +22,11 @@ At = tuple[Production, Company]
 
 
 @pytest.fixture(scope="module")
-def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[At]:
+def at_work() -> Iterator[At]:
+    """In a folder that PostgreSQL's user may enter: those of pytest are for their owner alone."""
     need(missing())
-    with company_in_production(tmp_path_factory.mktemp("production")) as found:
+    own_folder = tempfile.TemporaryDirectory(prefix="cakewalk-rehearsal-", ignore_cleanup_errors=True)
+    with own_folder as folder, company_in_production(Path(folder)) as found:
         yield found
 
 
