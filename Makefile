@@ -60,6 +60,9 @@ messages: $(DEVELOPMENT) .env  ## collect the texts to translate, and compile th
 	@$(BIN)/python manage.py makemessages --locale de --ignore 'tests/*' --ignore 'docs/*' --ignore 'var/*'
 	@$(BIN)/python manage.py compilemessages --locale de --ignore '.venv/*' --verbosity 0
 
+permissions: $(DEVELOPMENT)  ## the tables of docs/permissions.md: who may see and do what
+	@$(BIN)/python -m tests.permission_tables
+
 evidence: $(DEVELOPMENT)  ## docs/evidence: a sample evidence pack, from a month at a simulated organization
 	@$(BIN)/python -m tests.evidence_sample
 
