@@ -1,4 +1,5 @@
-# Functions for a shell: find PostgreSQL, Redis, Chromium, OpenLDAP and nginx, or install and start them.
+# Functions for a shell: find PostgreSQL, Redis, Chromium, OpenLDAP, nginx and a provider of single sign-on, or
+# install and start them.
 # A service that answers already is used as it is; one that is started here ends with stop_services.
 # Sets POSTGRESQL_URL (a server in which databases may be made) and CELERY_BROKER_URL.
 
@@ -14,6 +15,13 @@ install() {
 
 need_slapd() {
     [ -x /usr/sbin/slapd ] || command -v slapd >/dev/null || install slapd
+}
+
+# A real provider for single sign-on; what it is made of is pinned in its package-lock.json.
+need_oidc_provider() {
+    command -v npm >/dev/null || install nodejs npm
+    [ -d tests/signing_in/provider/node_modules/oidc-provider ] ||
+        npm ci --prefix tests/signing_in/provider --no-audit --no-fund --silent
 }
 
 need_chromium() {

@@ -245,6 +245,40 @@ def folder_of_files(name: str) -> Path | None:
     return Path(given) if given else None
 
 
+def issuer(name: str) -> str:
+    """Of an OpenID Connect provider, exactly as it calls itself. Without TLS only on this very machine."""
+    url = address(name)
+    parts = urlsplit(url)
+    if url and parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ImproperlyConfigured(f"{name} must begin with https://: passwords and tokens depend on it.")
+    return url
+
+
+def needed_with(name: str, other: str) -> str:
+    given = text(name)
+    if other and not given:
+        raise ImproperlyConfigured(f"{name} is not set, and OIDC_ISSUER is.")
+    return given
+
+
+def pairs(name: str) -> dict[str, str]:
+    """`group=Role,other group=Other role`; a group may have several equal signs, a role none."""
+    found = {}
+    for word in words(name):
+        left, _sign, right = (part.strip() for part in word.rpartition("="))
+        if not left or not right:
+            raise ImproperlyConfigured(f"{name}: {word!r} is no pair; write it as group=Role.")
+        found[left] = right
+    return found
+
+
+def somebody_can_sign_in(name: str, *, passwords: bool, issuer: str, roles: dict[str, str]) -> None:
+    if not passwords and not issuer:
+        raise ImproperlyConfigured(f"{name} is off, and OIDC_ISSUER is not set: nobody could sign in.")
+    if issuer and not roles:
+        raise ImproperlyConfigured("OIDC_ROLES is not set, and OIDC_ISSUER is: nobody would have a role.")
+
+
 def mail(name: str) -> dict[str, Any]:
     """Django's settings of the server that takes e-mails; without one, none are sent anywhere."""
     url = secret(name, "")

@@ -58,4 +58,6 @@ def preferences(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Your preferences are saved."))
         return redirect("preferences")
     context: dict[str, Any] = {**admin.site.each_context(request), "title": _("Preferences"), "form": form}
+    if settings.OIDC_ISSUER:
+        context |= {"provider": settings.OIDC_NAME, "may_link": not user.identities.exists()}
     return TemplateResponse(request, "cakewalk/preferences.html", context)

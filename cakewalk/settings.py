@@ -122,6 +122,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: who is shut out is not even tried
     "cakewalk.signing_in.passwords.PasswordBackend",
+    "cakewalk.signing_in.oidc.backend.OidcBackend",
     "integrations.permitting.OnIntegrations",  # lets nobody in; tells who may do what where
 ]
 LOGIN_URL = "admin:login"
@@ -142,6 +143,19 @@ SESSION_COOKIE_AGE = (
     SESSION_IDLE_SECONDS  # of those who are not signed in; of others see signing_in/sessions.py
 )
 SECOND_FACTOR = environment.choice("SECOND_FACTOR", ("optional", "required"), "optional")
+OIDC_ISSUER = environment.issuer("OIDC_ISSUER")
+OIDC_CLIENT_ID = environment.needed_with("OIDC_CLIENT_ID", OIDC_ISSUER)
+OIDC_CLIENT_SECRET = environment.secret("OIDC_CLIENT_SECRET", None if OIDC_ISSUER else "")
+OIDC_ROLES = environment.pairs("OIDC_ROLES")
+OIDC_NAME = environment.text("OIDC_NAME", "Single sign-on")
+OIDC_USERNAME_CLAIM = environment.text("OIDC_USERNAME_CLAIM", "preferred_username")
+OIDC_GROUPS_CLAIM = environment.text("OIDC_GROUPS_CLAIM", "groups")
+OIDC_SCOPES = environment.text("OIDC_SCOPES", "openid email profile")
+OIDC_SIGNING_ALGORITHM = environment.choice("OIDC_SIGNING_ALGORITHM", ("RS256", "ES256"), "RS256")
+LOCAL_PASSWORDS = environment.boolean("LOCAL_PASSWORDS", True)
+environment.somebody_can_sign_in(
+    "LOCAL_PASSWORDS", passwords=LOCAL_PASSWORDS, issuer=OIDC_ISSUER, roles=OIDC_ROLES
+)
 AXES_HANDLER = "cakewalk.signing_in.throttle.Handler"
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"], ["ip_address"]]
 AXES_FAILURE_LIMIT = 5

@@ -9,6 +9,7 @@ from django.views.generic import RedirectView
 from cakewalk.documents.pages import llms_txt
 from cakewalk.preferences import preferences
 from cakewalk.signing_in.entering import code
+from cakewalk.signing_in.oidc.views import begin, begin_to_confirm, begin_to_link, callback
 from cakewalk.signing_in.pages import confirm, my_second_factor, sign_out_elsewhere
 
 
@@ -35,6 +36,10 @@ urlpatterns = [
     path("admin/sign-out-elsewhere/", admin.site.admin_view(sign_out_elsewhere), name="sign_out_elsewhere"),
     path("admin/sign-in-code/", code, name="sign_in_code"),
     path("admin/second-factor/", admin.site.admin_view(my_second_factor), name="second_factor"),
+    path("oidc/begin/", begin, name="oidc_begin"),
+    path("oidc/callback/", callback, name="oidc_callback"),
+    path("admin/oidc/confirm/", admin.site.admin_view(begin_to_confirm), name="oidc_confirm"),
+    path("admin/oidc/link/", admin.site.admin_view(begin_to_link), name="oidc_link"),
     path("admin/confirm/", admin.site.admin_view(confirm), name="confirm"),
     path("admin/integrations/", include("integrations.admin.urls")),
     path("admin/my-reviews/", include("provisioning.reviews.admin.urls")),

@@ -68,6 +68,7 @@ def test_secrets_are_told_from_the_rest():
         "FERNET_KEYS",
         "LEDGER_KEY",
         "METRICS_TOKEN",
+        "OIDC_CLIENT_SECRET",
         "OPENAI_ADMIN_KEY",
     }
 

@@ -84,6 +84,8 @@ class Verb(models.TextChoices):
     UNLOCKED = "user.unlocked", _("Let in again after being shut out")
     SIGNED_OUT = "user.signed_out", _("Signed out")
     SIGNED_OUT_EVERYWHERE = "user.signed_out_everywhere", _("Signed out everywhere")
+    IDENTITY_LINKED = "user.identity_linked", _("Linked with single sign-on")
+    ROLES_FOLLOWED = "user.roles_followed", _("Roles as single sign-on says")
     SECOND_FACTOR_SET = "user.second_factor_set", _("Second factor set up")
     SECOND_FACTOR_REMOVED = "user.second_factor_removed", _("Second factor removed")
     BACKUP_CODES_RENEWED = "user.backup_codes_renewed", _("Backup codes renewed")

@@ -42,7 +42,12 @@ class SignIn(LoginView):
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         shown = {**admin.site.each_context(self.request), "title": _("Log in")}
-        return {**shown, **super().get_context_data(**more)}
+        ways = {
+            "passwords": settings.LOCAL_PASSWORDS,
+            "provider": settings.OIDC_ISSUER and settings.OIDC_NAME,
+        }
+        goes_to = {"goes_to": self.get_success_url()}
+        return {**shown, **ways, **goes_to, **super().get_context_data(**more)}
 
     def form_valid(self, form: Any) -> HttpResponse:
         user, goes_to = form.get_user(), self.get_success_url()

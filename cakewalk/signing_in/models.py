@@ -106,6 +106,23 @@ class BackupCode(models.Model):
         return unused.update(used_at=timezone.now()) == 1
 
 
+class Identity(models.Model):
+    """As whom a provider knows a user. It gives a subject to nobody else ever, unlike a name or an e-mail."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    linked_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="one_user_for_a_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.subject} at {self.issuer}"
+
+
 def _random_code() -> str:
     letters = "".join(secrets.choice(ALPHABET) for _place in range(10))
     return f"{letters[:5]}-{letters[5:]}"

@@ -24,7 +24,7 @@ from cakewalk.signing_in import recently, second_factor, sessions, throttle
 from cakewalk.signing_in.entering import MUST_SET_UP, CodeForm, check_code
 from cakewalk.signing_in.models import authenticator_of
 from cakewalk.site import signed_in
-from cakewalk.theme import UnfoldAdminPasswordWidget
+from cakewalk.theme import UnfoldAdminPasswordWidget, UnfoldAdminTextInputWidget
 
 
 class ConfirmForm(CodeForm):
@@ -77,7 +77,9 @@ def confirm(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": _("Show that it is you"),
-        "form": form if user.has_usable_password() else None,
+        "form": form if user.has_usable_password() and settings.LOCAL_PASSWORDS else None,
+        "provider": settings.OIDC_NAME if settings.OIDC_ISSUER and user.identities.exists() else "",
+        "back": back,
         "late": "late" in request.GET,
     }
     return TemplateResponse(request, "cakewalk/signing_in/confirm.html", context)
@@ -88,6 +90,16 @@ def sign_out_elsewhere(request: HttpRequest) -> HttpResponse:
     sessions.sign_out_everywhere(signed_in(request), keep=request)
     messages.success(request, _("You are signed out everywhere else."))
     return redirect("preferences")
+
+
+class SetUpForm(forms.Form):
+    code = forms.CharField(
+        label=gettext_lazy("The code that the app shows"),
+        max_length=7,
+        widget=UnfoldAdminTextInputWidget(
+            {"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}
+        ),
+    )
 
 
 @never_cache
@@ -107,6 +119,7 @@ def my_second_factor(request: HttpRequest) -> HttpResponse:
         device=device,
         left=second_factor.left(user) if device else 0,
         new=new,
+        form=SetUpForm(),
         picture=second_factor.picture(new) if new else "",
         wrong="_confirm" in request.POST,
         required=settings.SECOND_FACTOR == "required",

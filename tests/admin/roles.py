@@ -204,6 +204,8 @@ SHOWN_TO = {
     "integrations:connect": OPERATORS,
     "integrations:credential": KEY_HOLDERS,
     "integrations:credentials": KEY_HOLDERS,
+    "oidc_confirm": NONE,
+    "oidc_link": NONE,
     "preferences": STAFF,
     "second_factor": STAFF,
     "sign_in_code": NONE,

@@ -67,6 +67,9 @@ WITHOUT_A_PAGE = {
     "admin:integrations_integration_add": 302,
     "admin:login": 302,
     "sign_in_code": 302,
+    # Without a provider of single sign-on.
+    "oidc_confirm": 404,
+    "oidc_link": 404,
     # Nothing here has a page on another site.
     "admin:view_on_site": 404,
 }

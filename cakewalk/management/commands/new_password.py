@@ -3,6 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from cakewalk.models import User
@@ -24,3 +25,7 @@ class Command(BaseCommand):
         if user is None:
             raise CommandError(f"There is no user named {username!r}. --create makes one.", returncode=2)
         self.stdout.write(user.renew_password())
+        if not settings.LOCAL_PASSWORDS:
+            self.stderr.write(
+                "LOCAL_PASSWORDS is off: nobody can sign in with it before that is set to true."
+            )
