@@ -35,6 +35,16 @@ need_for_deploy() {
     command -v docker-compose >/dev/null || install docker-compose
 }
 
+# Of its package the one program: installed, it would begin to serve.
+need_promtool() {
+    command -v promtool >/dev/null && return
+    [ -n "${apt_updated:-}" ] || apt-get update -qq
+    apt_updated=yes
+    echo "Fetching promtool." >&2
+    (cd "$started_folder" && apt-get download -qq prometheus && dpkg -x prometheus_*.deb prometheus) >/dev/null 2>&1
+    export PATH="$PATH:$started_folder/prometheus/usr/bin"
+}
+
 postgresql_answers() {
     command -v psql >/dev/null && psql -qtA "$1" -c "SELECT 1" >/dev/null 2>&1
 }

@@ -4,6 +4,13 @@ What differs from one installation to another goes into GUNICORN_CMD_ARGS, which
 `--bind 0.0.0.0:8000 --workers 4`.
 """
 
+import json
+import logging
+import os
+from datetime import UTC, datetime
+
+from gunicorn.glogging import Logger
+
 bind = "127.0.0.1:8000"
 
 # Pages wait for the database far more than they compute. Two processes, so that one can be lost; in each some
@@ -31,4 +38,30 @@ control_socket_disable = True
 # Requests are told by the application itself, with their ids, and by the proxy; the rest in the same form.
 accesslog = None
 errorlog = "-"
-logger_class = "cakewalk.logs.gunicorn.Lines"
+
+
+class AsJson(logging.Formatter):
+    """As the application writes its lines. Its code must not be loaded here: a reload would keep it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+class Lines(Logger):  # type: ignore[misc, unused-ignore]
+    def setup(self, cfg: object) -> None:
+        super().setup(cfg)
+        https = os.environ.get("PUBLIC_URL", "").lower().startswith("https://")
+        if os.environ.get("LOG_FORMAT", "json" if https else "text").lower() == "json":
+            for handler in self.error_log.handlers:
+                handler.setFormatter(AsJson())
+
+
+logger_class = Lines

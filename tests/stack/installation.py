@@ -195,8 +195,7 @@ class ThreeProcesses(Installation):
     def start(self) -> None:
         self.run("migrate", "--verbosity", "0")
         self.password = self.run("new_password", "admin", "--create").strip()
-        at = ("--bind", f"127.0.0.1:{self.port}", "--logger-class", "cakewalk.logs.gunicorn.Lines")
-        self.launch("web", "-m", "gunicorn", "cakewalk.wsgi", *at)
+        self.launch("web", "-m", "gunicorn", "cakewalk.wsgi", "--bind", f"127.0.0.1:{self.port}")
         self.launch_worker()
         self.launch_clock()
         eventually(self.answers, START_SECONDS, "The web server")

@@ -32,11 +32,6 @@ class Baseline(ThreeProcesses):
         with tarfile.open(fileobj=io.BytesIO(archived(COMMIT))) as code:
             code.extractall(folder, filter="data")
 
-    def launch(self, name: str, *words: str) -> None:
-        """Without what it does not know yet."""
-        unknown = ("--logger-class", "cakewalk.logs.gunicorn.Lines")
-        super().launch(name, *[word for word in words if word not in unknown])
-
 
 def archived(commit: str) -> bytes:
     words = ["git", "-C", str(ROOT), "archive", "--format=tar", commit]
