@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import BadRequest
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
@@ -40,7 +42,11 @@ class WithExport(ModelAdmin):
         return self.has_view_permission(request)
 
     def shown(self, request: HttpRequest) -> QuerySet[Any]:
-        found: QuerySet[Any] = self.get_changelist_instance(request).get_queryset(request)
+        """Where the list itself would take no notice of what it cannot read, a file would hold too much."""
+        try:
+            found: QuerySet[Any] = self.get_changelist_instance(request).get_queryset(request)
+        except IncorrectLookupParameters as nonsense:
+            raise BadRequest("The list cannot be filtered so.") from nonsense
         return found
 
 

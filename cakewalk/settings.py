@@ -204,6 +204,8 @@ LOGGING = {
             many: {"level": "WARNING" if (LOG_FORMAT, LOG_LEVEL) == ("text", "INFO") else LOG_LEVEL}
             for many in ("cakewalk.logs.requests", "integrations.connectors.http")
         },
+        # Whoever asks by another name is answered with 400; a traceback for each would let them fill the log.
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "axes": {"level": "ERROR"},  # it warns of every failure, which the ledger tells
         "kombu.connection": {"level": "ERROR"},  # it warns that memory:// names no host
     },

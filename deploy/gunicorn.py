@@ -35,6 +35,10 @@ worker_tmp_dir = "/dev/shm"  # noqa: S108 - a file without a name
 # Nobody steers it from outside, and a root file system that is read-only has no place for the socket.
 control_socket_disable = True
 
+# By default gunicorn lets a proxy on this machine say below which path Cakewalk is. Ours do not, and what
+# they pass on may be a client's.
+forwarder_headers = ""
+
 # Requests are told by the application itself, with their ids, and by the proxy; the rest in the same form.
 accesslog = None
 errorlog = "-"

@@ -12,6 +12,7 @@ from django.test import Client, override_settings
 from django.urls import path, resolve
 
 from cakewalk import urls
+from tests.admin.builders import staff
 from tests.web.headers import wrong_headers
 
 OVER_TLS = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -108,6 +109,15 @@ def test_pages_of_errors_are_ours_and_show_nothing_of_the_inside(kind: str) -> N
 def test_the_limit_is_named() -> None:
     assert "larger than the 2.0\xa0MB that are taken here" in too_large("/admin/login/", 3).content.decode()
     assert "larger than the 64.0\xa0KB" in too_large("/key/", 1).content.decode()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("of", ["person/export-csv", "person/export-xlsx"])
+def test_an_export_of_what_cannot_be_asked_is_refused(of: str) -> None:
+    client = Client(raise_request_exception=False)
+    client.force_login(staff("ada", is_superuser=True))
+    answer = client.get(f"/admin/directory/{of}/", {"nonsense": "1"})
+    assert (answer.status_code, "Nothing was changed." in answer.content.decode()) == (400, True)
 
 
 def test_views_whose_limit_is_named_are_there(settings: Any) -> None:

@@ -5,6 +5,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.test_safety_page import names_of_tests
+
 ROOT = Path(__file__).parents[2]
 APPS = ("cakewalk", "directory", "integrations", "provisioning")
 
@@ -13,6 +15,12 @@ def sources(ending: str) -> Iterator[tuple[str, str]]:
     for app in APPS:
         for path in (ROOT / app).rglob(f"*.{ending}"):
             yield str(path.relative_to(ROOT)), path.read_text()
+
+
+def test_every_test_that_the_page_about_web_security_names_exists() -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/web-security.md").read_text()))
+    assert len(named) > 30
+    assert named - names_of_tests() == set()
 
 
 def where(pattern: str, *endings: str) -> set[str]:
