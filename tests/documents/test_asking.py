@@ -29,7 +29,7 @@ def sources(question: str, address: str = "/docs/settings") -> list[str]:
         ("how do I rotate the key", "/docs/integrations/openai#rotating-the-key"),
         ("okta", "/docs/directory#identity-providers-scim"),
         ("Do I need Redis?", "/docs/running#in-several-processes"),
-        ("which removals wait for an approver?", "/docs/how-a-job-works#safety"),
+        ("which removals wait for an approver?", "/docs/runbook#plan-held-for-approval"),
         ("exit status of sync", "/docs/commands#exit-status-of-sync-approve-and-restore"),
         (
             "what becomes of the keys of a leaver",
