@@ -65,7 +65,9 @@ def check_files_of_secrets(**_: Any) -> list[checks.CheckMessage]:
 
 
 def _is_open_to_all(path: Any) -> bool:
+    """What is no file, such as /dev/null, holds nothing."""
     try:
-        return bool(path.stat().st_mode & stat.S_IROTH)
+        mode = path.stat().st_mode
     except OSError:
         return False
+    return stat.S_ISREG(mode) and bool(mode & stat.S_IROTH)
