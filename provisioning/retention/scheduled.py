@@ -6,6 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.sessions.models import Session
+from django.core.cache import cache
 from django.utils import timezone
 
 from directory.bulk import BATCH
@@ -13,18 +14,26 @@ from provisioning.retention import archive, pruning
 from provisioning.retention.kinds import cutoff
 from provisioning.retention.models import PruningLost, days_of_all
 
+DONE_ON = "history was pruned on"
+A_DAY = 24 * 60 * 60
+
 log = logging.getLogger(__name__)
 
 
 def prune_by_retention() -> None:
-    """Every hour: the first run after midnight has something to do, and one after trouble tries again."""
+    """Every hour: the first run after midnight looks for what is old, and one after trouble tries again.
+
+    A process that has found nothing more remembers it for the day: to find out which jobs are still needed
+    takes a walk through all actions.
+    """
     now = timezone.now()
     forget_sessions(now=now)
-    folder = settings.RETENTION_FOLDER
-    if folder is None:
+    folder, today = settings.RETENTION_FOLDER, timezone.localdate(now)
+    if folder is None or cache.get(DONE_ON) == today:
         return
     try:
         pruning.prune(pruning.by_retention(now=now), new_file(folder, now=now))
+        cache.set(DONE_ON, today, A_DAY)
     except pruning.Refused as refusal:
         log.warning("History was not pruned: %s", refusal)
     except (OSError, archive.BadArchive, PruningLost) as error:

@@ -1,6 +1,9 @@
 """Whoever may says for how long what is kept; for evidence less than 400 days takes a reason and a right."""
 
+from datetime import UTC, datetime
+
 import pytest
+import time_machine
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from django.core.exceptions import ValidationError
@@ -9,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from provisioning.models import ProvisioningJob
+from provisioning.retention import pruning
 from provisioning.retention.models import Archive, Retention, days_of_all
 from provisioning.retention.scheduled import prune_by_retention
 from tests.admin.builders import staff
@@ -89,3 +93,13 @@ def test_the_clock_writes_one_file_a_day_and_tells_of_trouble(two_old_jobs, sett
     assert [one.suffix for one in tmp_path.iterdir()] == [".gz"]
     assert Archive.objects.get().state == Archive.State.DONE
     assert ProvisioningJob.objects.get()
+
+
+def test_what_may_go_is_looked_for_once_a_day(world, settings, tmp_path, monkeypatch):
+    settings.RETENTION_FOLDER = tmp_path
+    looked = []
+    monkeypatch.setattr(pruning, "prune", lambda *words: looked.append(words))
+    for day in (1, 1, 2, 2):
+        with time_machine.travel(datetime(2097, 3, day, 0, 30, tzinfo=UTC)):
+            prune_by_retention()
+    assert len(looked) == 2
