@@ -7,6 +7,7 @@ moment and the author that tell which are whose.
 
 import hashlib
 import json
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -57,15 +58,62 @@ def entries_about_people() -> QuerySet[Entry]:
     return Entry.objects.filter(Q(object_kind="directory.person") | Q(verb__in=several)).order_by("seq")
 
 
-def altered_revisions(entries: Iterable[Entry], kept_since: datetime | None = None) -> Iterator[Break]:
+@dataclass(slots=True)
+class Told:
+    """Which revisions entries tell of: those that are told of alone, and who wrote several, and when.
+
+    `seq`: of the last entry that was heard.
+    """
+
+    alone: "array[int]" = field(default_factory=lambda: array("q"))
+    several: dict[tuple[str, str], list[range]] = field(default_factory=dict)
+    first: int | None = None
+    seq: int = 0
+
+    def hear(self, seq: int, said: Mapping[str, Any]) -> None:
+        first, last = said["first"], said["last"]
+        self.seq = seq
+        self.first = first if self.first is None else min(self.first, first)
+        if said["number"] == 1:
+            self.alone.append(first)
+        else:
+            self.several.setdefault((said["at"], said["by"]), []).append(range(first, last + 1))
+
+    def untold(self, begins: datetime | None = None) -> Iterator[Break]:
+        """Revisions that no entry tells of. What is from before the first that one tells of is older than the
+        ledger; `begins`: where that was cut, so that what is older may have been told by what is gone.
+        """
+        if self.first is None:
+            return
+        rows = Revision.objects.filter(pk__gte=self.first).order_by("pk").values_list("pk", "at", "by")
+        strays = list(self._strange(rows.iterator(chunk_size=2000)))
+        for entry in entries_about_people().filter(seq__gt=self.seq):  # written meanwhile, with its revisions
+            if said := entry.told().get("facts", {}).get(FACT):
+                self.hear(entry.seq, said)
+        for pk, at, _by in self._strange(strays):
+            if begins is None or at >= begins:
+                yield Break(0, Fault.UNKNOWN, f"Change {pk} of people is there, and no entry tells of it.")
+
+    def _strange(self, rows: Iterable[tuple[int, datetime, str]]) -> Iterator[tuple[int, datetime, str]]:
+        alone = set(self.alone)
+        for pk, at, by in rows:
+            if pk not in alone and not any(pk in some for some in self.several.get((moment(at), by), ())):
+                yield pk, at, by
+
+
+def altered_revisions(
+    entries: Iterable[Entry], kept_since: datetime | None = None, told: Told | None = None
+) -> Iterator[Break]:
     """Which of these entries tell of changes of people that are not there any more as they were written.
 
     Most tell of one, so that these are read many at once. `kept_since`: of what is older than that, some may
-    rightly be gone, so that nothing follows.
+    rightly be gone, so that nothing follows. `told`: hears of all of them.
     """
     waiting: list[tuple[int, dict[str, Any]]] = []
     for entry in entries:
         said = entry.told().get("facts", {}).get(FACT)
+        if said and told:
+            told.hear(entry.seq, said)
         if said is None or (kept_since and datetime.fromisoformat(said["at"]) < kept_since):
             continue
         if said["number"] == 1:

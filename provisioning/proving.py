@@ -81,8 +81,18 @@ def _compared(say: Say) -> tuple[int, list[Break]]:
         elif len(told) < verifying.MOST_TOLD:
             told.append(one)
     entries = witnessing.entries_about_people().iterator(chunk_size=2_000)
-    altered = witnessing.altered_revisions(entries, _revisions_kept_since())
-    return records, [*told, *islice(altered, verifying.MOST_TOLD - len(told))]
+    heard = witnessing.Told()
+    altered = witnessing.altered_revisions(entries, _revisions_kept_since(), heard)
+    told += islice(altered, verifying.MOST_TOLD - len(told))
+    if len(told) < verifying.MOST_TOLD:  # else not all that is told of was heard
+        told += islice(heard.untold(_ledger_cut_at()), verifying.MOST_TOLD - len(told))
+    return records, told
+
+
+def _ledger_cut_at() -> datetime | None:
+    """When the first entry that is left was written, where older ones were pruned."""
+    first = Entry.objects.order_by("seq").first()
+    return first.at if first and first.seq > 1 else None
 
 
 def _revisions_kept_since() -> datetime | None:

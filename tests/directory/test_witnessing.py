@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -99,6 +100,28 @@ def test_history_verify_finds_it_and_asks_nothing_of_what_retention_let_go() -> 
     later = chain.moment(NOW + timedelta(days=1))
     record(Verb.HISTORY_PRUNED, facts={"kind": "revisions", "before": later})
     assert proving.verify().is_intact
+
+
+@pytest.mark.parametrize("forged", ["alone", "among others", "after others"])
+def test_a_change_that_no_entry_tells_of_is_found(forged: str) -> None:
+    ada = person("ada@example.org")
+    Revision.objects.create(person=ada, at=NOW, by="before the ledger", fields={"name": [None, "A"]})
+    import_lines(*LINES)
+    assert proving.verify().is_intact
+    theirs = Revision.objects.latest("pk")
+    where: dict[str, dict[str, Any]] = {
+        "alone": {"by": "eve"},
+        "among others": {"by": "eve", "pk": theirs.pk},
+        "after others": {},
+    }
+    if forged == "among others":  # an import had numbers between which another had its own
+        Revision.objects.filter(pk=theirs.pk).update(id=theirs.pk + 5)
+    Revision.objects.create(
+        **{"person": ada, "at": theirs.at, "by": theirs.by, "fields": {"name": ["A", "B"]}} | where[forged]
+    )
+    told = [one["detail"] for one in proving.verify().breaks if one["fault"] == "unknown"]
+    newest = theirs.pk if forged == "among others" else Revision.objects.latest("pk").pk
+    assert f"Change {newest} of people is there, and no entry tells of it." in told
 
 
 def test_operations_at_the_same_time_are_told_apart() -> None:
