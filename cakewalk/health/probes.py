@@ -43,7 +43,9 @@ def readyz(request: HttpRequest) -> HttpResponse:
     states = readiness()
     ready = all(state.ok for state in states.values())
     parts = {name: state.as_json() for name, state in states.items()}
-    return JsonResponse({"ready": ready, "parts": parts}, status=200 if ready else 503)
+    answer = JsonResponse({"ready": ready, "parts": parts}, status=200 if ready else 503)
+    answer._has_been_logged = True  # type: ignore[attr-defined] - Django would log each as an error of ours
+    return answer
 
 
 def metrics(request: HttpRequest) -> HttpResponse:

@@ -52,7 +52,7 @@ def test_each_part_that_is_gone_is_told_by_its_name_and_so_is_its_return(on_two_
     eventually(lambda: ready(on_two_lines) == {}, 60, "The broker's return")
 
     on_two_lines.to_database.cut()
-    of_the_database = {"database", "migrations", "clock", "worker", "worker_for_people"}
+    of_the_database = {"database", "migrations", "secrets", "clock", "worker", "worker_for_people"}
     eventually(lambda: set(ready(on_two_lines)) == of_the_database, 5, "No database")
     with urlopen(f"{on_two_lines.url}/healthz", timeout=1) as answer:  # noqa: S310 - our own address
         assert answer.read() == b"ok"
