@@ -146,7 +146,7 @@ def _stored_secret_problem(entry: Entry) -> str | None:
             "The API address has changed, so paste the %(label)s again: a stored one is never sent elsewhere."
         ) % {"label": label}
     try:
-        entry.integration.revealed_secret()
+        entry.integration.stored_secret()
     except CredentialMissing:
         return _("Paste the %(label)s.") % {"label": label}
     except DecryptionError as error:
@@ -173,8 +173,10 @@ def _entered(entry: Entry, current: Integration | None) -> Integration:
 
 @sensitive_variables("secret")
 def _checks(entry: Entry) -> Checks:
-    secret = entry.secret or (entry.integration.revealed_secret() if entry.integration else "")
-    return connector_class(entry.kind)(secret=secret, base_url=entry.base_url).checks()
+    secret = entry.secret
+    if not secret and entry.integration:
+        secret = entry.integration.opened_secret(use="Test of the connection")
+    return connector_class(entry.kind)(secret=secret or "", base_url=entry.base_url).checks()
 
 
 def _told_by(report: CheckReport) -> dict[str, str]:

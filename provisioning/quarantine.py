@@ -10,12 +10,12 @@ from provisioning.lessons import Lesson, lesson_of
 from provisioning.models import Action, ProvisioningJob
 
 
-def is_rejected(integration: Integration) -> bool:
+def is_rejected(job: ProvisioningJob) -> bool:
     """A second look after a 401, which may have been one bad answer among good ones: whether the remote now
     says no to the stored key wherever it is asked. What cannot be asked is not rejected.
     """
     try:
-        return integration.connector().check().rejected
+        return job.integration.connector(use=f"Job {job.pk}, a second look at its key").check().rejected
     except CredentialRejected:
         return True
     except (ConnectorError, CredentialMissing, DecryptionError):

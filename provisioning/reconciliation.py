@@ -122,7 +122,7 @@ def _end(job: ProvisioningJob, state: str, **outcome: Any) -> None:
     """End the job; what its end says about the integration decides when the next one comes."""
     code = (outcome.get("error") or {}).get("code")
     seen_at = timezone.now()
-    rejected = code == "credential_rejected" and quarantine.is_rejected(job.integration)
+    rejected = code == "credential_rejected" and quarantine.is_rejected(job)
     with together():
         if job.finish(state, now=timezone.now(), **outcome):
             # People first: who asks for jobs about them locks them before the integration, too.

@@ -19,6 +19,7 @@ from django.views.decorators.debug import sensitive_variables
 from cakewalk.encryption import DecryptionError, Secret
 from cakewalk.ledger.recording import together
 from cakewalk.models import User
+from cakewalk.opening import opened
 from cakewalk.words import called
 from directory.time_zones import today
 from integrations.catalog import connector_class
@@ -151,7 +152,7 @@ def _carry_on(rotation: Rotation) -> None:
 def _revoke_the_lost_one(rotation: Rotation) -> None:
     """The call for a new key was sent, and nobody knows its answer. Its secret is lost, so it must go."""
     try:
-        connector = rotation.integration.connector()
+        connector = _connector(rotation)
         for key_id in _lost_keys(rotation, connector.list_credentials()):
             connector.revoke_credential(key_id)
     except (CredentialRejected, PermissionMissing) as error:
@@ -161,7 +162,7 @@ def _revoke_the_lost_one(rotation: Rotation) -> None:
 
 
 def _make(rotation: Rotation) -> None:
-    connector = rotation.integration.connector()
+    connector = _connector(rotation)
     report = connector.check()
     old = report.credential
     if report.problem:
@@ -191,6 +192,15 @@ def _make(rotation: Rotation) -> None:
         raise
 
 
+def _connector(rotation: Rotation) -> Connector:
+    """With the key in use."""
+    return rotation.integration.connector(use=_called(rotation))
+
+
+def _called(rotation: Rotation) -> str:
+    return f"Rotation of the key, {rotation.key_name}"
+
+
 @sensitive_variables("secret")
 def _with_secret(integration: Integration, secret: str) -> Connector:
     return connector_class(integration.kind)(secret=secret, base_url=integration.base_url)
@@ -199,7 +209,9 @@ def _with_secret(integration: Integration, secret: str) -> Connector:
 @sensitive_variables("secret")
 def _prove_and_swap(rotation: Rotation) -> None:
     try:
-        secret = rotation.new_secret.reveal()
+        (secret,) = opened(
+            rotation.new_secret, of=rotation.integration, use=f"{_called(rotation)}, the new key"
+        )
     except DecryptionError as error:
         raise GivenUp(f"{error} The next rotation revokes the new key.") from error
     integration = rotation.integration
@@ -208,7 +220,7 @@ def _prove_and_swap(rotation: Rotation) -> None:
     if problem := _unproven(rotation, report):
         if not report.credential.id and any(check.answer == Check.UNREACHABLE for check in report.checks):
             raise RemoteUnreachable(problem)
-        integration.connector().revoke_credential(rotation.new_id)
+        _connector(rotation).revoke_credential(rotation.new_id)
         raise GivenUp(f"{problem} The new key is revoked again.")
     now = timezone.now()
     with together():
@@ -252,7 +264,7 @@ def _revoke_the_old_one(rotation: Rotation) -> None:
                 "The credential was replaced by hand since the new key was put to use. "
                 f"The old one, {rotation.old_hint}, may still work: delete it by hand."
             )
-    connector = integration.connector()
+    connector = _connector(rotation)
     for key_id in (rotation.old_id, *_lost_keys(rotation, connector.list_credentials())):
         with suppress(OutcomeUnknown):  # a look tells
             connector.revoke_credential(key_id)

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Iterable, Iterator
 
 import django
@@ -12,6 +13,7 @@ from django.db import connections
 from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from cakewalk.encryption import Secret
 from cakewalk.ledger import guards
 from integrations.connectors.openai.simulator import Organization, Simulator
 from tests import effort, environment, machine, migrated
@@ -99,6 +101,24 @@ def need(missing: str | None) -> None:
         pytest.fail(f"{missing} (REQUIRE_SERVICES=1)", pytrace=False)
     if missing:
         pytest.skip(missing)
+
+
+MAY_REVEAL = ("cakewalk.opening", "cakewalk.encryption", "cakewalk.signing_in.models")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def secrets_are_opened_in_one_place() -> Iterator[None]:
+    """Whatever a test does: only `opening`, which records it, and the field itself ask for the text."""
+    reveal = Secret.reveal
+
+    def seen(secret: Secret) -> str:
+        caller = sys._getframe(1).f_globals["__name__"]
+        assert caller.startswith("tests.") or caller in MAY_REVEAL, caller
+        return reveal(secret)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(Secret, "reveal", seen)
+        yield
 
 
 @pytest.fixture(autouse=True)

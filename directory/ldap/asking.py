@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cakewalk.encryption import DecryptionError
+from cakewalk.opening import opened
 from directory.ldap import entries, reading
 from directory.ldap.models import LdapServer
 from directory.ldap.reading import Inconclusive, Login, Search
@@ -40,10 +41,12 @@ def ask(server_id: int, *, now: datetime) -> Answer:
 
 def _server(server_id: int) -> tuple[LdapServer, Login]:
     try:
-        server = LdapServer.objects.get(pk=server_id)
+        server = LdapServer.objects.select_related("source").get(pk=server_id)
     except DecryptionError as error:
         raise Inconclusive("Its password cannot be decrypted: enter it again, or restore the key.") from error
-    password = server.password.reveal() if server.password else ""
+    password = ""
+    if server.password:
+        (password,) = opened(server.password, of=server, use=f"Pull of {server.source}")
     if server.bind_dn and not password:
         raise Inconclusive("It has a bind DN but no password.")
     return server, Login(server.url, server.start_tls, server.bind_dn, password, server.ca_certificates)

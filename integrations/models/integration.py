@@ -18,6 +18,7 @@ from cakewalk.encryption import EncryptedTextField, Secret
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
+from cakewalk.opening import opened
 from integrations.budgets import SharedBudgets
 from integrations.catalog import connector_class
 from integrations.connectors.base import Check, CheckReport, Connector, CredentialFacts
@@ -187,27 +188,30 @@ class Integration(models.Model):
         progress: Callable[[str], None] = lambda _: None,
         somebody_ahead: Callable[[], bool] | None = None,
         *,
-        use: str = "",
+        use: str,
     ) -> Connector:
         """The connector with this integration's credential, ready to call the remote. `somebody_ahead`:
         whether other work is to go first, which then finds half of each limit unused. `use`: what the
-        credential is read for, where that is to be recorded.
+        credential is read for, which the ledger tells.
         """
-        if use:
-            record(Verb.CREDENTIAL_READ, self, facts={"use": use})
         return connector_class(self.kind)(
-            secret=self.revealed_secret(),
+            secret=self.opened_secret(use=use),
             base_url=self.base_url,
             progress=progress,
             budgets=SharedBudgets(self.pk, somebody_ahead=somebody_ahead),
         )
 
-    def revealed_secret(self) -> str:
+    def opened_secret(self, *, use: str) -> str:
         """Raises CredentialMissing or DecryptionError."""
+        (text,) = opened(self.stored_secret(), of=self, use=use)
+        return text
+
+    def stored_secret(self) -> Secret:
+        """To see whether there is one that can be read. Raises CredentialMissing or DecryptionError."""
         credential = Credential.objects.filter(integration=self).first()
         if credential is None or not credential.secret:
             raise CredentialMissing(f"{self.name} has no credential yet.")
-        return credential.secret.reveal()
+        return credential.secret
 
     @sensitive_variables("secret")
     def store_credential(self, secret: str, *, by: User | None = None, now: datetime) -> "Credential":

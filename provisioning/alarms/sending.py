@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.views.decorators.debug import sensitive_variables
 
 from cakewalk.encryption import DecryptionError
+from cakewalk.opening import opened
 from provisioning.alarms import signing, watching
 from provisioning.alarms.models import Channel, Delivery
 from provisioning.alarms.posting import Answer, post
@@ -62,12 +63,13 @@ def _attempt(row: Delivery) -> Answer:
 
 @sensitive_variables()
 def _by_post(channel: Channel, row: Delivery) -> Answer:
+    use = f"Delivery of the message {row.message_id}"
+    address, signing_secret = opened(channel.address, channel.signing_secret, of=channel, use=use)
     headers = {}
     if channel.kind == Channel.Kind.WEBHOOK:
         moment = int(timezone.now().timestamp())
-        headers = signing.headers(channel.signing_secret.reveal(), row.message_id, moment, row.body)
-    allowed = settings.WEBHOOK_ALLOWED_HOSTS
-    return post(channel.address.reveal(), row.body.encode(), headers, allowed)
+        headers = signing.headers(signing_secret, row.message_id, moment, row.body)
+    return post(address, row.body.encode(), headers, settings.WEBHOOK_ALLOWED_HOSTS)
 
 
 def _by_mail(channel: Channel, row: Delivery) -> Answer:

@@ -32,7 +32,7 @@ def test_a_key_that_works_is_stored_with_who_entered_it_and_leads_back_to_the_ke
 ) -> None:
     assert enter(clients[KEY_HOLDER], acme, simulator.organization.admin_key) == 302
 
-    assert acme.revealed_secret() == simulator.organization.admin_key
+    assert acme.stored_secret().reveal() == simulator.organization.admin_key
     assert str(Credential.objects.get().entered_by) == KEY_HOLDER
     assert "The key of Acme works, and is stored." in clients[KEY_HOLDER].get(CREDENTIALS).content.decode()
 
@@ -45,7 +45,7 @@ def test_neither_the_name_nor_where_the_key_is_sent_is_theirs_to_change(
 
     found = Integration.objects.get()
     assert (found.name, found.base_url) == ("Acme", simulator.base_url)
-    assert found.revealed_secret() == simulator.organization.admin_key
+    assert found.stored_secret().reveal() == simulator.organization.admin_key
 
 
 def test_what_is_disabled_stays_so_and_an_untried_key_disables_nothing(
@@ -57,7 +57,7 @@ def test_what_is_disabled_stays_so_and_an_untried_key_disables_nothing(
     enter(clients[KEY_HOLDER], acme, simulator.organization.admin_key)
 
     found = Integration.objects.get()
-    assert (found.enabled, found.revealed_secret()) == (False, simulator.organization.admin_key)
+    assert (found.enabled, found.stored_secret().reveal()) == (False, simulator.organization.admin_key)
     assert "An operator enables it." in clients[KEY_HOLDER].get(CREDENTIALS).content.decode()
 
 
@@ -80,7 +80,7 @@ def test_an_operator_who_enters_no_keys_prepares_what_a_key_holder_completes(
     assert "No key was entered yet." in clients[KEY_HOLDER].get(CREDENTIALS).content.decode()
     enter(clients[KEY_HOLDER], beta, simulator.organization.admin_key)
 
-    assert beta.revealed_secret() == simulator.organization.admin_key
+    assert beta.stored_secret().reveal() == simulator.organization.admin_key
     assert clients[OPERATOR].get(reverse("integrations:credential", args=[beta.pk])).status_code == 403
 
 
@@ -122,4 +122,4 @@ def test_on_one_integration_only_the_key_of_that_one(acme: Integration, simulato
     assert ("Acme" in listed, "Globex" in listed) == (True, False)
     assert enter(client, acme, simulator.organization.admin_key) == 302
     assert enter(client, globex, simulator.organization.admin_key) == 403
-    assert globex.revealed_secret() == WRONG_KEY
+    assert globex.stored_secret().reveal() == WRONG_KEY

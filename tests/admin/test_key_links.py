@@ -80,7 +80,7 @@ def test_a_key_that_works_connects_and_whoever_asked_sees_that_it_did(
     assert "Thank you, the key works" in done.content.decode()
     acme = Integration.objects.get()
     assert (acme.name, acme.enabled, acme.mode) == ("Acme", True, "observe")
-    assert acme.revealed_secret() == simulator.organization.admin_key
+    assert acme.stored_secret().reveal() == simulator.organization.admin_key
     preview = ProvisioningJob.objects.get()
     assert (preview.preview, str(preview.requested_by)) == (True, "operator")
     assert log_lines() == [
@@ -106,7 +106,7 @@ def test_another_key_of_an_integration_changes_nothing_but_the_key(
 
     found = Integration.objects.get()
     assert (found.name, found.base_url, found.mode) == ("Acme", simulator.base_url, "manage")
-    assert found.revealed_secret() == simulator.organization.admin_key
+    assert found.stored_secret().reveal() == simulator.organization.admin_key
     assert told()[-4:] == [
         (HOLDER, Verb.CREDENTIAL_TESTED),
         (HOLDER, Verb.CREDENTIAL_ENTERED),

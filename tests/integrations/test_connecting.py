@@ -432,7 +432,7 @@ def test_saving_another_name_alone_disables_nothing(acme, organization, simulato
 
 
 def test_a_failure_half_way_stores_nothing(entry, monkeypatch):
-    def fail(self, secret, *, now):
+    def fail(self, secret, **_):
         raise IntegrityError("disk full")
 
     monkeypatch.setattr(Integration, "store_credential", fail)

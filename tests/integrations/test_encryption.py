@@ -194,7 +194,7 @@ def test_an_empty_text_is_no_credential(credential):
         credential.save()
         assert not Credential.objects.get().secret
         with pytest.raises(CredentialMissing, match=r"^Acme has no credential yet\.$"):
-            Integration.objects.get().revealed_secret()
+            Integration.objects.get().stored_secret()
 
 
 # -- keys
@@ -221,7 +221,7 @@ def test_a_tampered_token_is_refused(credential):
 def test_another_key_opens_nothing(credential, settings):
     settings.FERNET_KEYS = [NEW]
     with pytest.raises(DecryptionError, match=r"^Credential\.secret cannot"):
-        Integration.objects.get().revealed_secret()
+        Integration.objects.get().stored_secret()
 
 
 def test_keys_are_rotated_by_putting_a_new_one_first(credential, settings):

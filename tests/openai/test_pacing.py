@@ -306,7 +306,7 @@ def test_an_integration_hands_its_shared_budgets_to_its_connector(
         integration.store_credential(ADMIN_KEY, now=integration.created_at)
         for _ in range(2):
             with pytest.raises(RateLimited, match="asked to"):
-                integration.connector().invite("ada@example.org", "reader", [])
+                integration.connector(use="a test").invite("ada@example.org", "reader", [])
         assert len(remote.asked) == 1
 
 
@@ -435,5 +435,5 @@ def test_an_integration_tells_its_connector_who_is_ahead(
     integration.store_credential(organization.admin_key, now=integration.created_at)
     integration.budgets.create(family=INVITES, ends_at=real_time.time() + 50, **half_used)
     with pytest.raises(Waits):
-        integration.connector(wait, somebody_ahead=lambda: True).invite("ada@example.org", "reader", [])
-    assert integration.connector(wait).invite("ada@example.org", "reader", [])
+        integration.connector(wait, lambda: True, use="a test").invite("ada@example.org", "reader", [])
+    assert integration.connector(wait, use="a test").invite("ada@example.org", "reader", [])

@@ -395,7 +395,7 @@ def test_a_change_of_the_directory_during_the_pause_is_made_good_when_a_key_work
 def test_a_key_entered_while_the_job_ran_is_not_paused_for_the_old_one(world: World) -> None:
     fresh = revoke_key(world)
     job = requesting.request_job(world.integration, deliver=False)
-    stale = world.integration.connector()
+    stale = world.integration.connector(use="a test")
 
     def replaced_meanwhile(*_: object, **__: object) -> object:
         entry = Entry("openai", "Acme", world.simulator.base_url, fresh, Integration.objects.get())
