@@ -1,5 +1,5 @@
 # `make run` and `make test` do all their own set-up: all they need is Python 3.11 or newer and a package index.
-.PHONY: help run test check audit soak bench killmatrix rehearsal docs messages evidence screenshots format lock password clean
+.PHONY: help run test check audit soak bench killmatrix canary rehearsal docs messages evidence screenshots format lock password clean
 .DEFAULT_GOAL := help
 
 BIN := .venv/bin
@@ -25,6 +25,9 @@ bench: $(DEVELOPMENT)  ## how long large things take, and how much memory; about
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 	@$(if $(ONLY),,$(BIN)/python -m tests.page_times $(if $(WRITE),--write))
 	@$(if $(ONLY),,$(BIN)/python -m tests.leavers $(if $(WRITE),--write))
+
+canary: $(DEVELOPMENT)  ## plant secrets, live a whole life with them, search for them everywhere; needs PostgreSQL and Redis
+	@$(BIN)/python -m tests.canary $(if $(WRITE),--write)
 
 killmatrix: $(DEVELOPMENT)  ## kill a worker at every step of a job, on SQLite and on PostgreSQL with Redis
 	@$(BIN)/python -m tests.killing.matrix

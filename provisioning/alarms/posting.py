@@ -3,6 +3,7 @@
 Beside the connectors' transport, which keeps a session with a key, the only module that makes HTTP calls.
 """
 
+import logging
 import socket
 import time
 from collections.abc import Collection, Mapping
@@ -24,6 +25,14 @@ MOST_ADDRESSES = 2
 """Of one name, where the first takes no connection: a machine may have the name in IPv6 alone."""
 SHOWN = 200
 """Characters of an answer that are kept."""
+
+
+def _no_paths(said: logging.LogRecord) -> bool:
+    """At DEBUG urllib3 writes the path of each request, which of a webhook is the secret."""
+    return said.levelno > logging.DEBUG
+
+
+logging.getLogger("urllib3.connectionpool").addFilter(_no_paths)
 
 
 @dataclass(frozen=True, slots=True)

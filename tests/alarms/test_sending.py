@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import logging
 import smtplib
 import socket
 import ssl
@@ -359,6 +360,7 @@ def test_no_row_and_no_log_shows_an_address_or_a_signing_secret(
         "refused": "http://127.0.0.1:9/s3cret-path",
         "no such name": "https://no.such.invalid/s3cret-path",
     }
+    caplog.set_level(logging.DEBUG)
     channel = webhook(address.get(fault, receiver.url))
     secret = channel.signing_secret.reveal()
     if fault == "bug":
