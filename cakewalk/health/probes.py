@@ -44,7 +44,8 @@ def readyz(request: HttpRequest) -> HttpResponse:
     ready = all(state.ok for state in states.values())
     parts = {name: state.as_json() for name, state in states.items()}
     answer = JsonResponse({"ready": ready, "parts": parts}, status=200 if ready else 503)
-    answer._has_been_logged = True  # type: ignore[attr-defined] - Django would log each as an error of ours
+    # Django would log each as an error of ours.
+    answer._has_been_logged = True  # type: ignore[attr-defined]
     return answer
 
 
