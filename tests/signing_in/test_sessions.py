@@ -30,7 +30,7 @@ def signed_in(user: User) -> Client:
 
 def is_in(client: Client, after: timedelta = timedelta(), **headers: str) -> bool:
     with time_machine.travel(NOW + after, tick=False):
-        return client.get(reverse("preferences"), headers=headers).status_code == 200
+        return client.get(reverse("admin:jsi18n"), headers=headers).status_code == 200
 
 
 @pytest.fixture
