@@ -105,7 +105,7 @@ def _confirm(request: HttpRequest, upload: Upload) -> None:
     if upload.summary.get("refusal") and not allow_drop:
         messages.error(request, gettext("Nothing was imported. Allow the drop, or upload a repaired file."))
         return
-    digest = request.POST.get("digest", "")
+    digest = request.POST.get("digest", "").replace("\0", "")  # which PostgreSQL has no room for
     with together():
         if upload.ask(by=signed_in(request), digest=digest, allow_drop=allow_drop, now=timezone.now()):
             uploads.send(upload)

@@ -77,6 +77,7 @@ def test_every_kind_of_answer_tells_browsers_the_same(kind: str) -> None:
     assert (answer.status_code, wrong_headers(answer, kept=kept)) == (status, {})
 
 
+@pytest.mark.django_db
 @override_settings(SECURE_SSL_REDIRECT=True, SECURE_PROXY_SSL_HEADER=OVER_TLS, SECURE_HSTS_SECONDS=60)
 def test_those_before_all_pages_do_too() -> None:
     to_https = asked("/admin/", headers={"X-Forwarded-Proto": "http"})

@@ -116,6 +116,7 @@ def test_a_path_that_looks_like_a_host_is_no_redirect_to_it(ada: Client, path: s
 WHERE_THE_ADDRESS_IS_MADE = {
     "cakewalk/signing_in/entering.py: goes_to": "what Django's LoginView allows, which is of this host",
     "cakewalk/signing_in/entering.py: page": "a name of ours",
+    "cakewalk/signing_in/oidc/views.py: asked['next']": "of this host, or else the home page",
     "cakewalk/signing_in/pages.py: back": "of this host, or else the home page",
     "cakewalk/signing_in/recently.py: page": "a name of ours, with where one came from as a parameter",
     "cakewalk/documents/pages.py: page_of(address.rstrip('/'))": "ours, of a document that is there",
