@@ -349,6 +349,8 @@ def test_without_set_all_settings_are_printed(acme):
         "silence_minutes=0",
         "leaver_keys=report",
         "renew_invites=true",
+        "four_eyes=unless_alone",
+        "separate_key_entry=false",
     ]
 
 
