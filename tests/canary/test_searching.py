@@ -25,20 +25,21 @@ def test_base64_is_found_wherever_in_a_longer_text_it_stands(shift: int):
     assert "base64" in forms_found(KEY, base64.urlsafe_b64encode(whole))
 
 
-@pytest.mark.parametrize(
-    ("form", "content"),
-    [
-        ("plain", PASSWORD.text),
-        ("URL", quote(PASSWORD.text, safe="")),
-        ("HTML", html.escape(PASSWORD.text)),
-        ("JSON", json.dumps(PASSWORD.text)),
-        ("hex", PASSWORD.text.encode().hex()),
-        ("HEX", PASSWORD.text.encode().hex().upper()),
-        ("backwards", PASSWORD.text[::-1]),
-    ],
-)
-def test_each_form_is_found(form: str, content: str):
-    assert forms_found(PASSWORD, f"before {content} after".encode()) & {form, "plain"}
+IN_OTHER_FORMS = {
+    "plain": PASSWORD.text,
+    "URL": quote(PASSWORD.text, safe=""),
+    "HTML": html.escape(PASSWORD.text),
+    "JSON": json.dumps(PASSWORD.text),
+    "hex": PASSWORD.text.encode().hex(),
+    "HEX": PASSWORD.text.encode().hex().upper(),
+    "backwards": PASSWORD.text[::-1],
+}
+
+
+@pytest.mark.parametrize("form", IN_OTHER_FORMS)
+def test_each_form_is_found(form: str):
+    content = f"before {IN_OTHER_FORMS[form]} after".encode()
+    assert forms_found(PASSWORD, content) & {form, "plain"}
 
 
 def test_any_twelve_characters_of_it_are_found():
