@@ -197,6 +197,7 @@ CODES = (
     _("protected"),
     _("ignored"),
     _("Approve held actions"),
+    _("Enter credentials"),
     _("Export the ledger"),
     _("former email"),
     _("upload"),

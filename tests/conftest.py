@@ -14,6 +14,7 @@ from django.test import TransactionTestCase
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cakewalk.encryption import Secret
+from cakewalk.health import counting
 from cakewalk.ledger import guards
 from integrations.connectors.openai.simulator import Organization, Simulator
 from tests import effort, environment, machine, migrated
@@ -123,8 +124,9 @@ def secrets_are_opened_in_one_place() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_counted() -> None:
-    """What a process counts in its memory, wrong tokens, begins anew with each test."""
+    """What a process counts in its memory, wrong tokens and calls, begins anew with each test."""
     cache.clear()
+    counting.forget()
 
 
 @pytest.fixture

@@ -33,6 +33,11 @@ def count(name: str, *labels: str, by: float = 1) -> None:
     _own.counts[name, labels] += by
 
 
+def forget() -> None:
+    """What this thread has counted, and not added up."""
+    _own.counts.clear()
+
+
 def add_up(*, after: float = 0.0) -> None:
     """`after`: not if so lately. Within a transaction, which might be rolled back, it is left to the next."""
     if not _own.counts or time.monotonic() - _own.added_at < after or connection.in_atomic_block:

@@ -437,6 +437,7 @@ def test_the_log_says_who_entered_a_key_and_never_which(company: Company, operat
         ("operator", Verb.ADDED),
         ("operator", Verb.CREDENTIAL_ENTERED),
         ("operator", Verb.CREDENTIAL_ENTERED),
+        ("operator", Verb.CREDENTIAL_READ),  # to test it
         ("operator", Verb.CREDENTIAL_TESTED),
         ("operator", Verb.ENABLED),
         ("operator", Verb.DISABLED),
