@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.stack.installation import ThreeProcesses, eventually, free_port
@@ -77,17 +75,7 @@ class Talkative(ThreeProcesses):
 
     def told(self, *words: str, stdin: str = "", status: int = 0) -> str:
         """A command's standard output; all that it printed is kept for the search."""
-        done = subprocess.run(
-            [sys.executable, "manage.py", *words],
-            cwd=self.folder,
-            env=self._environment,
-            capture_output=True,
-            text=True,
-            input=stdin,
-            timeout=PATIENCE,
-            check=False,
-        )
-        assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
+        done = self.manage(*words, status=status, stdin=stdin, seconds=PATIENCE)
         self.said.append(f"$ {' '.join(words)}\n{done.stderr}")
         return done.stdout
 

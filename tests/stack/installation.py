@@ -80,6 +80,12 @@ class Installation(ABC):
 
     def run(self, *words: str, status: int = 0, stdin: str = "", seconds: float = START_SECONDS) -> str:
         """A management command's standard output."""
+        return self.manage(*words, status=status, stdin=stdin, seconds=seconds).stdout
+
+    def manage(
+        self, *words: str, status: int = 0, stdin: str = "", seconds: float = START_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        """A management command, with all that it printed."""
         done = subprocess.run(
             [sys.executable, "manage.py", *words],
             cwd=self.folder,
@@ -91,7 +97,7 @@ class Installation(ABC):
             check=False,
         )
         assert done.returncode == status, f"{words}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return done
 
     def document(self, *words: str, status: int = 0, seconds: float = START_SECONDS) -> Any:
         return json.loads(self.run(*words, "--json", status=status, seconds=seconds))
