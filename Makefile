@@ -21,10 +21,8 @@ test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis, Chromium 
 soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers killed at every step, outages; about 20 minutes
 	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED))
 
-bench: $(DEVELOPMENT)  ## how long large things take, and how much memory; about 10 minutes
+bench: $(DEVELOPMENT)  ## what large things cost, beside a floor measured in the same run; about 30 minutes
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
-	@$(if $(ONLY),,$(BIN)/python -m tests.page_times $(if $(WRITE),--write))
-	@$(if $(ONLY),,$(BIN)/python -m tests.leavers $(if $(WRITE),--write))
 
 canary: $(DEVELOPMENT)  ## plant secrets, live a whole life with them, search for them everywhere; needs PostgreSQL and Redis
 	@$(BIN)/python -m tests.canary $(if $(WRITE),--write)

@@ -1,16 +1,11 @@
 """How long leavers keep access: from a SCIM client's `active: false` to a removal that a read has confirmed.
 
 Measured on a whole installation (PostgreSQL, Redis, web server, workers, clock) and a simulated organization,
-first with nothing else to do and then while a sync of everyone is at work. Part of `make bench`.
+first with nothing else to do and then while a sync of everyone is at work.
 """
 
-# ruff: noqa: T201 - a command, which talks to whoever runs it
-
-import argparse
 import csv
-import os
 import statistics
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
@@ -23,7 +18,7 @@ from typing import Any
 import requests
 
 from integrations.connectors.openai.simulator import Organization, Simulator
-from tests import safety_page
+from tests.bench.result import Result, Table
 from tests.machine import Services
 from tests.stack.conftest import own_broker, own_database
 from tests.stack.installation import ThreeProcesses, eventually
@@ -42,8 +37,7 @@ SCHEMAS = "urn:ietf:params:scim:schemas:core:2.0"
 PATCH = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
-HEAD = "| leavers | number | median | 95 % within | slowest |\n|---|---|---|---|---|"
-PAGE = Path(__file__).parents[1] / "docs" / "performance.md"
+HEAD = ("leavers", "number", "median", "95 % within", "slowest", "median beside the first")
 
 RULES = """
 [[rule]]
@@ -188,42 +182,29 @@ def _most(seconds: Sequence[float]) -> float:
     return statistics.quantiles(seconds, n=20, method="inclusive")[-1]
 
 
-def told(what: str, seconds: Sequence[float]) -> str:
-    return (
-        f"| {what} | {len(seconds)} | {statistics.median(seconds):.1f} s | {_most(seconds):.1f} s | "
-        f"{max(seconds):.1f} s |"
-    )
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--members", type=int, default=MEMBERS)
-    parser.add_argument("--leavers", type=int, default=LEAVERS)
-    parser.add_argument("--write", action="store_true", help="keep the figures in docs/performance.md")
-    given = parser.parse_args()
+def measure() -> Result:
     if missing := Services.from_environment().missing():
-        print(f"Not measured: PostgreSQL with Redis {missing}")
-        return 0
-    emails = [f"p{number}@example.org" for number in range(IN_PROPORTION * given.leavers)]
-    with company(given.members, emails) as (made, ids):
-        print(HEAD, flush=True)
+        return Result([], missed=[f"The time of leavers was not measured: PostgreSQL with Redis {missing}"])
+    emails = [f"p{number}@example.org" for number in range(IN_PROPORTION * LEAVERS)]
+    with company(MEMBERS, emails) as (made, ids):
         first, second = (
-            {email: ids[email] for email in emails[start : start + given.leavers]}
-            for start in (0, given.leavers)
+            {email: ids[email] for email in emails[start : start + LEAVERS]} for start in (0, LEAVERS)
         )
         alone = made.leave(first)
-        print(line := told(f"{given.members:,} accounts, nothing else to do", alone), flush=True)
         with made.syncing():
             beside = made.leave(second)
-        lines = [line, told(f"while these {given.members:,} accounts are synced", beside)]
-        print(lines[1], flush=True)
-    if given.write:
-        said = f"On {datetime.now(UTC):%Y-%m-%d}, with {os.cpu_count()} cores:"
-        safety_page.write("leavers", "\n".join([said, "", HEAD, *lines]), PAGE)
-    return 0 if all(_most(one) <= MOST_SECONDS for one in (alone, beside)) else 1
+    rows = [
+        _row(f"{MEMBERS:,} accounts, nothing else to do", alone, alone),
+        _row(f"while these {MEMBERS:,} accounts are synced", beside, alone),
+    ]
+    late = [
+        row[0] for row, seconds in zip(rows, (alone, beside), strict=True) if _most(seconds) > MOST_SECONDS
+    ]
+    missed = [f"{what}: 5 % took more than {MOST_SECONDS:.0f} s." for what in late]
+    return Result([Table(HEAD, rows)], missed=missed)
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+def _row(what: str, seconds: Sequence[float], first: Sequence[float]) -> tuple[str, ...]:
+    median, times = statistics.median(seconds), statistics.median(seconds) / statistics.median(first)
+    took = (f"{median:.1f} s", f"{_most(seconds):.1f} s", f"{max(seconds):.1f} s")
+    return (what, str(len(seconds)), *took, f"{times:.1f} times")
