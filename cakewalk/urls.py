@@ -28,6 +28,8 @@ def key(request: HttpRequest) -> HttpResponse:
     return answer
 
 
+admin.autodiscover()
+
 handler500 = "cakewalk.logs.requests.server_error"
 
 urlpatterns = [

@@ -18,6 +18,7 @@ from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from directory import former
 from directory.bulk import BATCH, batches, insert
+from directory.cells import Unreadable
 from directory.emails import email_key
 from directory.import_plan import FIELDS, NEW, Change, ImportPlan, Options, plain
 from directory.models import Conflict, Group, Membership, Person, PersonEmail, Revision, Source
@@ -25,7 +26,6 @@ from directory.people_table import Entry, Problem, Reading, in_force, listed, re
 from directory.progress import Progress, counted, silent
 from directory.tabular import read_table
 from directory.witnessing import Witness
-from directory.workbook import Unreadable
 
 DROP_PERCENT = 20
 """More of a source's active people than this must not vanish in one import unless a person says so."""

@@ -6,9 +6,13 @@ import io
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from directory.cells import LONGEST_CELL, MAX_COLUMNS, Unreadable
 from directory.progress import Progress, silent
-from directory.workbook import LONGEST_CELL, MAX_COLUMNS, Sheet, Unreadable, first_sheet
+
+if TYPE_CHECKING:
+    from directory.workbook import Sheet
 
 MAX_FILE_BYTES = 30 * 1024 * 1024
 MAX_ROWS = 200_000
@@ -43,6 +47,9 @@ def read_table(content: bytes, tell: Progress = silent) -> Table:
             "The file has a password or is in the old .xls format. Save it as .xlsx without a password."
         )
     if content.startswith(b"PK"):
+        # openpyxl takes a fifth of a command's start, and few of them read a workbook
+        from directory.workbook import first_sheet  # noqa: PLC0415
+
         sheet = first_sheet(content, tell)
         return _table(_excel_rows(sheet), _ignored(sheet))
     text, warnings = _decode(content)
@@ -110,13 +117,13 @@ def _separator(text: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def _excel_rows(sheet: Sheet) -> Iterator[Row]:
+def _excel_rows(sheet: "Sheet") -> Iterator[Row]:
     for number, cells in sheet.rows:
         if number > EXCEL_LAST_ROW:
             raise Unreadable(f"The file has more than {MAX_ROWS:,} rows. Split it.")
         yield Row(number, cells)
 
 
-def _ignored(sheet: Sheet) -> list[str]:
+def _ignored(sheet: "Sheet") -> list[str]:
     names = ", ".join(map(repr, sheet.others))
     return [f"Only the first visible sheet was read, not {names}."] if names else []

@@ -21,18 +21,16 @@ from openpyxl.utils.datetime import from_excel
 from openpyxl.utils.escape import unescape
 from openpyxl.xml.constants import SHARED_STRINGS
 
+from directory.cells import LONGEST_CELL, MAX_COLUMNS, Unreadable
 from directory.progress import Progress, silent
 
 # It warns, on the screen of whoever runs a command, of styles that a book lacks.
 warnings.filterwarnings("ignore", module="openpyxl")
 
-MAX_COLUMNS = 50
 MAX_UNPACKED_BYTES = 300 * 1024 * 1024
 MAX_WHOLE_BYTES = 8 * 1024 * 1024
 """Of a part that openpyxl makes objects of, such as styles: it takes thirty times the memory."""
 MAX_PARTS = 5_000
-LONGEST_CELL = 32_767
-"""As Excel has it."""
 BROKEN = (
     expat.ExpatError,
     zipfile.BadZipFile,
@@ -56,10 +54,6 @@ NAMESPACES = (
 READING = "Reading the workbook"
 
 Cells = tuple[str, ...]
-
-
-class Unreadable(Exception):
-    """The file is no table that we can read; the message says why, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
@@ -12,12 +13,14 @@ from cakewalk.ledger.verbs import Verb
 from directory import importing
 from directory.import_plan import ImportPlan, Options
 from directory.importing import DirectoryChanged
-from directory.ldap.asking import Answer, ask
-from directory.ldap.reading import Inconclusive
+from directory.ldap.entries import Inconclusive
 from directory.models import LdapServer, Pull, Source
 from directory.people_table import Problem
 from directory.progress import Progress, silent
 from provisioning import requesting
+
+if TYPE_CHECKING:
+    from directory.ldap.asking import Answer
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ def preview(server: LdapServer, *, tell: Progress = silent) -> Pulled:
     now, options = timezone.now(), _options(server)
     tell(ASKING, 0)
     try:
-        answer = ask(server.pk, now=now)
+        answer = _ask(server, now=now)
     except Inconclusive as error:
         return _nothing(server, Outcome.INCONCLUSIVE, str(error))
     plan = importing.preview_reading(server.url, answer.reading, options, now=now, tell=tell)
@@ -95,7 +98,7 @@ def _pull(server: LdapServer, *, allow_drop: bool, tell: Progress = silent) -> P
 def _carried_out(server: LdapServer, options: Options, tell: Progress, *, now: datetime) -> Pulled:
     tell(ASKING, 0)
     try:
-        answer = ask(server.pk, now=now)
+        answer = _ask(server, now=now)
         with together():
             plan = _imported(server, answer, options, tell, now=now)
             requesting.people_changed(plan.people)
@@ -106,8 +109,14 @@ def _carried_out(server: LdapServer, options: Options, tell: Progress, *, now: d
     return Pulled(plan, Outcome.DONE if plan.applied else Outcome.REFUSED, _read(answer))
 
 
+def _ask(server: LdapServer, *, now: datetime) -> "Answer":
+    from directory.ldap.asking import ask  # noqa: PLC0415 - with ldap3, which few workers ever need
+
+    return ask(server.pk, now=now)
+
+
 def _imported(
-    server: LdapServer, answer: Answer, options: Options, tell: Progress, *, now: datetime
+    server: LdapServer, answer: "Answer", options: Options, tell: Progress, *, now: datetime
 ) -> ImportPlan:
     plan = importing.import_reading(server.url, answer.reading, options, now=now, tell=tell)
     if plan.refusal and _is_accepted(server, plan):
@@ -134,7 +143,7 @@ def _nothing(server: LdapServer, outcome: str, detail: str) -> Pulled:
     return Pulled(ImportPlan(server.url, _options(server), errors=[problem]), outcome)
 
 
-def _read(answer: Answer) -> dict[str, int]:
+def _read(answer: "Answer") -> dict[str, int]:
     return {"people": answer.reading.rows, "groups": answer.groups, "pages": answer.pages}
 
 

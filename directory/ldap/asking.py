@@ -6,8 +6,9 @@ from datetime import datetime
 from cakewalk.encryption import DecryptionError
 from cakewalk.opening import opened
 from directory.ldap import entries, reading
+from directory.ldap.entries import Inconclusive
 from directory.ldap.models import LdapServer
-from directory.ldap.reading import Inconclusive, Login, Search
+from directory.ldap.reading import Login, Search
 from directory.people_table import Reading
 
 

@@ -31,6 +31,10 @@ class LdapEntry:
         return [text for text in (value.decode("utf-8", "replace").strip() for value in held) if text]
 
 
+class Inconclusive(Exception):
+    """The read is not proven complete, so nothing follows from it. The message says why, in a sentence."""
+
+
 class NoProof(Exception):
     """What was read contradicts itself."""
 

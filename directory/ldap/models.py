@@ -15,7 +15,6 @@ from cakewalk.encryption import EncryptedTextField
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from directory.ldap.flavours import FLAVOURS, Attributes, attributes_of
-from directory.ldap.reading import check_filter
 
 LEASE = timedelta(minutes=30)
 """So long without an end, the process that pulled is taken for dead. A read takes half of it at most."""
@@ -101,6 +100,8 @@ class LdapServer(models.Model):
         return self.url
 
     def clean(self) -> None:
+        from directory.ldap.reading import check_filter  # noqa: PLC0415 - with ldap3, which few start for
+
         problems: dict[str, Any] = {}
         if problem := _address_problem(self.url, start_tls=self.start_tls):
             problems["url"] = problem

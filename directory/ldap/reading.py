@@ -19,17 +19,13 @@ from ldap3.core.exceptions import LDAPException
 from ldap3.operation.search import parse_filter
 
 from cakewalk.addresses import may_reach
-from directory.ldap.entries import LdapEntry
+from directory.ldap.entries import Inconclusive, LdapEntry
 
 PAGE_SIZE = 500
 CONNECT_SECONDS, ANSWER_SECONDS, WHOLE_READ_SECONDS = 10, 60, 900
 PAGED = "1.2.840.113556.1.4.319"
 HOLD_NO_PEOPLE = ("cn=configuration,", "dc=domaindnszones,", "dc=forestdnszones,")
 """Parts of Active Directory on which every search from the top of a domain refers elsewhere."""
-
-
-class Inconclusive(Exception):
-    """The read is not proven complete, so nothing follows from it. The message says why, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from directory.import_plan import Change, ImportPlan
 from directory.importing import DROP_PERCENT
 from directory.models import Source

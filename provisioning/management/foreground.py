@@ -11,7 +11,7 @@ from django.utils import timezone
 from cakewalk.bar import Bar
 from cakewalk.models import User
 from integrations.models import Integration
-from provisioning import history, reconciliation, recovering
+from provisioning import history
 from provisioning.models import Action, ProvisioningJob
 from provisioning.progress import step_of
 
@@ -70,6 +70,9 @@ def user_named(username: str) -> User:
 
 def run_here(job: ProvisioningJob, err: OutputWrapper) -> None:
     """Carry the job out in this process, or wait for the worker that has it; take over from one that died."""
+    # Half of what a command is made of, and most only look.
+    from provisioning import reconciliation, recovering  # noqa: PLC0415
+
     job.refresh_from_db()
     expected = history.items_of_last_read(job.integration)
     with Bar(err, plain=True) as bar:

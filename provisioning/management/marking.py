@@ -5,9 +5,9 @@ from datetime import date
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.core.management.base import BaseCommand
 from django.core.validators import validate_email
 
+from cakewalk.commands import BaseCommand
 from directory.emails import email_key
 from provisioning.management.foreground import integration_named, print_json, wrong_usage
 from provisioning.models import Mark

@@ -1,12 +1,17 @@
 """A company behind the admin, and a client for each role."""
 
+from importlib import import_module
+
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from cakewalk.models import User
 from integrations.connectors.openai.simulator import Simulator
 from tests.admin.builders import Company, staff
 from tests.admin.roles import NOBODY, ROLES, SUPERUSER
+
+import_module(settings.ROOT_URLCONF)  # some tests look at what pages there are before they ask for one
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import pytest
 
 from directory import tabular
 from directory import workbook as workbooks
+from directory.cells import Unreadable
 from directory.tabular import Row, read_table
-from directory.workbook import Unreadable
 from tests.directory.builders import csv_file, excel_file, saved
 
 pytestmark = pytest.mark.filterwarnings("ignore:Workbook contains no default style")

@@ -3,7 +3,8 @@
 import pytest
 
 from directory.ldap import reading
-from directory.ldap.reading import Inconclusive, Login, Search, read
+from directory.ldap.entries import Inconclusive
+from directory.ldap.reading import Login, Search, read
 from tests.ldap.conftest import MANY
 from tests.ldap.slapd import ADMIN, GROUPS, PASSWORD, PEOPLE, SUFFIX
 

@@ -8,8 +8,8 @@ import openpyxl.xml
 import pytest
 from openpyxl import Workbook
 
+from directory.cells import Unreadable
 from directory.tabular import read_table
-from directory.workbook import Unreadable
 
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 LAUGHS = "<!DOCTYPE l [<!ENTITY a 'ha'><!ENTITY b '&a;&a;&a;&a;&a;&a;&a;&a;'><!ENTITY c '&b;&b;&b;&b;'>]>"

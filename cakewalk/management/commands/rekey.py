@@ -6,9 +6,8 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
 from cakewalk.bar import Bar
+from cakewalk.commands import BaseCommand
 from cakewalk.rekeying import Survey, Tally, rekey, survey
 from cakewalk.sealed import Column
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
 from cakewalk import first_start
+from cakewalk.commands import BaseCommand
 from cakewalk.single_process import SingleProcess
 from integrations.connectors.openai.simulator import Organization, Simulator
 from provisioning import tasks

@@ -3,8 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from cakewalk.commands import BaseCommand
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User

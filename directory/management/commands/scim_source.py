@@ -4,9 +4,10 @@ import json
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
+from cakewalk.commands import BaseCommand
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
 from directory.models import Source

@@ -3,9 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from cakewalk.commands import BaseCommand
 from integrations.configuring import (
     SETTINGS,
     BadSettings,

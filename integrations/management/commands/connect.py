@@ -7,9 +7,10 @@ from argparse import ArgumentParser
 from getpass import getpass
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.utils import timezone
 
+from cakewalk.commands import BaseCommand
 from integrations.catalog import connector_class, connector_classes
 from integrations.connecting import Entry, Outcome, save_and_enable
 from integrations.management.raised_mode import queue_preview

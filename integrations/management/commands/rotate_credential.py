@@ -4,8 +4,7 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from integrations.models import Rotation
 from provisioning import rotating
 from provisioning.management.foreground import integration_named, print_json, wrong_usage

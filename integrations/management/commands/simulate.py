@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
+from cakewalk.commands import BaseCommand
 from integrations import connectors
 
 

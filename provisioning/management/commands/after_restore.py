@@ -3,9 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from cakewalk.commands import BaseCommand
 from provisioning import old_state
 from provisioning.management.foreground import print_json
 

@@ -4,9 +4,9 @@ import sys
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
+from cakewalk.commands import BaseCommand
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from provisioning.alarms import messages, sending, watching

@@ -3,8 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from provisioning import requesting
 from provisioning.management.foreground import end_with, job_numbered, run_here, user_named, wrong_usage
 

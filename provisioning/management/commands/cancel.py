@@ -3,8 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from provisioning import requesting
 from provisioning.management.foreground import job_numbered, print_job, user_named, wrong_usage
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from django.core.management.base import BaseCommand
 from django.utils import timezone
 
 from cakewalk.bar import Bar
+from cakewalk.commands import BaseCommand
 from provisioning.evidence import making
 from provisioning.evidence.building import Built, folder_of
 from provisioning.evidence.ordering import SAMPLE, BadOrder, Order, order

@@ -4,8 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from provisioning.management.foreground import the_integration, wrong_usage

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from cakewalk.bar import Bar
+from cakewalk.commands import BaseCommand
 from cakewalk.ledger import checkpoints, exporting
 from cakewalk.ledger.models import Entry, Head, Verification
 from cakewalk.ledger.recording import record

@@ -4,8 +4,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from provisioning import requesting
 from provisioning.management.foreground import print_json, the_integration, wrong_usage
 from provisioning.rules_file import RulesFileError, import_rules

@@ -4,8 +4,7 @@ from argparse import ArgumentParser
 from datetime import date
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from directory.time_zones import midnight
 from provisioning.history import counts_by_job, job_summary
 from provisioning.management.foreground import headline, integration_named, print_json

@@ -3,8 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from provisioning.management.foreground import integration_named, print_json, wrong_usage
 from provisioning.reviews import evidence
 from provisioning.reviews.models import Campaign

@@ -3,8 +3,9 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import CommandError
 
+from cakewalk.commands import BaseCommand
 from directory.models import Person
 from integrations.models import Integration
 from provisioning.management.foreground import end_with, integration_named, run_here, wrong_usage

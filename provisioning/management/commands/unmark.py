@@ -3,8 +3,7 @@
 from argparse import ArgumentParser
 from typing import Any
 
-from django.core.management.base import BaseCommand
-
+from cakewalk.commands import BaseCommand
 from directory.emails import email_key
 from provisioning.management.foreground import integration_named, print_json, wrong_usage
 from provisioning.management.marking import checked_email
