@@ -1,4 +1,4 @@
-"""Run all parts of `make bench`, or some; print what they find, and keep it in docs/performance.md on demand.
+"""Run all parts of `make bench`, or some; print what they find, and keep it in docs/ if asked to.
 
 The exit status is 1 when a limit was not kept.
 """
@@ -7,6 +7,7 @@ The exit status is 1 when a limit was not kept.
 
 import argparse
 import importlib
+import json
 import os
 import platform
 import sys
@@ -25,8 +26,9 @@ from tests.bench.result import Result
 from tests.machine import Services
 
 PARTS = ("imports", "ledger", "pages", "leavers")
-PAGE = ROOT / "docs" / "performance.md"
-PLOTS = ROOT / "docs" / "performance"
+DOCS = ROOT / "docs"
+PLOTS = DOCS / "performance"
+CONSTANTS = PLOTS / "constants.json"
 
 
 def main() -> int:
@@ -34,7 +36,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", choices=PARTS, action="append")
-    parser.add_argument("--write", action="store_true", help="keep what is found in docs/performance.md")
+    parser.add_argument("--write", action="store_true", help="keep what is found in docs/")
     given = parser.parse_args()
     if missing := Services.from_environment().missing():
         print(f"On SQLite only: PostgreSQL with Redis {missing}", file=sys.stderr)
@@ -52,9 +54,15 @@ def main() -> int:
 
 
 def _keep(part: str, result: Result) -> None:
+    if result.constants:
+        CONSTANTS.write_text(f"{json.dumps(dict(result.constants), indent=2)}\n")
     for plot in result.plots:
         draw(plot, PLOTS)
-    safety_page.write(part, f"{_machine()}\n\n{result.as_markdown()}", PAGE)
+    safety_page.write(part, f"{_machine()}\n\n{result.as_markdown()}", page_of(part))
+
+
+def page_of(part: str) -> Path:
+    return DOCS / ("scaling.md" if part == "scaling" else "performance.md")
 
 
 def _machine() -> str:

@@ -1,7 +1,7 @@
 """What a part of `make bench` has found: tables, plots, and the limits that were not kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Result:
     plots: Sequence[Plot] = ()
     missed: Sequence[str] = ()
     """Each limit that was not kept, as a sentence."""
+    constants: Mapping[str, float] = field(default_factory=dict)
+    """For what is computed from what was measured: they are kept in docs/performance/constants.json."""
 
     def as_markdown(self) -> str:
         pictures = [f"![{plot.title}](performance/{plot.name}.svg)" for plot in self.plots]
