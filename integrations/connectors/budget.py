@@ -5,8 +5,10 @@ window shows whether the number was right. Each time it was, more windows keep t
 a limit costs few refusals, and one that was raised, or that others were using up, is not kept for long.
 """
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from threading import Lock
 
 REFILL_SECONDS = 60.0
 """A window, where a refusal does not tell: limits are commonly refilled each minute."""
@@ -20,6 +22,8 @@ ROOMY = 50
 """One call in so many is left for whoever may come to go ahead: of a small limit that would be too much."""
 ASK_AGAIN_SECONDS = 5.0
 """Whoever is ahead may be done long before the window ends."""
+ASK_SOON_SECONDS = 0.02
+"""Until a call that is under way is answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,11 @@ class Budget:
     """How many windows to come keep to the limit."""
 
 
-def take(budget: Budget, now: float, ahead: bool | None = None) -> tuple[Budget, float]:
+def take(budget: Budget, now: float, ahead: bool | None = None, under_way: int = 0) -> tuple[Budget, float]:
     """One call goes now (0.0), or is to ask again after so many seconds.
 
-    `ahead`: whether there is somebody whom this call lets go first; None where it lets nobody.
+    `ahead`: whether there is somebody whom this call lets go first; None where it lets nobody. `under_way`:
+    calls that are not answered yet. What goes beyond the known limit goes alone: so one refusal tells enough.
     """
     if now >= budget.ends_at:
         budget = _opened(budget, now)
@@ -50,6 +55,8 @@ def take(budget: Budget, now: float, ahead: bool | None = None) -> tuple[Budget,
         return budget, budget.ends_at - now
     if _leaves_the_rest(budget, ahead):
         return budget, min(budget.ends_at - now, ASK_AGAIN_SECONDS) if ahead else budget.ends_at - now
+    if under_way > 0 and budget.room is None and budget.limit is not None and budget.used >= budget.limit:
+        return budget, ASK_SOON_SECONDS
     room = None if budget.room is None else budget.room - 1
     return replace(budget, used=budget.used + 1, room=room), 0.0
 
@@ -118,9 +125,25 @@ class Budgets:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._own: dict[str, Budget] = {}
+        self._under_way: Counter[str] = Counter()
+        self._lock = Lock()
 
     def take(self, family: str) -> float:
-        return self._change(family, lambda budget: take(budget, self._clock(), self._ahead(budget)))
+        under_way = self._under_way[family]
+        seconds = self._change(
+            family, lambda budget: take(budget, self._clock(), self._ahead(budget), under_way)
+        )
+        if not seconds:
+            self._count(family, 1)
+        return seconds
+
+    def answered(self, family: str) -> None:
+        """One of those that were taken, whatever the answer was. Told by whichever thread waited for it."""
+        self._count(family, -1)
+
+    def _count(self, family: str, by: int) -> None:
+        with self._lock:
+            self._under_way[family] += by
 
     def exhaust(self, family: str, pause: float | None, *, taken: bool = False) -> float:
         return self._change(family, lambda budget: exhaust(budget, self._clock(), pause, taken=taken))

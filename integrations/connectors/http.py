@@ -9,10 +9,12 @@ import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import partial
 from http.cookiejar import DefaultCookiePolicy
 from math import isfinite
 from ssl import SSLCertVerificationError
@@ -38,6 +40,7 @@ from integrations.connectors.base import (
     RemoteUnreachable,
 )
 from integrations.connectors.budget import Budgets, family
+from integrations.connectors.errands import aside, at_home, slow_down
 
 log = logging.getLogger(__name__)
 
@@ -140,7 +143,7 @@ class Unshown(str):
 
 
 class Transport:
-    """Calls one remote with one credential. Not for use by two threads at once."""
+    """Calls one remote with one credential. Errands may do so at once, each with a session of its own."""
 
     @sensitive_variables("secret")
     def __init__(
@@ -158,11 +161,17 @@ class Transport:
         self._progress = progress
         self._pace = pace or Pace()
         self._budgets = budgets or Budgets(self._pace.clock)
-        self._session = _session(secret)
+        self._idle_sessions = [_session(secret)]
 
     def read(self, path: str, query: Query | None = None) -> Reply:
         """Repeated through all that passes: no connection, a timeout, 429, 5xx."""
         return self._call(Request("GET", path, query=query))
+
+    def read_ahead(self, path: str, query: Query | None = None) -> Callable[[], Reply]:
+        """The same, already under way where its turn has come. What is returned waits for the answer."""
+        request = Request("GET", path, query=query)
+        under_way = None if self._seconds_to_wait(request) else aside(partial(self._send, request))
+        return partial(self._call, request, under_way)
 
     def write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
         """Sent once; again only when it surely did not arrive, or was refused by a 429."""
@@ -180,12 +189,16 @@ class Transport:
     def redacted(self, text: str) -> str:
         return text.replace(self._secret, "…")
 
-    def _call(self, request: Request) -> Reply:
+    def _call(self, request: Request, under_way: Future[Reply | Fault] | None = None) -> Reply:
         give_up_at = self._pace.clock() + self._pace.patience
         failures = 0
         while True:
-            give_up_at += self._wait_for_turn(request)
-            outcome = self._send(request)
+            if under_way:
+                outcome, under_way = under_way.result(), None
+            else:
+                give_up_at += self._wait_for_turn(request)
+                outcome = self._send(request)
+            at_home(partial(self._count, request, outcome))
             if isinstance(outcome, Fault):
                 trouble = self._judge_fault(request, outcome, failures)
             else:
@@ -195,19 +208,23 @@ class Transport:
                 trouble = found
             failures += not trouble.slow_down
             self._wait_or_raise(trouble, give_up_at, last=failures >= ATTEMPTS)
-            counting.count("api_retries", _integration())
+            at_home(partial(counting.count, "api_retries", _integration()))
+
+    def _count(self, request: Request, outcome: Reply | Fault) -> None:
+        status = str(outcome.status) if isinstance(outcome, Reply) else "none"
+        counting.count("api_calls", _integration(), request.method, status)
 
     # -- sending
 
     @sensitive_variables("body")
     def _send(self, request: Request) -> Reply | Fault:
         """A fault is returned, not raised: a chained exception would carry the request's headers along."""
-        self.calls += 1
         own_id, began = id_of_a_call(), self._pace.clock()
-        outcome = self._exchange(request, own_id)
+        try:
+            outcome = self._exchange(request, own_id)
+        finally:
+            self._budgets.answered(request.family)
         self._tell(request, outcome, own_id, self._pace.clock() - began)
-        status = str(outcome.status) if isinstance(outcome, Reply) else "none"
-        counting.count("api_calls", _integration(), request.method, status)
         return outcome
 
     def _tell(self, request: Request, outcome: Reply | Fault, own_id: str, seconds: float) -> None:
@@ -225,22 +242,37 @@ class Transport:
     def _exchange(self, request: Request, own_id: str) -> Reply | Fault:
         deadline = self._pace.clock() + self._pace.answer
         try:
-            with self._session.request(
-                request.method,
-                self._base_url + request.path,
-                params=request.query,
-                json=request.body,
-                headers={CALLED: own_id},
-                timeout=(CONNECT_SECONDS, self._pace.silence),
-                allow_redirects=False,
-                stream=True,
-            ) as response:
+            with (
+                self._session() as session,
+                session.request(
+                    request.method,
+                    self._base_url + request.path,
+                    params=request.query,
+                    json=request.body,
+                    headers={CALLED: own_id},
+                    timeout=(CONNECT_SECONDS, self._pace.silence),
+                    allow_redirects=False,
+                    stream=True,
+                ) as response,
+            ):
                 body = self._read_body(response, deadline)
                 return (
                     body if isinstance(body, Fault) else Reply(response.status_code, response.headers, body)
                 )
         except (requests.RequestException, urllib3_errors.HTTPError) as error:
             return self._fault(error)
+
+    @contextmanager
+    def _session(self) -> Iterator[requests.Session]:
+        """One that nobody uses. There are as many as there were ever calls at once."""
+        try:
+            session = self._idle_sessions.pop()
+        except IndexError:
+            session = _session(self._secret)
+        try:
+            yield session
+        finally:
+            self._idle_sessions.append(session)
 
     @sensitive_variables("body", "chunk")
     def _read_body(self, response: requests.Response, deadline: float) -> bytes | Fault:
@@ -285,13 +317,14 @@ class Transport:
     def _judge_reply(self, request: Request, reply: Reply, failures: int) -> Trouble | None:
         if reply.ok:
             if (pause := _pause_after_the_last(reply.headers)) is not None:
-                self._budgets.exhaust(request.family, pause, taken=True)
+                at_home(partial(self._budgets.exhaust, request.family, pause, taken=True))
             return None
         facts: dict[str, Any] = {"status": reply.status, "request_id": reply.request_id}
         advised = _advised_pause(reply.headers)
         if reply.status == 429:
             refusal = RateLimited(f"{self.host} asked to slow down.", **facts)
-            pause = self._budgets.exhaust(request.family, advised or _reset(reply.headers))
+            at_home(slow_down())
+            pause = at_home(partial(self._budgets.exhaust, request.family, advised or _reset(reply.headers)))
             return Trouble(refusal, pause, slow_down=True)
         if reply.status != 408 and 400 <= reply.status < 500:
             return None
@@ -313,11 +346,20 @@ class Transport:
         the seconds waited: to let others go first, window after window, is no reason to give up.
         """
         began = self._pace.clock()
-        while seconds := self._budgets.take(request.family):
+        while seconds := self._seconds_to_wait(request):
             if seconds > self._pace.patience:
                 raise RateLimited(f"{self.host} asked to wait another {seconds:.0f} seconds.", status=429)
             self._wait_until(self._pace.clock() + seconds, f"{self.host} asked to slow down.")
         return self._pace.clock() - began
+
+    def _seconds_to_wait(self, request: Request) -> float:
+        """0.0: it goes now, and is counted."""
+        return at_home(partial(self._take_turn, request))
+
+    def _take_turn(self, request: Request) -> float:
+        seconds = self._budgets.take(request.family)
+        self.calls += not seconds
+        return seconds
 
     def _wait_or_raise(self, trouble: Trouble, give_up_at: float, *, last: bool) -> None:
         if trouble.pause is None:
@@ -328,9 +370,10 @@ class Transport:
         self._wait_until(resume_at, str(trouble.error))
 
     def _wait_until(self, moment: float, why: str) -> None:
-        counting.count("api_waits", _integration(), by=max(moment - self._pace.clock(), 0.0))
+        seconds = max(moment - self._pace.clock(), 0.0)
+        at_home(partial(counting.count, "api_waits", _integration(), by=seconds))
         while (left := moment - self._pace.clock()) > 0:
-            self._progress(f"{why} Trying again in {left:.0f} s.")
+            at_home(partial(self._progress, f"{why} Trying again in {left:.0f} s."))
             self._pace.sleep(min(left, BREATH_SECONDS))
 
 

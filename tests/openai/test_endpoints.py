@@ -17,5 +17,9 @@ def test_the_page_has_each_endpoint_of_the_client_once() -> None:
 
 
 def test_each_endpoint_has_its_method_in_the_client() -> None:
-    calls = {name for name in vars(OpenAIClient) if not name.startswith("_")} - {"peek", "one_look"}
+    calls = {name for name in vars(OpenAIClient) if not name.startswith("_")} - {
+        "peek",
+        "one_look",
+        "side_by_side",
+    }
     assert calls == set(OPERATIONS)

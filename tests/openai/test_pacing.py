@@ -68,6 +68,7 @@ def called(endpoint: Endpoint, budgets: Budgets, time: Time, times: int) -> floa
             while seconds := budgets.take(INVITES):
                 time.now += seconds
             done = endpoint.call()
+            budgets.answered(INVITES)
             if not done:
                 time.now += budgets.exhaust(INVITES, None)
     return time.now - began
@@ -114,11 +115,25 @@ def test_what_others_use_up_is_not_taken_for_the_limit(time: Time) -> None:
     assert 10 * 60 / called(endpoint, budgets, time, 200) > 0.95
 
 
+def test_what_goes_beyond_the_known_limit_goes_alone(time: Time) -> None:
+    """Or each of those that went together would be refused, and none would tell where the limit is."""
+    endpoint, budgets = Endpoint(time, 10), Budgets(time.clock)
+    called(endpoint, budgets, time, 15)
+    time.now += REFILL_SECONDS + 1
+    assert [budgets.take(INVITES) for _ in range(10)] == [0] * 10
+    assert 0 < budgets.take(INVITES) < 1
+    for _ in range(10):
+        budgets.answered(INVITES)
+    assert budgets.take(INVITES) == 0
+    assert 0 < budgets.take(INVITES) < 1
+
+
 def test_a_window_that_others_have_used_up_makes_the_limit_doubtful(time: Time) -> None:
     endpoint, budgets = Endpoint(time, 10), Budgets(time.clock)
     called(endpoint, budgets, time, 45)
     time.now += REFILL_SECONDS + 1
     budgets.take(INVITES)
+    budgets.answered(INVITES)
     time.now += budgets.exhaust(INVITES, None)
     endpoint.limit = 1_000_000
     assert called(endpoint, budgets, time, 100) == pytest.approx(100 * LATENCY)

@@ -263,7 +263,7 @@ def test_the_certificate_must_still_be_that_of_the_name(tmp_path, asked_for, nam
     with Remote(Answer(body={"fine": True}), certificate=with_key) as remote:
         address = remote.base_url.replace("127.0.0.1", "api.example.org")
         transport = Transport(address, ADMIN_KEY, lambda _: None, Pace(patience=0))
-        transport._session.verify = str(pem)
+        transport._idle_sessions[0].verify = str(pem)
         if works:
             assert transport.read("/organization/users").status == 200
         else:

@@ -1,9 +1,10 @@
 """OpenAI's administration API: one method per endpoint, strict about answers, without decisions."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from integrations.connectors.base import (
     ReadIncomplete,
     Receipt,
 )
+from integrations.connectors.errands import Errands, at_home
 from integrations.connectors.http import Query, Reply, Transport
 from integrations.connectors.openai import parsing
 from integrations.connectors.openai.events import parse_event
@@ -59,6 +61,7 @@ class OpenAIClient:
         self.listings: list[Listing] = []
         self.simulated = False
         self._seen: dict[str, list[Any]] | None = None
+        self._together: set[str] = set()
         self._transport = transport
         self._progress = progress
 
@@ -355,6 +358,31 @@ class OpenAIClient:
         finally:
             self._seen = None
 
+    def side_by_side(self, reads: Sequence[Callable[["OpenAIClient"], Value]]) -> list[Value]:
+        """What does not wait for each other, a few at a time. All in the order of the reads, proofs too."""
+        if len(reads) == 1:
+            return [reads[0](self)]
+        clients = [self._one_beside() for _ in reads]
+        found: dict[int, Value] = {}
+        with Errands() as errands:
+            for place, value in errands.each(range(len(reads)), lambda place: reads[place](clients[place])):
+                found[place] = value
+        for client in clients:
+            self.simulated = self.simulated or client.simulated
+            for proof in client.listings:
+                self._prove(proof, together=proof.name in client._together)
+        return [found[place] for place in range(len(reads))]
+
+    def _one_beside(self) -> "OpenAIClient":
+        client = OpenAIClient(self._transport, self._progress)
+        client._seen = self._seen
+        return client
+
+    def _prove(self, proof: Listing, *, together: bool) -> None:
+        if together and self.listings and self.listings[-1].name == proof.name:
+            proof = self.listings.pop().followed_by(proof)
+        self.listings.append(proof)
+
     def peek(self, name: str, path: str) -> Page:
         """One row of a list: enough to see that it may be read, and that OpenAI is what answers."""
         reply = self._read(path, {"limit": "1"})
@@ -382,38 +410,37 @@ class OpenAIClient:
             return self._seen[path]
         walk, started = Walk(name), time.monotonic()
         found: list[Value] = []
-        cursor: str | None = None
-        while True:
-            reply = self._read(
-                path, {"limit": "100", **(asked or {})} | ({"after": cursor} if cursor else {})
-            )
+        asked = {"limit": "100", **(asked or {})}
+        answer: Callable[[], Reply] | None = partial(self._transport.read, path, asked)
+        while answer:
+            reply = self._readable(answer())
             try:
-                cursor = self._take(walk, reply.body, parse, found, identify)
+                rows, cursor = self._take(walk, reply.body, identify)
+                # While the rows are made sense of, the next page is already on its way.
+                answer = None
+                if cursor is not None and walk.pages != most_pages:
+                    answer = self._transport.read_ahead(path, {**asked, "after": cursor})
+                found += [parse(row, place) for row, place in rows]
             except Unreadable as problem:
                 raise _incomplete(problem, reply) from None
-            self._progress(f"Read {walk.items} {name}.")
-            if cursor is None or walk.pages == most_pages:
-                break
+            at_home(partial(self._progress, f"Read {walk.items} {name}."))
         seconds = time.monotonic() - started
         proof = Listing(name, walk.pages, walk.items, walk.first_id, walk.last_id, seconds)
-        if together and self.listings and self.listings[-1].name == name:
-            proof = self.listings.pop().followed_by(proof)
-        self.listings.append(proof)
-        if self._seen is not None and not together:
+        self._prove(proof, together=together)
+        if together:
+            self._together.add(name)
+        elif self._seen is not None:
             self._seen[path] = found
         return found
 
     def _take(
-        self, walk: Walk, body: bytes, parse: Parse[Value], found: list[Value], identify: Parse[str]
-    ) -> str | None:
+        self, walk: Walk, body: bytes, identify: Parse[str]
+    ) -> tuple[list[tuple[Row, str]], str | None]:
+        """The rows of a page, each with its place in words, and the cursor of the next page."""
         page = parsing.parse_page(body, walk.place)
-        ids = []
-        for number, value in enumerate(page.rows, start=1):
-            place = f"{walk.place}, row {number},"
-            row = parsing.parse_row(value, place)
-            ids.append(identify(row, place))
-            found.append(parse(row, place))
-        return walk.take(page, ids)
+        places = [f"{walk.place}, row {number}," for number in range(1, len(page.rows) + 1)]
+        rows = [(parsing.parse_row(row, place), place) for row, place in zip(page.rows, places, strict=True)]
+        return rows, walk.take(page, [identify(row, place) for row, place in rows])
 
     def _retrieve(
         self, path: str, subject_id: str, parse: Parse[Value], identify: Parse[str] = parsing.row_id
@@ -434,8 +461,10 @@ class OpenAIClient:
         return found
 
     def _read(self, path: str, query: Query) -> Reply:
-        reply = self._hear(self._transport.read(path, query))
-        if not reply.ok:
+        return self._readable(self._transport.read(path, query))
+
+    def _readable(self, reply: Reply) -> Reply:
+        if not self._hear(reply).ok:
             raise self._refusal(reply, ReadIncomplete)
         return reply
 

@@ -214,18 +214,21 @@ class OpenAIConnector(Connector):
     def fetch_grants(
         self, entitlements: Collection[Entitlement], members: Collection[str]
     ) -> Mapping[str, Collection[Grant]]:
-        lists = {PROJECT: self._client.list_project_users, GROUP: self._client.list_group_users}
-        grants: dict[str, list[Grant]] = {}
-        for held in entitlements:
-            if held.kind in lists:
-                for holder in lists[held.kind](held.id, held.name):
-                    grants.setdefault(holder.id, []).append(Grant(held.kind, held.id, holder.role))
+        client, grants = self._client, dict[str, list[Grant]]()
+        listed = [held for held in entitlements if held.kind in (PROJECT, GROUP)]
+        for held, holders in zip(
+            listed, client.side_by_side([partial(_holders, held) for held in listed]), strict=True
+        ):
+            for holder in holders:
+                grants.setdefault(holder.id, []).append(Grant(held.kind, held.id, holder.role))
         roles = {held.id for held in entitlements if held.kind == ROLE}
-        for user_id in members if roles else ():
-            held_here = [role for role in self._client.list_user_roles(user_id) if role.id in roles]
+        asked = list(members) if roles else []
+        each_holds = client.side_by_side([partial(OpenAIClient.list_user_roles, user_id=id) for id in asked])
+        for user_id, held_by_user in zip(asked, each_holds, strict=True):
+            held_here = [role for role in held_by_user if role.id in roles]
             grants.setdefault(user_id, []).extend(Grant(ROLE, role.id, role.role) for role in held_here)
         in_projects = [held for held in entitlements if held.kind == PROJECT_ROLE]
-        for user_id, grant in project_roles.fetch_grants(self._client, in_projects):
+        for user_id, grant in project_roles.fetch_grants(client, in_projects):
             grants.setdefault(user_id, []).append(grant)
         return grants
 
@@ -382,6 +385,12 @@ class OpenAIConnector(Connector):
             if refusal.status == 404 or "is not a member of" in str(refusal):
                 return Receipt(refusal.request_id)
             raise
+
+
+def _holders(held: Entitlement, client: OpenAIClient) -> list[Holder]:
+    if held.kind == PROJECT:
+        return client.list_project_users(held.id, held.name)
+    return client.list_group_users(held.id, held.name)
 
 
 def _current(invites: Sequence[Account]) -> list[Account]:

@@ -1,6 +1,8 @@
 """Every key and every service account of an organization, wherever they are."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import partial
+from itertools import chain
 
 from integrations.connectors.base import Entitlement, Key, Keys, PermissionMissing, Receipt
 from integrations.connectors.openai.client import OpenAIClient
@@ -53,9 +55,14 @@ def _is_alive(project: Entitlement) -> bool:
 
 
 def _project_keys(client: OpenAIClient, projects: Sequence[Entitlement]) -> Iterator[Key]:
-    for project in projects:
-        for key in client.list_project_keys(project.id, project.name):
+    listed = client.side_by_side([partial(_listed, project) for project in projects])
+    for project, keys in zip(projects, listed, strict=True):
+        for key in keys:
             yield _project_key(project.id, project.name, key)
+
+
+def _listed(project: Entitlement, client: OpenAIClient) -> list[ProjectKey]:
+    return client.list_project_keys(project.id, project.name)
 
 
 def _admin_keys(client: OpenAIClient, is_ours: IsOurs) -> Iterator[Key]:
@@ -66,23 +73,30 @@ def _admin_keys(client: OpenAIClient, is_ours: IsOurs) -> Iterator[Key]:
 def _service_accounts(
     client: OpenAIClient, projects: Sequence[Entitlement], owners: Collection[str]
 ) -> Iterator[Key]:
-    for project in projects:
-        robots = client.list_service_accounts(project.id, project.name)
-        if not robots:
-            continue
-        people = {holder.id for holder in client.list_project_users(project.id, project.name)}
-        unattended = people <= {*owners, *(robot.id for robot in robots)}
-        for robot in robots:
-            yield Key(
-                id=within(project.id, robot.id),
-                kind=SERVICE_ACCOUNT,
-                name=without_keys(robot.name),
-                place=_in_words(project.name),
-                owner_id="",
-                made_at=robot.made_at,
-                of_machine=True,
-                unattended=unattended,
-            )
+    return chain.from_iterable(
+        client.side_by_side([partial(_service_accounts_of, project, owners) for project in projects])
+    )
+
+
+def _service_accounts_of(project: Entitlement, owners: Collection[str], client: OpenAIClient) -> list[Key]:
+    robots = client.list_service_accounts(project.id, project.name)
+    if not robots:
+        return []
+    people = {holder.id for holder in client.list_project_users(project.id, project.name)}
+    unattended = people <= {*owners, *(robot.id for robot in robots)}
+    return [
+        Key(
+            id=within(project.id, robot.id),
+            kind=SERVICE_ACCOUNT,
+            name=without_keys(robot.name),
+            place=_in_words(project.name),
+            owner_id="",
+            made_at=robot.made_at,
+            of_machine=True,
+            unattended=unattended,
+        )
+        for robot in robots
+    ]
 
 
 def _in_words(project: str) -> str:

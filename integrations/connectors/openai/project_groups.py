@@ -3,6 +3,7 @@ that come back may differ from those that were sent, so OpenAI's own are known b
 """
 
 from collections.abc import Collection, Sequence
+from functools import partial
 
 from integrations.connectors.base import Entitlement, GroupGrants, PlaceRole, Receipt
 from integrations.connectors.openai.client import OpenAIClient
@@ -20,22 +21,34 @@ def fetch(
 ) -> GroupGrants:
     roles: list[PlaceRole] = []
     held: dict[tuple[str, str], tuple[PlaceRole, ...]] = {}
-    for project in projects:
-        here = _roles_of(client, project)
-        present = set(client.list_project_groups(project.id, project.name))
-        for group in groups:
-            if group.id in present:
-                shown = client.list_project_group_roles(project.id, group.id)
-                held[group.id, project.id] = tuple(_as_held(project, one, here) for one in shown if one.own)
+    for here, held_here in client.side_by_side([partial(_in_project, groups, one) for one in projects]):
         roles += here
+        held |= held_here
     holding = sorted({group_id for (group_id, _), some in held.items() if some})
     names = {group.id: group.name for group in groups}
-    members = {
-        id: tuple(sorted(user.id for user in client.list_group_users(id, names[id]))) for id in holding
-    }
+    users = client.side_by_side([partial(_users_of, id, names[id]) for id in holding])
+    members = {id: tuple(sorted(found)) for id, found in zip(holding, users, strict=True)}
     # One that an identity provider feeds may be given roles: only its members are the provider's.
     closed = {group.id: group.unmanageable for group in groups if group.unmanageable == TENANT_GROUP}
     return GroupGrants(tuple(roles), held, members, closed)
+
+
+def _in_project(
+    groups: Collection[Entitlement], project: Entitlement, client: OpenAIClient
+) -> tuple[list[PlaceRole], dict[tuple[str, str], tuple[PlaceRole, ...]]]:
+    """Its roles, and those that these groups hold there."""
+    here = _roles_of(client, project)
+    present = set(client.list_project_groups(project.id, project.name))
+    held = {}
+    for group in groups:
+        if group.id in present:
+            shown = client.list_project_group_roles(project.id, group.id)
+            held[group.id, project.id] = tuple(_as_held(project, one, here) for one in shown if one.own)
+    return here, held
+
+
+def _users_of(group_id: str, name: str, client: OpenAIClient) -> list[str]:
+    return [user.id for user in client.list_group_users(group_id, name)]
 
 
 def _roles_of(client: OpenAIClient, project: Entitlement) -> list[PlaceRole]:

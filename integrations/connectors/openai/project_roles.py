@@ -3,6 +3,8 @@ named `Search: Prompt editor`.
 """
 
 from collections.abc import Collection, Iterator
+from functools import partial
+from itertools import chain
 
 from integrations.connectors.base import Entitlement, Grant, Receipt
 from integrations.connectors.openai.client import OpenAIClient
@@ -35,12 +37,18 @@ def fetch_grants(client: OpenAIClient, roles: Collection[Entitlement]) -> Iterat
     roles are meant.
     """
     wanted = {role.id for role in roles}
-    for project_id in sorted({parted(role.id)[0] for role in roles}):
-        for member in client.list_project_users(project_id, project_id):
-            yield member.id, Grant(PROJECT, project_id, member.role)
-            for held in client.list_project_user_roles(project_id, member.id):
-                if within(project_id, held.id) in wanted:
-                    yield member.id, Grant(PROJECT_ROLE, within(project_id, held.id), HOLDER)
+    projects = sorted({parted(role.id)[0] for role in roles})
+    return chain.from_iterable(client.side_by_side([partial(_held_in, wanted, id) for id in projects]))
+
+
+def _held_in(wanted: Collection[str], project_id: str, client: OpenAIClient) -> list[tuple[str, Grant]]:
+    found = []
+    for member in client.list_project_users(project_id, project_id):
+        found.append((member.id, Grant(PROJECT, project_id, member.role)))
+        for held in client.list_project_user_roles(project_id, member.id):
+            if within(project_id, held.id) in wanted:
+                found.append((member.id, Grant(PROJECT_ROLE, within(project_id, held.id), HOLDER)))
+    return found
 
 
 def retrieve(client: OpenAIClient, id: str, user_id: str) -> Holder | None:
