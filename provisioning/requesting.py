@@ -23,7 +23,7 @@ from directory.time_zones import today
 from integrations import permitting
 from integrations.catalog import connector_class
 from integrations.models import Credential, Integration
-from provisioning import accounts, close_look, history, recovering, tasks, telling
+from provisioning import accounts, close_look, concerning, history, recovering, tasks, telling
 from provisioning.models import Action, Mark, PersonChange, ProvisioningJob
 
 log = logging.getLogger(__name__)
@@ -204,23 +204,30 @@ def end_expired_plans(now: datetime) -> None:
 
 
 def people_changed(people: Collection[int]) -> None:
-    """Let every enabled integration look at these people, by their ids, as soon as the change is committed:
-    to be called in its transaction. Very many are left to a sync of everyone.
+    """Let the integrations that this concerns look at these people, by their ids, as soon as the change is
+    committed: to be called in its transaction. Very many are left to a sync of everyone.
     """
     if len(people) > MOST_ONE_BY_ONE:
         directory_changed()
-    elif people:
-        PersonChange.objects.note(list(Integration.objects.enabled()), people, now=timezone.now())
+        return
+    concerned = concerning.integrations_by_people(people)
+    for some, integrations in concerned.items():
+        PersonChange.objects.note(integrations, some, now=timezone.now())
+    if concerned:
         wake(tasks.start_people_jobs)
 
 
-def request_people_jobs(now: datetime) -> list[ProvisioningJob]:
+def request_people_jobs(now: datetime, *, of: int | None = None) -> list[ProvisioningJob]:
     """Queue a job for each integration where people wait, about those who have waited longest. Where one is
-    live already, they wait for its end.
+    live already, they wait for its end. `of`: this integration alone, by its id.
     """
-    waiting = PersonChange.objects.due(now).values("integration")
+    waiting = PersonChange.objects.due(now)
+    if of is not None:
+        waiting = waiting.filter(integration=of)
+    live = ProvisioningJob.objects.live().filter(scope=ProvisioningJob.Scope.PEOPLE).values("integration")
+    free = Integration.objects.enabled().filter(rejected_at=None).exclude(pk__in=live)
     jobs = []
-    for integration in Integration.objects.enabled().filter(rejected_at=None, pk__in=waiting):
+    for integration in free.filter(pk__in=waiting.values("integration")):
         with suppress(AlreadyRunning), together():
             if chosen := _who_is_next(integration, now=now):
                 job = _queue(
