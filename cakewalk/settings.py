@@ -233,6 +233,7 @@ CELERY_TASK_ROUTES = {
     "provisioning.tasks.go_on_with_upload": {"queue": "people"},  # somebody looks on
     # Operators must hear of it when every other hand is stuck.
     "provisioning.alarms.tasks.look_for_trouble": {"queue": "people"},
+    "provisioning.alarms.tasks.look_for_trouble_of": {"queue": "people"},
     "provisioning.alarms.tasks.send_messages": {"queue": "people"},
 }
 if CELERY_BROKER_URL.startswith("memory:"):

@@ -20,7 +20,8 @@ from provisioning import (
     tallying,
     uploads,
 )
-from provisioning.alarms.tasks import look_for_trouble
+from provisioning.alarms import watching
+from provisioning.alarms.tasks import look_for_trouble_of
 from provisioning.models import ProvisioningJob
 
 log = logging.getLogger(__name__)
@@ -34,17 +35,22 @@ PATIENCE = 180.0
 
 @shared_task
 def run_job(*, job_id: int) -> None:
-    """And look whether its end is trouble, or the end of some."""
     _carry_out(job_id)
-    requesting.wake(look_for_trouble)
+    _tell_of(ProvisioningJob.objects.get(pk=job_id))
 
 
 @shared_task
 def run_people_job(*, job_id: int) -> None:
     """And at once the next one, for whoever has changed meanwhile."""
     _carry_out(job_id)
-    requesting.request_people_jobs(timezone.now())
-    requesting.wake(look_for_trouble)
+    job = ProvisioningJob.objects.get(pk=job_id)
+    requesting.request_people_jobs(timezone.now(), of=job.integration_id)
+    _tell_of(job)
+
+
+def _tell_of(job: ProvisioningJob) -> None:
+    if watching.may_tell_of(job):
+        requesting.wake(look_for_trouble_of, integration_id=job.integration_id)
 
 
 def _carry_out(job_id: int) -> None:

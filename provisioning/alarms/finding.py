@@ -1,6 +1,6 @@
 """What is wrong now, of all that operators should hear of: asked in a constant number of queries."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 
 from django.urls import reverse
@@ -14,7 +14,7 @@ from cakewalk.ledger.models import Verification
 from cakewalk.sealed import Column
 from cakewalk.secrets_health import Unreadable, unreadable
 from directory.models import LdapServer, Pull, Source
-from integrations.models import Credential
+from integrations.models import Credential, Integration
 from provisioning import credentials
 from provisioning.alarms.causes import Cause, Finding
 from provisioning.idleness import STARTS_WITHIN, is_idle
@@ -45,7 +45,14 @@ OF_A_JOB: Mapping[str, str] = {
 
 def find(now: datetime) -> list[Finding]:
     with translation.override("en"):
-        return [*_of_integrations(now), *_of_sources(now), *_of_the_ledger(), *_of_secrets(), *_of_parts(now)]
+        of_integrations = _of_integrations(standings(), now)
+        return [*of_integrations, *_of_sources(now), *_of_the_ledger(), *_of_secrets(), *_of_parts(now)]
+
+
+def find_of(integration: Integration, now: datetime) -> list[Finding]:
+    """The same of one integration alone."""
+    with translation.override("en"):
+        return list(_of_integrations(standings([integration]), now))
 
 
 # -- clock and workers
@@ -62,8 +69,8 @@ def _of_parts(now: datetime) -> Iterator[Finding]:
 # -- integrations
 
 
-def _of_integrations(now: datetime) -> Iterator[Finding]:
-    for standing in standings():
+def _of_integrations(how: Iterable[Standing], now: datetime) -> Iterator[Finding]:
+    for standing in how:
         yield from (_held(standing, job) for job in standing.awaiting)
         if standing.integration.enabled:
             for trouble in (*standing.troubles, *_warnings(standing, now)):

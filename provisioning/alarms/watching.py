@@ -5,7 +5,7 @@ An alarm and its messages are one transaction, and sending comes afterwards: doc
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -19,15 +19,33 @@ from django.utils.timezone import localtime
 from cakewalk import links
 from cakewalk.ledger.recording import record, together
 from cakewalk.ledger.verbs import Verb
+from integrations.models import Integration
 from provisioning.alarms import causes, finding, messages, wording
-from provisioning.alarms.models import Alarm, Channel, Delivery
+from provisioning.alarms.models import Alarm, AlarmQuerySet, Channel, Delivery
+from provisioning.models import ProvisioningJob
 
 Event = Delivery.Event
 
 
 def watch(now: datetime) -> None:
-    found = finding.find(now)
-    decision = causes.decide(found, _open(now), now=now)
+    _settle(finding.find(now), Alarm.objects.open(), now)
+    Delivery.objects.forget_old(now)
+
+
+def watch_one(integration: Integration, now: datetime) -> None:
+    """At the end of a job, however many other integrations there are: those are looked at by the clock."""
+    _settle(finding.find_of(integration, now), Alarm.objects.open().filter(integration=integration), now)
+
+
+def may_tell_of(job: ProvisioningJob) -> bool:
+    """Whether its end is trouble, or may be the end of some."""
+    well = job.state in (*ProvisioningJob.LIVE, ProvisioningJob.State.SUCCEEDED)
+    return not well or Alarm.objects.open().filter(integration=job.integration_id).exists()
+
+
+def _settle(found: Sequence[causes.Finding], among: AlarmQuerySet, now: datetime) -> None:
+    """`among`: the open alarms, among which are all that the findings may be about."""
+    decision = causes.decide(found, _open(among, now), now=now)
     for one in decision.opens:
         _open_one(one, now)
     for known, one in decision.stays:
@@ -36,11 +54,10 @@ def watch(now: datetime) -> None:
     Alarm.objects.open().filter(pk__in=going, gone_since=None).update(gone_since=now)
     for alarm in Alarm.objects.open().filter(pk__in=[known.id for known in decision.closes]):
         _close_one(alarm, now)
-    _tell_on(now)
-    Delivery.objects.forget_old(now)
+    _tell_on(among, now)
 
 
-def _open(now: datetime) -> list[causes.Open]:
+def _open(among: AlarmQuerySet, now: datetime) -> list[causes.Open]:
     closed = Alarm.objects.filter(closed_at__gt=now - causes.LATELY)
     lately = Counter(closed.values_list("cause", "subject"))
     return [
@@ -52,7 +69,7 @@ def _open(now: datetime) -> list[causes.Open]:
             alarm.path,
             lately[alarm.cause, alarm.subject],
         )
-        for alarm in Alarm.objects.open()
+        for alarm in among.all()
     ]
 
 
@@ -89,11 +106,11 @@ def _close_one(alarm: Alarm, now: datetime) -> None:
             record(Verb.ALARM_CLOSED, alarm, facts={"cause": alarm.cause, "opened_at": alarm.opened_at})
 
 
-def _tell_on(now: datetime) -> None:
+def _tell_on(among: AlarmQuerySet, now: datetime) -> None:
     """Remind, and tell what is open to channels that have not heard of it: new ones, or such as take more."""
     channels = list(Channel.objects.enabled())
     told = Delivery.objects.filter(replays=None).only("alarm", "channel", "event", "made_at")
-    alarms = Alarm.objects.open().filter(gone_since=None) if channels else Alarm.objects.none()
+    alarms = among.filter(gone_since=None) if channels else among.none()
     for alarm in alarms.select_related("integration").prefetch_related(Prefetch("deliveries", told)):
         for channel in channels:
             if channel.takes(alarm.cause, alarm.integration_id):

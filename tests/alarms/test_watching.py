@@ -13,9 +13,11 @@ from django.utils import timezone
 from directory.models import Pull, Source
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Credential, Integration
+from provisioning import requesting, tasks
 from provisioning.alarms import sending, watching
 from provisioning.alarms.causes import CALM
 from provisioning.alarms.models import KEPT, Alarm, Delivery
+from provisioning.alarms.tasks import look_for_trouble_of
 from provisioning.models import ProvisioningJob
 from tests.admin.builders import ldap_server
 from tests.alarms.builders import alarms, email, look, said, slack, webhook
@@ -226,7 +228,8 @@ def _killed(*_: object, **__: object) -> None:
 def test_two_looks_at_once_open_one_alarm(world: World, monkeypatch):
     email()
     Credential.objects.all().delete()
-    monkeypatch.setattr(watching, "_open", lambda now: [])  # as the other process has not written it yet
+    # As the other process has not written it yet.
+    monkeypatch.setattr(watching, "_open", lambda among, now: [])
     look()
     look()
     assert said() == [("Mail", "Acme: no credential", "sent")]
@@ -269,3 +272,44 @@ def test_a_look_asks_the_same_number_of_questions_however_much_there_is(world: W
         made.enable(now=timezone.now())
         email(name=f"Mail {place}")
     assert (number(), Alarm.objects.count()) == (before, 6)
+
+
+def test_the_end_of_a_job_looks_at_its_own_integration_and_at_no_other(world: World):
+    def number() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            watching.watch_one(world.integration, timezone.now())
+        return len(asked)
+
+    email()
+    world.simulator.inject(Fault(Kind.HTML, path="/organization/invites", nth=1))
+    world.sync()
+    number()
+    before = number()
+    for place in range(5):
+        Integration.objects.create(kind="openai", name=f"More {place}").enable(now=timezone.now())
+    assert number() == before
+    assert [title for _, title, _ in alarms()] == ["Acme: sync inconclusive (read_incomplete)"]
+    look()  # the others have no credential
+    assert Alarm.objects.open().count() == 6
+    watching.watch_one(world.integration, timezone.now() + 10 * HOUR)
+    assert Alarm.objects.open().filter(gone_since=None).count() == 6
+
+
+def test_only_a_job_that_ends_in_trouble_or_may_end_some_lets_somebody_look(
+    world: World, monkeypatch: pytest.MonkeyPatch
+):
+    looked: list[int] = []
+    monkeypatch.setattr(look_for_trouble_of, "delay", lambda *, integration_id: looked.append(integration_id))
+    monkeypatch.setattr(requesting, "wake", lambda task, **ids: task.delay(**ids))
+
+    def carry_out() -> str:
+        job = requesting.request_job(world.integration, deliver=False)
+        tasks.run_job(job_id=job.pk)
+        job.refresh_from_db()
+        return str(job.state)
+
+    assert (carry_out(), looked) == ("succeeded", [])
+    world.simulator.inject(Fault(Kind.HTML, path="/organization/invites", nth=1))
+    assert (carry_out(), len(looked)) == ("inconclusive", 1)
+    look()
+    assert (carry_out(), len(looked)) == ("succeeded", 2)  # an alarm is open, which may be over

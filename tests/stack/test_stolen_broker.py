@@ -124,6 +124,7 @@ def test_forged_messages_apply_nothing_open_no_pickle_and_stop_no_worker(
                 "server_id",
                 "pack_id",
                 "undelivered_after",
+                "integration_id",
             ):
                 thief.call(name, **{argument: number})
         thief.call(name)
