@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from cakewalk import environment, look, security
 
@@ -242,7 +243,7 @@ else:
     CELERY_WORKER_DISABLE_PREFETCH = True
 # The clock ticks as below; when each integration's next sync is due is in the database.
 CELERY_BEAT_SCHEDULER = "cakewalk.health.beating:Clock"
-CELERY_BEAT_SCHEDULE = {
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "start due syncs": {"task": "provisioning.tasks.start_due_syncs", "schedule": 15.0},
     "start people jobs": {"task": "provisioning.tasks.start_people_jobs", "schedule": 15.0},
     "pick up lost jobs": {"task": "provisioning.tasks.pick_up_lost_jobs", "schedule": 15.0},
@@ -258,6 +259,11 @@ CELERY_BEAT_SCHEDULE = {
     "prune by retention": {"task": "provisioning.retention.tasks.prune_by_retention", "schedule": 3600.0},
     "go on with reviews": {"task": "provisioning.reviews.tasks.go_on_with_reviews", "schedule": 30.0},
 }
+
+for tick in CELERY_BEAT_SCHEDULE.values():
+    # After an outage of the workers nobody does an hour of them one after the other.
+    if tick["schedule"] < 600:
+        tick["options"] = {"expires": 600.0}
 
 LEDGER_KEY = environment.ledger_key("LEDGER_KEY")
 LEDGER_PUBLIC_KEYS = environment.public_keys("LEDGER_PUBLIC_KEYS")

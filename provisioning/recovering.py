@@ -4,12 +4,16 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 
 from django.db import DatabaseError, InterfaceError, connection
 
 from provisioning.models import ProvisioningJob
+
+SENT_AGAIN_AFTER = timedelta(hours=1)
+"""However many messages wait: a queue that is never empty must not hide that one of them was lost."""
 
 ASK_EVERY = 2.0
 """Seconds between two tries to reach a database that is away."""
@@ -40,11 +44,22 @@ def _place_and_process(holder: str) -> tuple[str, str]:
     return place, rest.partition("/")[0]
 
 
-def lost_jobs(*, now: datetime, undelivered_after: timedelta) -> list[ProvisioningJob]:
-    """The queued jobs that a worker must be told of again; those of dead workers are queued first."""
+def lost_jobs(
+    *, now: datetime, undelivered_after: timedelta, busy: Collection[str] = ()
+) -> list[ProvisioningJob]:
+    """The queued jobs that a worker must be told of again; those of dead workers are queued first.
+
+    `busy`: scopes whose messages nobody has taken yet. A job's own may be among them, and one more for every
+    few seconds that no worker comes would bury the others.
+    """
     running = ProvisioningJob.objects.filter(state=ProvisioningJob.State.RUNNING)
     taken_back = [job for job in running if take_back(job, now=now)]
-    return [*taken_back, *ProvisioningJob.objects.undelivered(older_than=now - undelivered_after)]
+    jobs = ProvisioningJob.objects.exclude(pk__in=[job.pk for job in taken_back])
+    lost = jobs.undelivered(older_than=now - undelivered_after).exclude(scope__in=busy)
+    lost |= jobs.undelivered(older_than=now - max(undelivered_after, SENT_AGAIN_AFTER)).filter(scope__in=busy)
+    found = [*taken_back, *lost.order_by("pk")]
+    ProvisioningJob.objects.filter(pk__in=[job.pk for job in found]).update(sent_at=now)
+    return found
 
 
 def take_back(job: ProvisioningJob, *, now: datetime) -> bool:

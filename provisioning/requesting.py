@@ -36,6 +36,11 @@ LEAVERS_AT_ONCE = 50
 FEW_CALLS = 60
 """An organization that is read in so many is read for some people alone."""
 
+MOST_WAITING = 250
+"""Syncs that are due beyond these are asked for when some of these have begun: whatever else there is to do
+for a worker waits behind them.
+"""
+
 MOST_ONE_BY_ONE = 1000
 """A change of more people at once is left to a sync of everyone, which costs no more than looking at each."""
 
@@ -181,9 +186,14 @@ def wake(task: Task, **ids: int) -> None:
 
 
 def request_due_jobs(now: datetime) -> list[ProvisioningJob]:
-    """Queue a job for each integration whose time has come. One with a live job stays due until it ends."""
+    """Queue a job for each integration whose time has come, for those first that are due for longest. One
+    with a live job stays due until it ends, and so do those for which too many wait already.
+    """
+    everyone = ProvisioningJob.objects.live().filter(scope=ProvisioningJob.Scope.EVERYONE)
+    room = MOST_WAITING - everyone.filter(state=ProvisioningJob.State.QUEUED).count()
+    due = Integration.objects.due(now).exclude(pk__in=everyone.values("integration"))
     jobs = []
-    for integration in Integration.objects.due(now):
+    for integration in due.order_by("next_sync_at", "pk")[: max(room, 0)]:
         try:
             # Together, so that a job which fails at once has the last word on when the next one is due.
             with together():

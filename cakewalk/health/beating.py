@@ -14,6 +14,8 @@ from django.db import DatabaseError, connection
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
+from cakewalk.health.flooding import MOST_WAITING, waiting_in
+
 if TYPE_CHECKING:
     from cakewalk.health.models import Part
 
@@ -48,6 +50,12 @@ class Clock(Scheduler):  # type: ignore[misc]
             beat([Part.CLOCK])
         seconds: float = super().tick(*args, **kwargs)
         return min(seconds, EVERY)
+
+    def apply_entry(self, entry: Any, producer: Any = None) -> None:
+        """One more says nothing that those do not which nobody has taken for an hour."""
+        queue = self.app.amqp.router.route({}, entry.task)["queue"].name
+        if waiting_in(queue) < MOST_WAITING:
+            super().apply_entry(entry, producer=producer)
 
 
 class Pulse(bootsteps.StartStopStep):  # type: ignore[misc]

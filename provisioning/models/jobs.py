@@ -9,7 +9,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Coalesce, Lower
+from django.db.models.functions import Coalesce, Greatest, Lower
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
@@ -46,9 +46,13 @@ class ProvisioningJobQuerySet(models.QuerySet["ProvisioningJob"]):
         return self.filter(restores=None, reviews=None)
 
     def undelivered(self, *, older_than: datetime) -> "ProvisioningJobQuerySet":
-        """Queued jobs whose message to a worker may have been lost."""
+        """Queued jobs whose last message to a worker may have been lost."""
+        sent = [
+            models.F("requested_at"),
+            *(Coalesce(at, "requested_at") for at in ("approved_at", "sent_at")),
+        ]
         queued = self.filter(state=ProvisioningJob.State.QUEUED)
-        return queued.alias(sent_at=Coalesce("approved_at", "requested_at")).filter(sent_at__lt=older_than)
+        return queued.alias(told_at=Greatest(*sent)).filter(told_at__lt=older_than)
 
 
 class ProvisioningJob(models.Model):
@@ -121,6 +125,9 @@ class ProvisioningJob(models.Model):
     )
     requested_at = models.DateTimeField(db_index=True)
     request_reason = models.CharField(max_length=500, blank=True)
+    sent_at = models.DateTimeField(
+        null=True, blank=True, help_text=_("When a worker was told of it again, since nobody had taken it.")
+    )
     started_at = models.DateTimeField(null=True, blank=True)
     planned_at = models.DateTimeField(null=True, blank=True)
     applied_at = models.DateTimeField(null=True, blank=True, help_text=_("When applying began."))
