@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST, require_safe
 
+from cakewalk.exporting import in_english
 from cakewalk.site import signed_in
 from cakewalk.theme import display
 from provisioning import wording
@@ -101,7 +102,7 @@ class ActionAdmin(RecordAdmin):
         found = finding.one_by_one(question, rows)
         told = history_export.document if kind == history_export.JSONL else history_export.cells
         answer: HttpResponseBase = history_export.exported(
-            history_export.in_english(found, told),
+            in_english(found, told),
             kind,
             called="history",
             columns=history_export.COLUMNS,

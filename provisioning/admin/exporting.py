@@ -1,16 +1,14 @@
-"""Actions, accounts, keys and what can be held as tables for a spreadsheet."""
+"""Actions, accounts, keys and what can be held as tables for a spreadsheet, sent while they are read."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from itertools import chain
+from itertools import islice
 from typing import Any
 
 from django.db.models import QuerySet
-from django.http import HttpResponse
-from django.utils.translation import override
+from django.http import StreamingHttpResponse
 
-from cakewalk import spreadsheets
-from directory.time_zones import today
+from cakewalk.exporting import CHUNK, table
 from provisioning import because, inventory, wording
 from provisioning.models import Account, Action, Entitlement, Key, ProvisioningJob
 
@@ -91,38 +89,38 @@ ACTION_COLUMNS = (
 )
 
 
-def actions_table(job: ProvisioningJob, actions: QuerySet[Action]) -> HttpResponse:
-    return _csv(f"job-{job.pk}", ACTION_COLUMNS, map(action_cells, actions.iterator(chunk_size=1000)))
+def actions_table(job: ProvisioningJob, actions: QuerySet[Action]) -> StreamingHttpResponse:
+    return table(f"job-{job.pk}", ACTION_COLUMNS, _read(actions), action_cells)
 
 
-def accounts_table(accounts: QuerySet[Account]) -> HttpResponse:
-    return _csv("accounts", ACCOUNT_COLUMNS, _account_rows(accounts))
-
-
-def keys_table(keys: QuerySet[Key]) -> HttpResponse:
-    return _csv("keys", KEY_COLUMNS, map(_key_cells, keys.iterator(chunk_size=1000)))
-
-
-def entitlements_table(entitlements: QuerySet[Entitlement]) -> HttpResponse:
-    rows = map(_entitlement_cells, entitlements.iterator(chunk_size=1000))
-    return _csv("projects-groups-roles", ENTITLEMENT_COLUMNS, rows)
-
-
-def _csv(called: str, columns: Iterable[str], rows: Iterable[Iterable[str]]) -> HttpResponse:
-    name = f"{called}-{today():%Y-%m-%d}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    lines = spreadsheets.csv_lines(chain([columns], rows))
-    with override("en"):  # as all that is kept or read by machines, whoever asks for it
-        return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
-
-
-def _account_rows(accounts: QuerySet[Account]) -> Iterator[Iterable[str]]:
+def accounts_table(accounts: QuerySet[Account]) -> StreamingHttpResponse:
     names: dict[int, dict[tuple[str, str], str]] = {}
-    for account in accounts.iterator(chunk_size=1000):
+
+    def cells(account: Account) -> Iterable[str]:
         known = names.get(account.integration_id)
         if known is None:
             known = names[account.integration_id] = inventory.names(account.integration)
-        yield _account_cells(account, known)
+        return _account_cells(account, known)
+
+    return table("accounts", ACCOUNT_COLUMNS, _read(accounts), cells)
+
+
+def keys_table(keys: QuerySet[Key]) -> StreamingHttpResponse:
+    return table("keys", KEY_COLUMNS, _read(keys), _key_cells)
+
+
+def entitlements_table(entitlements: QuerySet[Entitlement]) -> StreamingHttpResponse:
+    return table("projects-groups-roles", ENTITLEMENT_COLUMNS, _read(entitlements), _entitlement_cells)
+
+
+def _read(rows: QuerySet[Any]) -> Iterator[Any]:
+    """A portion at a time, by their keys, which are a few bytes each: PostgreSQL would first put all of the
+    rows aside, for a cursor that outlives its transaction.
+    """
+    keys = iter(list(rows.values_list("pk", flat=True)))
+    while portion := list(islice(keys, CHUNK)):
+        found = rows.in_bulk(portion)
+        yield from (found[key] for key in portion if key in found)
 
 
 def _account_cells(account: Account, names: dict[tuple[str, str], str]) -> Iterable[str]:

@@ -2,13 +2,10 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from datetime import UTC
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from django.http import StreamingHttpResponse
-from django.utils import timezone
-from django.utils.translation import override
 
 from cakewalk import spreadsheets
 from cakewalk.ledger import actors
@@ -25,8 +22,6 @@ CONTENT_TYPES = {
     XLSX: "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     JSONL: "application/jsonl; charset=utf-8",
 }
-CHUNK = 500
-
 JOB_COLUMNS = (
     "preview",
     "trigger",
@@ -94,15 +89,6 @@ def _to_the_end(
         told = {**facts, "rows": counted.number, "complete": whole}
         with together():
             record(Verb.EXPORTED, name=called, facts=told, by=by)
-
-
-def in_english(found: Iterable[Any], told: Callable[[Any], Any]) -> Iterator[Any]:
-    """A chunk at a time, as the language belongs to the thread, which does other things in between."""
-    rows = iter(found)
-    while chunk := list(islice(rows, CHUNK)):
-        with override("en"), timezone.override(UTC):
-            said = [told(row) for row in chunk]
-        yield from said
 
 
 def cells(row: Action) -> Iterable[str]:

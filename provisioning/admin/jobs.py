@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -170,7 +170,7 @@ class ProvisioningJobAdmin(RecordAdmin):
         }
         return TemplateResponse(request, "provisioning/job.html", context)
 
-    def export(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def export(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         """The lines of its plan, as the page is filtered."""
         job = self._allowed(request, pk, "provisioning.view_action")
         rows = job_plan.of_outcome(job.actions.order_by("seq"), request.GET.get("show", ""))

@@ -195,15 +195,19 @@ def lines_with_outcomes(campaign: Campaign, items: QuerySet[Item]) -> Iterator[d
 
 
 def document(campaign: Campaign) -> dict[str, Any]:
-    """Everything of one review. `frozen`: whether it is as it was when its digest was made."""
-    return {
-        **header(campaign),
-        "digest": campaign.digest or None,
-        "frozen": not is_altered(campaign) if campaign.digest else None,
-        "numbers": numbers(campaign),
-        "jobs": [_job(job) for job in _jobs(campaign)],
-        "lines": list(lines_with_outcomes(campaign, campaign.items.all())),
-    }
+    """Everything of one review."""
+    lines = list(lines_with_outcomes(campaign, campaign.items.all()))
+    return {**beginning(campaign), "lines": lines, "frozen": is_frozen(campaign)}
+
+
+def beginning(campaign: Campaign) -> dict[str, Any]:
+    """All but its lines, and what can be said of them once all are read."""
+    return {**summary(campaign), "jobs": [_job(job) for job in _jobs(campaign)]}
+
+
+def is_frozen(campaign: Campaign) -> bool | None:
+    """Whether it is as it was when its digest was made; None where it has none yet."""
+    return not is_altered(campaign) if campaign.digest else None
 
 
 def summary(campaign: Campaign) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from provisioning.models import Account
 from tests.admin.builders import account, entitlement, integration
 from tests.directory.builders import person
 
@@ -20,7 +21,7 @@ def exported(client: Client, query: str = "", page: str = EXPORT) -> list[dict[s
     answer: Any = client.get(reverse(page) + query)
     assert answer["Content-Type"] == "text/csv; charset=utf-8"
     assert "attachment" in answer["Content-Disposition"]
-    return list(csv.DictReader(answer.content.decode().splitlines()))
+    return list(csv.DictReader(answer.getvalue().decode().splitlines()))
 
 
 @pytest.mark.django_db
@@ -89,6 +90,23 @@ def test_an_export_asks_no_more_of_the_database_for_more_rows(
         account(acme, f"user-{number}")
     with django_assert_max_num_queries(15):
         assert len(exported(clients["auditor"])) == 30
+
+
+@pytest.mark.django_db
+def test_the_first_row_leaves_before_the_last_is_read(
+    clients: dict[str, Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("cakewalk.exporting", "provisioning.admin.exporting"):
+        monkeypatch.setattr(f"{module}.CHUNK", 10)
+    acme = integration("Acme")
+    for number in range(30):
+        account(acme, f"user-{number}")
+    answer: Any = clients["auditor"].get(reverse(EXPORT))
+    rows = iter(answer)
+    assert next(rows).startswith(b"integration,")
+    assert b"user-0@" in next(rows)
+    Account.objects.filter(remote_id="user-9").update(name="As it is at last")
+    assert b"As it is at last" in list(rows)[-1]
 
 
 @pytest.mark.django_db

@@ -146,12 +146,11 @@ def test_the_exports_of_a_finished_review_can_be_checked_by_anybody(asked: Campa
     running.finish(asked, by=rita, reason="Enough.")
     auditor = client_of(staff("auditor", "Auditor"))
 
-    document = auditor.get(reverse("admin:reviews_campaign_export_json", args=[asked.pk])).json()
-    table = (
-        auditor.get(reverse("admin:reviews_campaign_export_csv", args=[asked.pk]))
-        .content.decode()
-        .splitlines()
-    )
+    def exported(kind: str) -> str:
+        answer = auditor.get(reverse(f"admin:reviews_campaign_export_{kind}", args=[asked.pk]))
+        return answer.getvalue().decode()
+
+    document, table = json.loads(exported("json")), exported("csv").splitlines()
 
     fields = list(document)
     head = {name: document[name] for name in fields[: fields.index("close_reason") + 1]}

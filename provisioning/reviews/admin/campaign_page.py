@@ -1,18 +1,17 @@
 """What the page of a review shows, and its exports."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
-from itertools import chain
 from typing import Any
 
 from django.core.paginator import Paginator
 from django.db.models import Q
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import override, pgettext
+from django.utils.translation import pgettext
 
-from cakewalk import spreadsheets
+from cakewalk.exporting import in_english, table
 from cakewalk.models import User
 from directory.time_zones import today
 from integrations.models import Integration
@@ -146,17 +145,24 @@ def _outcomes() -> dict[str, str]:
 # -- exports
 
 
-def as_csv(campaign: Campaign) -> HttpResponse:
-    rows = (evidence.cells(row) for row in evidence.lines_with_outcomes(campaign, campaign.items.all()))
-    name = f"access-review-{campaign.pk}-{today():%Y-%m-%d}.csv"
-    headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    with override("en"):  # as all that is kept or read by machines, whoever asks for it
-        lines = spreadsheets.csv_lines(chain([evidence.COLUMNS], rows))
-        return HttpResponse(lines, content_type="text/csv; charset=utf-8", headers=headers)
+def as_csv(campaign: Campaign) -> StreamingHttpResponse:
+    lines = evidence.lines_with_outcomes(campaign, campaign.items.all())
+    return table(f"access-review-{campaign.pk}", evidence.COLUMNS, lines, evidence.cells)
 
 
-def as_json(document: Mapping[str, Any], number: int) -> HttpResponse:
-    name = f"access-review-{number}-{today():%Y-%m-%d}.json"
+def as_json(campaign: Campaign) -> StreamingHttpResponse:
+    name = f"access-review-{campaign.pk}-{today():%Y-%m-%d}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-    text = json.dumps(document, ensure_ascii=False, indent=1)
-    return HttpResponse(text, content_type="application/json; charset=utf-8", headers=headers)
+    return StreamingHttpResponse(
+        _as_json(campaign), content_type="application/json; charset=utf-8", headers=headers
+    )
+
+
+def _as_json(campaign: Campaign) -> Iterator[str]:
+    """Last whether the lines are as they were frozen, for which all of them are read once more."""
+    beginning = json.dumps(evidence.beginning(campaign), ensure_ascii=False, indent=1)
+    yield beginning.removesuffix("\n}") + ',\n "lines": ['
+    lines = evidence.lines_with_outcomes(campaign, campaign.items.all())
+    for place, line in enumerate(in_english(lines, dict)):
+        yield f"{',' if place else ''}\n  {json.dumps(line, ensure_ascii=False)}"
+    yield f'\n ],\n "frozen": {json.dumps(evidence.is_frozen(campaign))}\n}}\n'

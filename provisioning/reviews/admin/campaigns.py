@@ -8,7 +8,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -29,7 +29,7 @@ from directory.time_zones import today
 from integrations import permitting
 from integrations.models import Integration
 from provisioning.requesting import Refused
-from provisioning.reviews import evidence, running
+from provisioning.reviews import running
 from provisioning.reviews.admin import campaign_page
 from provisioning.reviews.models import Assignment, Campaign, Item
 
@@ -249,7 +249,7 @@ class CampaignAdmin(ModelAdmin):
         return TemplateResponse(request, "reviews/campaign.html", context)
 
     def get_urls(self) -> list[URLPattern]:
-        def at(name: str, view: Callable[..., HttpResponse]) -> URLPattern:
+        def at(name: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
             return path(
                 f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"reviews_campaign_{name}"
             )
@@ -307,11 +307,11 @@ class CampaignAdmin(ModelAdmin):
 
     # -- exports
 
-    def export_csv(self, request: HttpRequest, pk: int) -> HttpResponse:
+    def export_csv(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
         return campaign_page.as_csv(self._exported(request, pk, "csv"))
 
-    def export_json(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return campaign_page.as_json(evidence.document(self._exported(request, pk, "json")), pk)
+    def export_json(self, request: HttpRequest, pk: int) -> StreamingHttpResponse:
+        return campaign_page.as_json(self._exported(request, pk, "json"))
 
     def _exported(self, request: HttpRequest, pk: int, kind: str) -> Campaign:
         staff = ("default_reviewer", "opened_by", "closed_by", "integration")
