@@ -71,6 +71,10 @@ SAME_MOMENT = timedelta(minutes=2)
 """Between the acceptance of an invite and the joining that it led to."""
 
 
+Fitting = Mapping[str, tuple[int, ...]]
+"""By the ids of accounts, the ids of the people whose they may be."""
+
+
 def match(
     people: Sequence[Person],
     accounts: Sequence[Account],
@@ -80,7 +84,7 @@ def match(
     """Every person and every account in exactly one match."""
     by_id = {person.id: person for person in people}
     by_key = {key: person.id for person in people for key in person.keys}
-    fitting = {account.id: _people_of(account, by_key, links) & by_id.keys() for account in accounts}
+    fitting = {account.id: _people_of(account, by_id, by_key, links) for account in accounts}
     leftovers = _leftovers(by_id, accounts, fitting)
     passed_over = {leftover.account.id for leftover in leftovers}
     current = [account for account in accounts if account.id not in passed_over]
@@ -142,25 +146,30 @@ def _is_paired(found: Match, people: Collection[int], accounts: Collection[str])
             return False
 
 
-def _people_of(account: Account, by_key: Mapping[str, int], links: Links) -> set[int]:
+def _people_of(
+    account: Account, by_id: Collection[int], by_key: Mapping[str, int], links: Links
+) -> tuple[int, ...]:
     """Who the account may belong to. Two people, when a known account's address was given to another."""
-    if account.id in links.by_hand:
-        return {links.by_hand[account.id]}
-    fits = {links.found[account.id]} if account.id in links.found else set()
-    if account.email and not account.is_service and (owner := by_key.get(email_key(account.email))):
-        fits.add(owner)
-    return fits
+    found = links.by_hand.get(account.id)
+    owner = None
+    if found is None:
+        found = links.found.get(account.id)
+        if account.email and not account.is_service:
+            owner = by_key.get(email_key(account.email))
+    fits = (found,) if owner is None or owner == found else (owner,) if found is None else (found, owner)
+    return tuple(person_id for person_id in fits if person_id in by_id)
 
 
-def _leftovers(
-    by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Mapping[str, set[int]]
-) -> list[Leftover]:
+def _leftovers(by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Fitting) -> list[Leftover]:
+    invites = [account for account in accounts if account.state is not AccountState.ACTIVE]
+    if not invites:
+        return []
     members = {
         email_key(account.email)
         for account in accounts
         if account.state is AccountState.ACTIVE and account.email
     }
-    idle = {account.id: account for account in accounts if _can_do_nothing(account, members)}
+    idle = {account.id: account for account in invites if _can_do_nothing(account, members)}
     if not idle:
         return []
     alive = {person_id for account in accounts if account.id not in idle for person_id in fitting[account.id]}
@@ -168,7 +177,8 @@ def _leftovers(
         Leftover(by_id[person_id], account)
         for account in idle.values()
         if len(fitting[account.id]) == 1
-        for person_id in fitting[account.id] & alive
+        for person_id in fitting[account.id]
+        if person_id in alive
     ]
 
 
@@ -178,60 +188,57 @@ def _can_do_nothing(account: Account, members: Collection[str]) -> bool:
     return account.state is AccountState.EXPIRED
 
 
-def _settle(
-    by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Mapping[str, set[int]]
-) -> list[Match]:
+def _settle(by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Fitting) -> list[Match]:
     holdings: dict[int, list[Account]] = defaultdict(list)
     for account in accounts:
         for person_id in fitting[account.id]:
             holdings[person_id].append(account)
     matches: list[Match] = []
-    settled: set[str] = set()
+    tangled: list[int] = []
     for person_id, person in by_id.items():
-        held = holdings.get(person_id, [])
+        held = holdings.get(person_id, ())
         if not held:
             matches.append(Unprovisioned(person))
         elif len(held) == 1 and len(fitting[held[0].id]) == 1:
             matches.append(Linked(person, held[0]))
-        settled.update(account.id for account in held)
-    matches.extend(_ambiguities(by_id, accounts, fitting, holdings))
-    matches.extend(Orphan(account) for account in accounts if account.id not in settled)
+        else:
+            tangled.append(person_id)
+    matches.extend(_ambiguities(tangled, by_id, accounts, fitting, holdings))
+    matches.extend(Orphan(account) for account in accounts if not fitting[account.id])
     return matches
 
 
 def _ambiguities(
+    tangled: Sequence[int],
     by_id: Mapping[int, Person],
     accounts: Sequence[Account],
-    fitting: Mapping[str, set[int]],
+    fitting: Fitting,
     holdings: Mapping[int, list[Account]],
 ) -> list[Ambiguous]:
     """Groups of people and accounts that hang together, wherever someone has two or something fits two."""
-    by_account = {account.id: account for account in accounts}
+    by_account = {account.id: account for account in accounts} if tangled else {}
     seen: set[int] = set()
     found = []
-    for start in by_id:
-        if start in seen or not holdings.get(start):
+    for start in tangled:
+        if start in seen:
             continue
         people, held = _tangle(start, fitting, holdings)
         seen |= people
-        if len(people) > 1 or len(held) > 1:
-            found.append(
-                Ambiguous(
-                    tuple(by_id[person] for person in sorted(people)),
-                    tuple(by_account[account] for account in sorted(held)),
-                )
+        found.append(
+            Ambiguous(
+                tuple(by_id[person] for person in sorted(people)),
+                tuple(by_account[account] for account in sorted(held)),
             )
+        )
     return found
 
 
-def _tangle(
-    start: int, fitting: Mapping[str, set[int]], holdings: Mapping[int, list[Account]]
-) -> tuple[set[int], set[str]]:
+def _tangle(start: int, fitting: Fitting, holdings: Mapping[int, list[Account]]) -> tuple[set[int], set[str]]:
     people, accounts, frontier = {start}, set(), [start]
     while frontier:
         for account in holdings[frontier.pop()]:
             accounts.add(account.id)
-            fresh = fitting[account.id] - people
+            fresh = set(fitting[account.id]) - people
             people |= fresh
             frontier.extend(fresh)
     return people, accounts

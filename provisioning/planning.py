@@ -109,6 +109,8 @@ class Planner:
 
     def decide(self, found: Match) -> list[Chain]:
         match found:
+            case Linked(person, account):  # nearly all
+                return self._set_apart(account, person) or self._align(person, account)
             case Ambiguous(people, accounts):
                 return self._ambiguous(people, accounts)
             case Orphan(account):
@@ -119,8 +121,6 @@ class Planner:
                 return self._leftover(person, account)
             case AcceptedElsewhere(person, account):
                 return self._accepted_elsewhere(person, account)
-            case Linked(person, account):
-                return self._set_apart(account, person) or self._align(person, account)
 
     # -- accounts that are nobody's, or not ours to touch
 
@@ -367,8 +367,11 @@ class Planner:
     # -- members
 
     def _align_member(self, person: Person, account: Account, target: Target) -> list[Chain]:
+        differing = self._differing(account, target)
+        if not differing and account.role == target.role:
+            return []
         member = Member(person, account, target, self._moved_or_drifted(account))
-        grants = self._align_grants(member)
+        grants = [self._change_grant(member, key, *was_and_will) for key, was_and_will in differing.items()]
         change = self._align_role(member)
         if change is None:
             return _places_first(grants, target)
@@ -405,23 +408,26 @@ class Planner:
             taking=not known or policy.role_rank(wants) < policy.role_rank(has),
         )
 
-    def _align_grants(self, member: Member) -> list[Action]:
-        """Grants on managed entitlements only; what an owner holds by being one is no grant."""
-        implicit = self.policy.vocabulary.implicit
-        becomes_owner = member.target.role == self.policy.vocabulary.owner_role
-        was_owner = self.policy.is_owner(member.account)
+    def _differing(self, account: Account, target: Target) -> dict[Key, tuple[str | None, str | None]]:
+        """The role held and the role wanted, where they differ, on managed entitlements only; what an owner
+        holds by being one is no grant.
+        """
+        policy, implicit = self.policy, self.policy.vocabulary.implicit
+        becomes_owner = target.role == policy.vocabulary.owner_role
+        was_owner = policy.is_owner(account)
         held = {
             (grant.kind, grant.id): grant.role
-            for grant in member.account.grants
+            for grant in account.grants
             if not (was_owner and grant.kind in implicit)
         }
-        unreachable = self._unreachable(member.account, member.target)
-        changes = []
-        for key in sorted(self.policy.managed - unreachable):
-            wanted = member.target.grants.get(key)
-            if held.get(key) != wanted and not (becomes_owner and key[0] in implicit):
-                changes.append(self._change_grant(member, key, held.get(key), wanted))
-        return changes
+        if held == target.grants and not (target.within or becomes_owner):
+            return {}
+        managed = policy.managed - self._unreachable(account, target)
+        return {
+            key: (held.get(key), target.grants.get(key))
+            for key in sorted((held.keys() | target.grants.keys()) & managed)
+            if held.get(key) != target.grants.get(key) and not (becomes_owner and key[0] in implicit)
+        }
 
     def _change_grant(self, member: Member, key: Key, held: str | None, wanted: str | None) -> Action:
         rules = member.target.reasons.get(key, ())

@@ -1,7 +1,9 @@
 """Who should have what: access rules over people, resolved against what the remote has. Pure."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from directory.emails import email_domain, email_key
 from directory.snapshot import Person
@@ -150,9 +152,11 @@ def _why_not(grant: RuleGrant, same: Sequence[Entitlement], usable: Sequence[Ent
     return f"There is no {grant.kind} named {grant.name!r}."
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Policy:
-    """Everything that decides about one integration's accounts."""
+    """Everything that decides about one integration's accounts. Without slots, so that it can keep what it has
+    found out once: most people have the same groups as somebody before them.
+    """
 
     rules: tuple[Rule, ...]
     vocabulary: Vocabulary
@@ -164,13 +168,15 @@ class Policy:
     remove_orphans: bool = False
     renew_invites: bool = True
 
-    @property
+    @cached_property
     def managed(self) -> frozenset[Key]:
         """The entitlements that some rule names; all others are left as they are."""
         return frozenset((found.kind, found.id) for found in self.resolved.entitlements.values())
 
     def mark_on(self, *emails: str | None) -> Mark | None:
         """A mark on any address of a person is one on the account, whichever address that has."""
+        if not self.marks:
+            return None
         found = (self.marks.get(email_key(email)) for email in emails if email)
         return next((mark for mark in found if mark), None)
 
@@ -191,20 +197,52 @@ class Policy:
 
     def excepted(self, person: Person | None, held: Entitlement | None = None) -> Excepted | None:
         """Why this, or without it any access, is not given to them, whatever the rules say."""
-        if person is None:
+        if person is None or not self.exceptions:
             return None
         keys = [(held.kind, held.id), held.within] if held else [EVERYTHING]
         found = (self.exceptions.get((person.id, key)) for key in keys if key)
         return next((why for why in found if why), None)
 
+    @cached_property
+    def _by_group(self) -> Mapping[int | None, Sequence[int]]:
+        """The places of the rules that speak of each group; None: of everybody."""
+        places: dict[int | None, list[int]] = defaultdict(list)
+        for place, rule in enumerate(self.rules):
+            places[rule.group].append(place)
+        return dict(places)
+
+    @cached_property
+    def _groups(self) -> frozenset[int | None]:
+        return frozenset(self._by_group)
+
+    @cached_property
+    def _with_exceptions(self) -> frozenset[int]:
+        return frozenset(person_id for person_id, _ in self.exceptions)
+
+    @cached_property
+    def _targets(self) -> dict[frozenset[int], Target | None]:
+        """Of people without exceptions, by those of their groups that rules speak of."""
+        return {}
+
     def rules_for(self, person: Person) -> list[Rule]:
         """Those that speak of them."""
         if not person.active or self.excepted(person):
             return []
-        return [rule for rule in self.rules if rule.group is None or rule.group in person.groups]
+        places = [place for group in (None, *person.groups) for place in self._by_group.get(group, ())]
+        return [self.rules[place] for place in sorted(places)]
 
     def target_for(self, person: Person) -> Target | None:
         """What the rules give an active person; None where no rule gives anything."""
+        if not person.active:
+            return None
+        if person.id in self._with_exceptions:
+            return self._target_for(person)
+        groups = person.groups & self._groups
+        if groups not in self._targets:
+            self._targets[groups] = self._target_for(person)
+        return self._targets[groups]
+
+    def _target_for(self, person: Person) -> Target | None:
         mine = self.rules_for(person)
         if not mine:
             return None
