@@ -13,7 +13,9 @@ def email_key(address: str) -> str:
     which can leave a person unmatched but never gives one person another's account.
     """
     if address.isascii():
-        return address.strip().lower()  # already in both forms, and what nearly every address is
+        # Already in both forms, and what nearly every address is. The same text is kept once.
+        key = address.strip().lower()
+        return address if key == address else key
     # Not casefold(), which makes one address of strauß@ and strauss@.
     local, _, domain = unicodedata.normalize("NFC", address.strip()).lower().rpartition("@")
     with contextlib.suppress(idna.IDNAError):

@@ -165,12 +165,16 @@ class EmailTaken(ValidationError):
 class PersonQuerySet(models.QuerySet["Person"]):
     def active_on(self, moment: datetime) -> "PersonQuerySet":
         """Active people whose start and end dates include the day that it is where they are."""
+        return self.filter(self.is_active_on(moment))
+
+    def is_active_on(self, moment: datetime) -> models.Q:
+        """Whether somebody is."""
         within = models.Q(start_date__isnull=True, end_date__isnull=True)
         for day, zones in by_day(self._zones_with_dates(), moment).items():
             started = models.Q(start_date__isnull=True) | models.Q(start_date__lte=day)
             not_ended = models.Q(end_date__isnull=True) | models.Q(end_date__gte=day)
             within |= models.Q(time_zone__in=zones) & started & not_ended
-        return self.filter(within, active=True)
+        return models.Q(active=True) & within
 
     def started_or_ended(self, since: datetime, until: datetime) -> "PersonQuerySet":
         """Active people whose first day began, or whose last day ended, after `since` and up to `until`."""
@@ -449,20 +453,48 @@ def snapshot_of(people: Collection[int], now: datetime) -> snapshot.Directory:
 
 
 def take_snapshot(now: datetime) -> snapshot.Directory:
-    """The whole directory as frozen values, in six queries."""
-    groups: dict[int, set[int]] = {}
-    for person_id, group_id in Membership.objects.values_list("person_id", "group_id"):
-        groups.setdefault(person_id, set()).add(group_id)
+    """The whole directory as frozen values, in five queries."""
     aliases: dict[int, list[str]] = {}
-    for person_id, key in PersonEmail.objects.values_list("person_id", "key"):
+    other = PersonEmail.objects.exclude(key=Lower("person__email")).order_by()
+    for person_id, key in other.values_list("person_id", "key").iterator(chunk_size=CHUNK):
         aliases.setdefault(person_id, []).append(key)
-    active = set(Person.objects.active_on(now).values_list("pk", flat=True))
-    rows = Person.objects.values_list("pk", "email", "name", "source__name").iterator()
-    people, by_source = [], dict.fromkeys(Source.objects.values_list("name", flat=True), 0)
-    for pk, email, name, source in rows:
+    groups = _GroupsOfPeople(Membership.objects.order_by("person_id").values_list("person_id", "group_id"))
+    sources = dict(Source.objects.values_list("pk", "name"))
+    people, by_source = [], dict.fromkeys(sources.values(), 0)
+    is_active = models.ExpressionWrapper(Person.objects.is_active_on(now), models.BooleanField())
+    rows = Person.objects.order_by("pk").values_list("pk", "email", "name", "source_id", is_active)
+    for pk, email, name, source_id, active in rows.iterator(chunk_size=CHUNK):
         primary = email_key(email)
-        others = sorted(key for key in aliases.get(pk, ()) if key != primary)
-        keys = (primary, *others) if email else ()
-        people.append(snapshot.Person(pk, email, keys, name, pk in active, frozenset(groups.get(pk, ()))))
-        by_source[source] += pk in active
+        keys: tuple[str, ...] = (primary,) if email else ()
+        if email and pk in aliases:
+            keys = (primary, *sorted(key for key in aliases[pk] if key != primary))
+        people.append(snapshot.Person(pk, email, keys, name, active, groups.of(pk)))
+        if active:
+            by_source[sources[source_id]] += 1
     return snapshot.Directory(tuple(people), by_source)
+
+
+CHUNK = 2_000
+
+
+class _GroupsOfPeople:
+    """Reads memberships, in the order of people, beside the people. Many are in the same groups, which
+    are then one set.
+    """
+
+    def __init__(self, memberships: models.QuerySet[Membership, tuple[int, int]]) -> None:
+        self._rows = memberships.iterator(chunk_size=CHUNK)
+        self._next = next(self._rows, None)
+        self._same: dict[frozenset[int], frozenset[int]] = {}
+
+    def of(self, person_id: int) -> frozenset[int]:
+        """To be asked in the order of the ids."""
+        found: list[int] = []
+        row = self._next
+        while row and row[0] <= person_id:
+            if row[0] == person_id:
+                found.append(row[1])
+            row = next(self._rows, None)
+        self._next = row
+        groups = frozenset(found)
+        return self._same.setdefault(groups, groups)

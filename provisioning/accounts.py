@@ -1,11 +1,13 @@
 """Keep what was last seen and left of each account, so that matches, drift and losses can be told."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict
+import json
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, TextField
+from django.db.models.functions import Cast
 
 from directory.bulk import batches
 from integrations.connectors.base import Account as Seen
@@ -61,27 +63,27 @@ def _rows(integration: Integration, ids: Collection[str] | None) -> QuerySet[Acc
     return integration.accounts.all() if ids is None else integration.accounts.filter(remote_id__in=ids)
 
 
-def stored(integration: Integration, ids: Collection[str] | None = None) -> dict[str, Account]:
-    """Every account that was ever seen, or these, by its id in the remote."""
-    return {row.remote_id: row for row in _rows(integration, ids)}
-
-
-def as_known(rows: Iterable[Account]) -> list[Known]:
-    """Those that are present, as they were last seen, or left by us since."""
-    return [
-        Known(row.remote_id, row.email, row.state, row.role, frozenset(Grant(**one) for one in row.grants))
-        for row in rows
-        if row.gone_at is None
-    ]
-
-
 def as_left(integration: Integration, ids: Collection[str] | None = None) -> dict[str, Left]:
-    rows = _rows(integration, ids).filter(gone_at=None)
-    return {
-        remote_id: _as_left(left)
-        for remote_id, left in rows.values_list("remote_id", "left")
-        if left is not None
-    }
+    rows = _rows(integration, ids).filter(gone_at=None, left__isnull=False)
+    lefts = LeftByText()
+    kept = rows.values_list("remote_id", Cast("left", TextField()))
+    return {remote_id: lefts[left] for remote_id, left in kept.iterator(chunk_size=CHUNK)}
+
+
+class GrantsByText(dict[str, tuple[Grant, ...]]):
+    """Most accounts hold what others hold, and a text is read once."""
+
+    def __missing__(self, text: str) -> tuple[Grant, ...]:
+        found = self[text] = tuple(Grant(**one) for one in json.loads(text))
+        return found
+
+
+class LeftByText(dict[str, Left]):
+    """Likewise of how they were left."""
+
+    def __missing__(self, text: str) -> Left:
+        found = self[text] = _as_left(json.loads(text))
+        return found
 
 
 def as_seen(row: Account, *, is_service: bool = False) -> Seen:
@@ -107,50 +109,64 @@ def _as_left(kept: Mapping[str, Any]) -> Left:
     return Left(kept["role"], frozenset(Grant(**grant) for grant in kept["grants"]))
 
 
-def remember(
-    integration: Integration,
-    stored: Mapping[str, Account],
-    accounts: Sequence[Seen],
-    matches: Iterable[Match],
-    *,
-    to_change: Collection[str],
-    missed: Collection[str],
-    whole: bool,
-    now: datetime,
-) -> None:
-    """Write what a read saw. Rows that did not change are only touched for when they were seen.
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What a read saw beside what was known. What is the same is only counted.
 
-    `stored`: what was known until now of what was read; without `whole` these are some accounts alone.
-    `to_change`: account ids that are not as they should be. `missed`: ids whose absence nobody has accepted
-    yet, so that the next read misses them again.
+    `altered`: by the numbers of rows. `fresh`: never seen before, or gone since. `missing`: ids of those that
+    were there. `known`: the altered and the missing, as they were. `are_known`: whether any account was.
     """
-    people, situations = _findings(matches)
-    fresh: list[Account] = []
-    changed: list[Account] = []
-    for seen in accounts:
-        row = stored.get(seen.id) or Account(
-            integration=integration, remote_id=seen.id, first_seen_at=now, last_seen_at=now
-        )
-        values = _values(seen, people.get(seen.id), situations.get(seen.id, ""), row)
+
+    altered: dict[int, Seen] = field(default_factory=dict)
+    fresh: list[Seen] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+    known: list[Known] = field(default_factory=list)
+    are_known: bool = False
+
+    @property
+    def seen(self) -> list[Seen]:
+        return [*self.altered.values(), *self.fresh]
+
+
+class Whose:
+    """What a plan has found out: whose each account is, and whether it is as it should be."""
+
+    def __init__(self, matches: Iterable[Match], to_change: Collection[str]) -> None:
+        """`to_change`: ids of accounts that are not as they should be."""
+        self._found = _findings(matches)
+        self._to_change = to_change
+
+    def values(
+        self, seen: Seen, match: str = "", person_id: int | None = None, left: Any = None
+    ) -> tuple[Any, ...]:
+        """What is kept of an account that is there, in the order of FIELDS. The others are of its row.
+
+        A link by hand stays. So does the match of an account that has become ambiguous: forgotten, the next
+        plan would know the address only, and guess.
+        """
+        found, situation = self._found.get(seen.id, (None, ""))
+        by_hand = match == Account.Match.MANUAL and person_id is not None
+        if not (by_hand or situation == "ambiguous"):
+            match, person_id = Account.Match.EMAIL if found else Account.Match.NONE, found
         # An invite does not change: what we sent stays true, whatever part of it the remote shows.
-        sent = row.left is not None and seen.state is AccountState.INVITED
-        if seen.id not in to_change and not sent:
-            values["left"] = {"role": seen.role, "grants": values["grants"]}
-        if any(getattr(row, name) != value for name, value in values.items()):
-            for name, value in values.items():
-                setattr(row, name, value)
-            (changed if row.pk else fresh).append(row)
-    Account.objects.bulk_create(fresh, batch_size=500)
-    Account.objects.bulk_update(changed, FIELDS, batch_size=500)
-    present = {seen.id for seen in accounts}
-    absent = [
-        row.remote_id for row in stored.values() if row.gone_at is None and row.remote_id not in present
-    ]
-    mark_gone(integration, set(absent) - set(missed), now=now)
-    if missed or not whole:
-        _touch(integration, present, now=now)
-    else:
-        Account.objects.filter(integration=integration, gone_at=None).update(last_seen_at=now)
+        sent = left is not None and seen.state is AccountState.INVITED
+        if seen.id not in self._to_change and not sent:
+            left = (seen.role, seen.grants)
+        return (
+            seen.email or "",
+            (seen.name or "")[:LONGEST_NAME],
+            seen.role or "",
+            seen.state,
+            seen.expires_at,
+            seen.grants,
+            left,
+            person_id,
+            match,
+            situation,
+            seen.managed_elsewhere,
+            None,
+            None,
+        )
 
 
 FIELDS = (
@@ -165,52 +181,144 @@ FIELDS = (
     "match",
     "situation",
     "managed_elsewhere",
+    "missing_since",
     "gone_at",
 )
-
-
+TEXTS = {"grants": Cast("grants", TextField()), "left": Cast("left", TextField())}
 LONGEST_NAME = 300
+CHUNK = 2_000
 
 
-def _values(seen: Seen, person_id: int | None, situation: str, row: Account) -> dict[str, Any]:
-    """A link by hand stays. So does the match of an account that has become ambiguous: forgotten, the
-    next plan would know the address only, and guess.
+class _LeftInOrder(dict[str | None, tuple[str | None, tuple[Grant, ...]] | None]):
+    """How accounts were left, in the order in which it is kept."""
+
+    def __missing__(self, text: str | None) -> tuple[str | None, tuple[Grant, ...]] | None:
+        kept = json.loads(text) if text else None
+        found = self[text] = kept and (kept["role"], tuple(Grant(**one) for one in kept["grants"]))
+        return found
+
+
+def compare(
+    integration: Integration,
+    seen: Sequence[Seen],
+    whose: Whose,
+    *,
+    ids: Collection[str] | None,
+    outdated: Collection[str],
+) -> Compared:
+    """Row by row, so that it takes no memory to find out that nothing has changed. `ids`: of which accounts
+    there was a look; None for all. `outdated`: of these we know better, since we changed them meanwhile.
     """
-    by_hand = row.match == Account.Match.MANUAL and row.person_id is not None
-    stays = by_hand or situation == "ambiguous"
-    found = Account.Match.EMAIL if person_id else Account.Match.NONE
-    return {
-        "email": seen.email or "",
-        "name": (seen.name or "")[:LONGEST_NAME],
-        "role": seen.role or "",
-        "state": str(seen.state),
-        "expires_at": seen.expires_at,
-        "grants": [asdict(grant) for grant in seen.grants],
-        "person_id": row.person_id if stays else person_id,
-        "match": str(row.match if stays else found),
-        "situation": situation,
-        "managed_elsewhere": seen.managed_elsewhere,
-        "gone_at": None,
-    }
+    unseen = {account.id: account for account in seen if account.id not in outdated}
+    compared = Compared()
+    grants, lefts = GrantsByText(), _LeftInOrder()
+    are_known = False
+    columns = [TEXTS.get(name, name) for name in FIELDS]
+    rows = _rows(integration, ids).filter(gone_at=None).values_list("pk", "remote_id", *columns)
+    for pk, remote_id, *kept in rows.iterator(chunk_size=CHUNK):
+        if remote_id in outdated:
+            continue
+        are_known = True
+        kept[GRANTS], kept[LEFT] = grants[kept[GRANTS]], lefts[kept[LEFT]]
+        account = unseen.pop(remote_id, None)
+        if account is None:
+            compared.missing.append(remote_id)
+        elif whose.values(account, kept[MATCH], kept[PERSON], kept[LEFT]) == tuple(kept):
+            continue
+        else:
+            compared.altered[pk] = account
+        email, _, role, state, *_ = kept
+        compared.known.append(Known(remote_id, email, state, role, frozenset(kept[GRANTS])))
+    compared.fresh.extend(unseen.values())
+    return replace(compared, are_known=are_known)
 
 
-def _findings(matches: Iterable[Match]) -> tuple[Mapping[str, int], Mapping[str, str]]:
-    people: dict[str, int] = {}
-    situations: dict[str, str] = {}
-    for found in matches:
-        match found:
+GRANTS, LEFT, PERSON, MATCH = (FIELDS.index(name) for name in ("grants", "left", "person_id", "match"))
+
+
+def remember(
+    integration: Integration,
+    compared: Compared,
+    whose: Whose,
+    *,
+    seen: Collection[str],
+    missed: Collection[str],
+    whole: bool,
+    now: datetime,
+) -> None:
+    """Write what a read saw, where it is not what was known.
+
+    `seen`: the ids of all that was seen; without `whole` these are some accounts alone. `missed`: ids whose
+    absence nobody has accepted yet, so that the next read misses them again.
+    """
+    came_back = list(
+        _by_ids(integration, [account.id for account in compared.fresh]) if compared.are_known else ()
+    )
+    back = {row.remote_id: row for row in came_back}
+    changed = [(row, compared.altered[row.pk]) for row in _by_number(compared.altered)]
+    changed += [(back[account.id], account) for account in compared.fresh if account.id in back]
+    for row, account in changed:
+        _fill(row, whose, account)
+        row.last_seen_at = now
+    fresh = [
+        _fill(
+            Account(integration=integration, remote_id=account.id, first_seen_at=now, last_seen_at=now),
+            whose,
+            account,
+        )
+        for account in compared.fresh
+        if account.id not in back
+    ]
+    Account.objects.bulk_create(fresh, batch_size=500)
+    Account.objects.bulk_update([row for row, _ in changed], (*FIELDS, "last_seen_at"), batch_size=500)
+    mark_gone(integration, set(compared.missing) - set(missed), now=now)
+    _note_missing(integration, set(compared.missing) & set(missed), now=now)
+    if whole:
+        integration.note_read(accounts_read_at=now)
+    else:
+        for some in batches(sorted(seen)):
+            integration.accounts.filter(remote_id__in=some).update(last_seen_at=now, missing_since=None)
+
+
+def _fill(row: Account, whose: Whose, account: Seen) -> Account:
+    left = row.left and (row.left["role"], tuple(Grant(**one) for one in row.left["grants"]))
+    values = dict(zip(FIELDS, whose.values(account, row.match, row.person_id, left), strict=True))
+    values["state"] = str(account.state)
+    values["grants"] = [asdict(grant) for grant in account.grants]
+    if values["left"]:
+        role, grants = values["left"]
+        values["left"] = {"role": role, "grants": [asdict(grant) for grant in grants]}
+    for name, value in values.items():
+        setattr(row, name, value)
+    return row
+
+
+def _by_ids(integration: Integration, ids: Iterable[str]) -> Iterator[Account]:
+    for some in batches(sorted(ids)):
+        yield from integration.accounts.filter(remote_id__in=some)
+
+
+def _by_number(numbers: Iterable[int]) -> Iterator[Account]:
+    for some in batches(sorted(numbers)):
+        yield from Account.objects.filter(pk__in=some)
+
+
+def _findings(matches: Iterable[Match]) -> Mapping[str, tuple[int | None, str]]:
+    """By the ids of accounts, the person and the situation."""
+    found: dict[str, tuple[int | None, str]] = {}
+    for one in matches:
+        match one:
             case Linked(person, account) | Leftover(person, account):
-                people[account.id] = person.id
-                situations[account.id] = "matched"
+                found[account.id] = person.id, "matched"
             case Orphan(account):
-                situations[account.id] = "orphan"
+                found[account.id] = None, "orphan"
             case AcceptedElsewhere(_, account):
-                situations[account.id] = "accepted_elsewhere"
+                found[account.id] = None, "accepted_elsewhere"
             case Ambiguous(_, accounts):
-                situations |= {account.id: "ambiguous" for account in accounts}
+                found |= {account.id: (None, "ambiguous") for account in accounts}
             case _:
                 pass
-    return people, situations
+    return found
 
 
 def changed_since(integration: Integration, began_at: datetime) -> frozenset[str]:
@@ -234,19 +342,31 @@ def note_swept(swept: Iterable[Account], *, now: datetime) -> None:
 def mark_gone(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
     """These accounts are no longer there; later reads are compared without them."""
     for some in batches(sorted(remote_ids)):
-        integration.accounts.filter(gone_at=None, remote_id__in=some).update(gone_at=now)
+        rows = integration.accounts.present().filter(remote_id__in=some)
+        _keep_last_seen(rows, integration)
+        rows.update(gone_at=now)
 
 
 def accept_absences(job: ProvisioningJob, *, now: datetime) -> None:
     """Somebody has agreed that the accounts which the job missed are gone, but for those seen again since."""
-    missed = Account.objects.filter(integration=job.integration, last_seen_at__lt=job.planned_at)
-    still = missed.filter(remote_id__in=job.read.get("vanished", []))
-    mark_gone(job.integration, still.values_list("remote_id", flat=True), now=now)
+    seen_since = job.integration.accounts.seen_since(job.planned_at or now)
+    for some in batches(job.read.get("vanished", [])):
+        seen_again = seen_since.filter(remote_id__in=some).values_list("remote_id", flat=True)
+        mark_gone(job.integration, set(some) - set(seen_again), now=now)
 
 
-def _touch(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
+def _note_missing(integration: Integration, remote_ids: Collection[str], *, now: datetime) -> None:
+    """Once, by the first read that misses them."""
     for some in batches(sorted(remote_ids)):
-        integration.accounts.filter(remote_id__in=some).update(last_seen_at=now)
+        rows = integration.accounts.present().filter(remote_id__in=some, missing_since=None)
+        _keep_last_seen(rows, integration)
+        rows.update(missing_since=now)
+
+
+def _keep_last_seen(rows: QuerySet[Account], integration: Integration) -> None:
+    """From here on the last read of all accounts tells nothing of these."""
+    if read_at := integration.accounts_read_at:
+        rows.filter(missing_since=None, last_seen_at__lt=read_at).update(last_seen_at=read_at)
 
 
 def remember_effect(action: Action, *, now: datetime) -> None:
@@ -265,7 +385,7 @@ def remember_effect(action: Action, *, now: datetime) -> None:
     if row is None:
         return
     if action.kind in (Kind.REMOVE, Kind.WITHDRAW_INVITE):
-        row.gone_at = now
+        row.gone_at, row.last_seen_at = now, action.started_at or now  # it was looked at just before
     elif action.kind == Kind.CHANGE_ROLE:
         row.role = action.role or ""
     elif action.entitlement:
@@ -275,7 +395,7 @@ def remember_effect(action: Action, *, now: datetime) -> None:
         row.grants = sorted(others + gained, key=lambda grant: (grant["kind"], grant["id"]))
     row.left = {"role": row.role or None, "grants": row.grants}
     row.changed_at = now
-    row.save(update_fields=["gone_at", "role", "grants", "left", "changed_at"])
+    row.save(update_fields=["gone_at", "last_seen_at", "role", "grants", "left", "changed_at"])
 
 
 def _remember_revocation(action: Action, *, now: datetime) -> None:

@@ -61,11 +61,9 @@ def differences(
     comparable: Collection[Key],
     names: Mapping[Key, str],
 ) -> list[Difference]:
-    """`comparable`: entitlements whose holders both reads have asked for. Nothing is different at the first
-    read, which has nothing to be compared with.
+    """`comparable`: entitlements whose holders both reads have asked for. What is in both lists and the same
+    may be left out of both.
     """
-    if not known:
-        return []
     before = {account.id: account for account in known}
     now = {account.id for account in seen}
     gone = [account for account in known if account.id not in now]

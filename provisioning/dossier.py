@@ -286,7 +286,7 @@ def _chapter(integration: Any, person: snapshot.Person, stored: _Stored, *, gone
 
 def _is_present(row: Account, read_since: datetime | None) -> bool:
     """A row outlives an account that was missing from the last read, until somebody has accepted that."""
-    return row.gone_at is None and (read_since is None or row.last_seen_at >= read_since)
+    return row.gone_at is None and (read_since is None or row.seen_at >= read_since)
 
 
 def _ids(rows: Iterable[Account]) -> frozenset[str]:

@@ -14,11 +14,15 @@ LONGEST_NAME = 255
 
 def remember(integration: Integration, reading: Reading, *, now: datetime) -> None:
     """Write what a complete read saw of the kinds it asked for. What it did not ask for stays as it was."""
-    held = Counter((grant.kind, grant.id) for account in reading.accounts for grant in account.grants)
+    held = Counter(grants for account in reading.accounts if (grants := account.grants))
+    holders = Counter[tuple[str, str]]()
+    for grants, number in held.items():
+        for grant in grants:
+            holders[grant.kind, grant.id] += number
     seen = {(found.kind, found.id): found for found in reading.entitlements if found.id}
     kinds = {kind for kind, _ in seen}
     group_roles, named = _group_roles(reading.groups), _named_by_group_rules(integration)
-    stored = Entitlement.objects.filter(integration=integration, kind__in=kinds)
+    stored = integration.entitlements.filter(kind__in=kinds)
     rows = {(row.kind, row.remote_id): row for row in stored}
     fresh: list[Entitlement] = []
     changed: list[Entitlement] = []
@@ -26,16 +30,27 @@ def remember(integration: Integration, reading: Reading, *, now: datetime) -> No
         row = rows.get(key) or Entitlement(
             integration=integration, kind=found.kind, remote_id=found.id, first_seen_at=now
         )
-        row.name, row.unmanageable = found.name[:LONGEST_NAME], found.unmanageable
-        row.within = list(found.within) if found.within else None
-        row.holders = held[key] if key in reading.held else None
-        row.group_roles = group_roles.get(key, row.group_roles if found.name.casefold() in named else None)
-        row.last_seen_at, row.gone_at = now, None
-        (changed if row.pk else fresh).append(row)
+        values = {
+            "name": found.name[:LONGEST_NAME],
+            "unmanageable": found.unmanageable,
+            "within": list(found.within) if found.within else None,
+            "holders": holders[key] if key in reading.held else None,
+            "group_roles": group_roles.get(key, row.group_roles if found.name.casefold() in named else None),
+            "gone_at": None,
+        }
+        if row.pk is None or any(getattr(row, name) != value for name, value in values.items()):
+            for name, value in values.items():
+                setattr(row, name, value)
+            row.last_seen_at = now
+            (changed if row.pk else fresh).append(row)
     Entitlement.objects.bulk_create(fresh, batch_size=500)
     Entitlement.objects.bulk_update(changed, FIELDS, batch_size=500)
-    gone = [row.pk for key, row in rows.items() if key not in seen and row.gone_at is None]
-    Entitlement.objects.filter(pk__in=gone).update(gone_at=now)
+    gone = [row for key, row in rows.items() if key not in seen and row.gone_at is None]
+    for row in gone:
+        row.last_seen_at, row.gone_at = row.seen_at, now
+    Entitlement.objects.bulk_update(gone, ("last_seen_at", "gone_at"), batch_size=500)
+    read_at = (integration.kinds_read_at or {}) | dict.fromkeys(kinds, now.isoformat())
+    integration.note_read(kinds_read_at=read_at)
 
 
 def _group_roles(reading: GroupReading) -> dict[tuple[str, str], dict[str, list[str]]]:

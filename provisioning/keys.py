@@ -38,7 +38,7 @@ def look(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> N
     if not job.about_everyone or not job.follows_rules or not is_due(integration, now=began):
         return
     job.enter("listing keys", now=timezone.now())
-    integration.note_keys(keys_asked_at=began)
+    integration.note_read(keys_asked_at=began)
     try:
         owners = accounts.known_owners(integration, connector.vocabulary.owner_role)
         found = connector.fetch_keys(owners)
@@ -49,7 +49,7 @@ def look(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> N
         raise
     except ConnectorError as error:
         log.info("%s has not listed keys: %s", job, error)
-        integration.note_keys(keys_unread=[str(error)])
+        integration.note_read(keys_unread=[str(error)])
     except Exception:
         log.exception("%s has not listed keys.", job)
 
@@ -86,7 +86,7 @@ def remember(integration: Integration, found: Keys, *, began: datetime, now: dat
     for gone in batches([row.pk for row in rows.values() if row.gone_at is None]):
         Key.objects.filter(pk__in=gone).update(gone_at=now)
     stored.present().update(last_seen_at=now)
-    integration.note_keys(keys_read_at=now, keys_unread=list(found.unread))
+    integration.note_read(keys_read_at=now, keys_unread=list(found.unread))
 
 
 FIELDS = (

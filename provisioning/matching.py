@@ -157,7 +157,7 @@ def _people_of(
         if account.email and not account.is_service:
             owner = by_key.get(email_key(account.email))
     fits = (found,) if owner is None or owner == found else (owner,) if found is None else (found, owner)
-    return tuple(person_id for person_id in fits if person_id in by_id)
+    return tuple(person_id for person_id in fits if person_id is not None and person_id in by_id)
 
 
 def _leftovers(by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Fitting) -> list[Leftover]:

@@ -154,8 +154,9 @@ def _why_not(grant: RuleGrant, same: Sequence[Entitlement], usable: Sequence[Ent
 
 @dataclass(frozen=True)
 class Policy:
-    """Everything that decides about one integration's accounts. Without slots, so that it can keep what it has
-    found out once: most people have the same groups as somebody before them.
+    """Everything that decides about one integration's accounts.
+
+    Without slots, to keep what it has found out: most people have the same groups as somebody before them.
     """
 
     rules: tuple[Rule, ...]

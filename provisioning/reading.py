@@ -149,6 +149,9 @@ def _fetch_groups(
     return GroupReading(tuple(rules), tuple(open_), grants)
 
 
+NOTHING: frozenset[tuple[str, str]] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Held:
     """Who holds what the rules name, and that in which it lies, by account id.
@@ -165,9 +168,8 @@ class Held:
         if account.id not in self.grants and account.id not in self.inside:
             return account
         grants = self.grants.get(account.id, account.grants)
-        return replace(
-            account, grants=tuple(sorted(grants)), inside=frozenset(self.inside.get(account.id, ()))
-        )
+        inside = self.inside.get(account.id)
+        return account.holding(tuple(sorted(grants)), frozenset(inside) if inside else NOTHING)
 
 
 def _fetch_held(

@@ -1,6 +1,5 @@
 """The last complete read, put together again from what is stored of it: to plan without asking the remote."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,7 +12,6 @@ from integrations.connectors.base import (
     Account,
     AccountState,
     Entitlement,
-    Grant,
     GroupGrants,
     PlaceRole,
     Vocabulary,
@@ -26,6 +24,7 @@ from provisioning.matching import Links
 from provisioning.models import Account as AccountRow
 from provisioning.models import Entitlement as EntitlementRow
 from provisioning.models import ProvisioningJob
+from provisioning.models.accounts import SEEN_AT
 from provisioning.planning import Left
 from provisioning.policy import Key, Resolved, Rule, RuleGrant
 from provisioning.reading import Reading
@@ -113,9 +112,9 @@ def recall(
     services = {id for id, situation, _ in told if situation == Situation.SERVICE_ACCOUNT}
     rows = _rows(integration)
     # A row outlives an account that was missing from the read, until somebody has accepted that.
-    missing = [row for row in rows if row.last_seen_at < began_at]
-    present = [row for row in rows if row.last_seen_at >= began_at] if missing else rows
-    known = list(EntitlementRow.objects.filter(integration=integration, gone_at=None).order_by("pk"))
+    missing = [row for row in rows if row.last_seen < began_at]
+    present = [row for row in rows if row.last_seen >= began_at] if missing else rows
+    known = list(integration.entitlements.filter(gone_at=None).order_by("pk"))
     seen = _accounts(present, services)
     reading = Reading(
         accounts=seen,
@@ -134,7 +133,7 @@ def recall(
         job.planned_at,
         _links(rows),
         _left_with_invites(integration),
-        kinds=frozenset(row.kind for row in known if row.last_seen_at >= began_at),
+        kinds=frozenset(row.kind for row in known if row.seen_at >= began_at),
         groups_read=frozenset((row.kind, row.remote_id) for row in known if row.group_roles is not None),
         elsewhere={id: person for id, situation, person in told if id and person and id not in services},
         group=group,
@@ -149,7 +148,7 @@ COLUMNS = (
     "role",
     "person_id",
     "match",
-    "last_seen_at",
+    "last_seen",
     "managed_elsewhere",
     "held",
 )
@@ -158,12 +157,16 @@ COLUMNS = (
 
 def _rows(integration: Integration) -> list[Any]:
     present = integration.accounts.filter(gone_at=None).order_by("pk")
-    return list(present.annotate(held=Cast("grants", TextField())).values_list(*COLUMNS, named=True))
+    return list(
+        present.annotate(held=Cast("grants", TextField()), last_seen=SEEN_AT).values_list(
+            *COLUMNS, named=True
+        )
+    )
 
 
 def _accounts(rows: Iterable[Any], services: Set[str | None]) -> tuple[Account, ...]:
     states = {str(state): state for state in AccountState}
-    grants = _GrantsByText()
+    grants = accounts.GrantsByText()
     return tuple(
         Account(
             row.remote_id,
@@ -176,14 +179,6 @@ def _accounts(rows: Iterable[Any], services: Set[str | None]) -> tuple[Account, 
         )
         for row in rows
     )
-
-
-class _GrantsByText(dict[str, tuple[Grant, ...]]):
-    """Most accounts hold what others hold, and a text is read once."""
-
-    def __missing__(self, text: str) -> tuple[Grant, ...]:
-        found = self[text] = tuple(Grant(**one) for one in json.loads(text))
-        return found
 
 
 def _left_with_invites(integration: Integration) -> dict[str, Left]:

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.db import OperationalError, connection
@@ -329,33 +329,34 @@ def _remember(
     plan: drafting.Draft,
     *,
     missed: Sequence[str],
-    outdated: Collection[str],
+    outdated: frozenset[str],
 ) -> dict[str, Any]:
     """Keep what was read, for the next job and for people. Returns what others have changed meanwhile.
 
     `outdated`: accounts of which we know better, since we have changed them during the read.
     """
-    known = accounts.stored(job.integration, reading.ids_if_some)
-    stored = {id: row for id, row in known.items() if id not in outdated}
-    seen = [account for account in reading.accounts if account.id not in outdated]
+    whose = accounts.Whose(matches, plan.to_change)
+    compared = accounts.compare(
+        job.integration, reading.accounts, whose, ids=reading.ids_if_some, outdated=outdated
+    )
     changes = differences(
-        accounts.as_known(stored.values()),
-        seen,
+        compared.known,
+        compared.seen,
         comparable=history.held_before(job) & set(reading.held),
         names=reading.names,
     )
     accounts.remember(
         job.integration,
-        stored,
-        seen,
-        matches,
-        to_change=plan.to_change,
+        compared,
+        whose,
+        seen={account.id for account in reading.accounts} - outdated,
         missed=missed,
         whole=reading.whole,
         now=timezone.now(),
     )
-    inventory.remember(job.integration, reading, now=timezone.now())
-    return as_json(changes)
+    if reading.whole:
+        inventory.remember(job.integration, reading, now=timezone.now())
+    return as_json(changes if compared.are_known else [])
 
 
 def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:

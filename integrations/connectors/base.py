@@ -84,6 +84,24 @@ class Account:
     since: datetime | None = None
     expires_at: datetime | None = None
 
+    def holding(self, grants: tuple[Grant, ...], inside: frozenset[tuple[str, str]]) -> "Account":
+        """The same, with what it holds. Each account of a read goes through here, and `replace` would take
+        three times as long.
+        """
+        return Account(
+            self.id,
+            self.state,
+            self.email,
+            self.role,
+            self.name,
+            grants,
+            inside,
+            self.managed_elsewhere,
+            self.is_service,
+            self.since,
+            self.expires_at,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Acceptance:

@@ -138,6 +138,10 @@ class Integration(models.Model):
             "Within how many hours a leaver is to be seen gone. What took longer is told as a breach."
         ),
     )
+    accounts_read_at = models.DateTimeField(null=True, blank=True, editable=False)
+    """When all its accounts were last read."""
+    kinds_read_at = models.JSONField(null=True, blank=True, editable=False)
+    """When all that can be held there was last read, by its kind."""
     silence_minutes = models.PositiveIntegerField(
         default=0,
         validators=[MaxValueValidator(43_200)],
@@ -242,8 +246,8 @@ class Integration(models.Model):
         self.simulated = report.simulated
         self.save(update_fields=["simulated"])
 
-    def note_keys(self, **written: Any) -> None:
-        """What became of a try to read its keys, and when."""
+    def note_read(self, **written: Any) -> None:
+        """What became of a read of it, and when."""
         for name, value in written.items():
             setattr(self, name, value)
         self.save(update_fields=list(written))

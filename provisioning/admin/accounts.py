@@ -36,6 +36,7 @@ from provisioning.admin.history import label
 from provisioning.admin.keys import keys_of
 from provisioning.admin.presence import PresenceFilter
 from provisioning.models import Account, Mark, ProvisioningJob
+from provisioning.models.accounts import SEEN_AT
 
 
 class WhoseForm(forms.Form):
@@ -124,7 +125,7 @@ class AccountAdmin(ExportedAdmin):
                     "situation_name",
                     "managed_elsewhere",
                     "first_seen_at",
-                    "last_seen_at",
+                    "seen_at",
                     "gone_at",
                 )
             },
@@ -144,7 +145,7 @@ class AccountAdmin(ExportedAdmin):
         "situation_name",
         "managed_elsewhere",
         "first_seen_at",
-        "last_seen_at",
+        "seen_at",
         "gone_at",
     )
 
@@ -214,9 +215,13 @@ class AccountAdmin(ExportedAdmin):
     def found_by(self, account: Account) -> str:
         return account.get_match_display()
 
-    @display(description=_("Last seen"), ordering="last_seen_at")
+    @display(description=_("Last seen at"))
+    def seen_at(self, row: Account) -> datetime:
+        return row.seen_at
+
+    @display(description=_("Last seen"), ordering=SEEN_AT)
     def last_seen(self, row: Account) -> str:
-        return age(row.last_seen_at)
+        return age(row.seen_at)
 
     @display(description=_("Grants"))
     def held_number(self, account: Account) -> str:

@@ -1,5 +1,7 @@
 """Projects, groups and roles as last seen."""
 
+from datetime import datetime
+
 from django.contrib import admin
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
@@ -44,14 +46,18 @@ class EntitlementAdmin(ExportedAdmin, RecordAdmin):
         "groups",
         "treated",
         "first_seen_at",
-        "last_seen_at",
+        "seen_at",
         "gone_at",
     )
-    readonly_fields = ("what_kind", "groups", "treated")
+    readonly_fields = ("seen_at", "what_kind", "groups", "treated")
 
-    @display(description=_("Last seen"), ordering="last_seen_at")
+    @display(description=_("Last seen"))
+    def seen_at(self, row: Entitlement) -> datetime:
+        return row.seen_at
+
+    @display(description=_("Last seen"))
     def last_seen(self, row: Entitlement) -> str:
-        return age(row.last_seen_at)
+        return age(row.seen_at)
 
     @display(description=_("Kind"), ordering="kind")
     def what_kind(self, entitlement: Entitlement) -> str:

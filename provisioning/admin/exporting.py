@@ -137,7 +137,7 @@ def _account_cells(account: Account, names: dict[tuple[str, str], str]) -> Itera
         "yes" if account.managed_elsewhere else "",
         moment_cell(account.expires_at),
         moment_cell(account.first_seen_at),
-        moment_cell(account.last_seen_at),
+        moment_cell(account.seen_at),
         moment_cell(account.gone_at),
         account.remote_id,
     )
@@ -204,7 +204,7 @@ def _entitlement_cells(entitlement: Entitlement) -> Iterable[str]:
         wording.group_roles(entitlement.group_roles),
         entitlement.treatment,
         moment_cell(entitlement.first_seen_at),
-        moment_cell(entitlement.last_seen_at),
+        moment_cell(entitlement.seen_at),
         moment_cell(entitlement.gone_at),
         entitlement.remote_id,
     )

@@ -1,6 +1,9 @@
 """Accounts as the last complete read saw them."""
 
+from datetime import datetime
+
 from django.db import models
+from django.db.models import Case, F, Q, When
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
@@ -10,9 +13,36 @@ from directory.models import Person
 from integrations.connectors.base import AccountState
 from integrations.models import Integration
 
+SEEN_AT = Case(
+    When(
+        gone_at=None,
+        missing_since=None,
+        integration__accounts_read_at__gt=F("last_seen_at"),
+        then=F("integration__accounts_read_at"),
+    ),
+    default=F("last_seen_at"),
+)
+"""`Account.seen_at` as SQL."""
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    def present(self) -> "AccountQuerySet":
+        """Those whose absence nobody has accepted, which may be missing from the last read."""
+        return self.filter(gone_at=None)
+
+    def seen_since(self, moment: datetime) -> "AccountQuerySet":
+        """Present ones that a read has seen since then."""
+        by_all = Q(missing_since=None, integration__accounts_read_at__gte=moment)
+        return self.present().filter(by_all | Q(last_seen_at__gte=moment))
+
 
 class Account(models.Model):
-    """An account as the last complete read saw it, and whose it is."""
+    """An account as the last complete read saw it, and whose it is.
+
+    Most reads see all that they saw before, and then no row is written: whatever is present and not missing
+    was seen when the integration's accounts were last read. `last_seen_at` tells of the others, and of those
+    that a read about some people has seen since.
+    """
 
     class Match(models.TextChoices):
         NONE = "", _("Nobody's")
@@ -46,6 +76,8 @@ class Account(models.Model):
     expires_at = models.DateTimeField(null=True, blank=True, help_text=_("Until when an invite is open."))
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
+    missing_since = models.DateTimeField(null=True, blank=True)
+    """By the first complete read that did not see it, until another read sees it."""
     gone_at = models.DateTimeField(null=True, blank=True)
     changed_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When we last changed something of it ourselves.")
@@ -53,6 +85,8 @@ class Account(models.Model):
     swept_at = models.DateTimeField(
         null=True, blank=True, help_text=_("When what it left behind was looked for, after it was removed.")
     )
+
+    objects = AccountQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["integration", "remote_id"], name="account_once")]
@@ -67,6 +101,14 @@ class Account(models.Model):
 
     def __str__(self) -> str:
         return self.email or self.remote_id
+
+    @property
+    def seen_at(self) -> datetime:
+        """When a read last saw it. Asks for its integration."""
+        read_at = self.integration.accounts_read_at
+        if self.gone_at or self.missing_since or read_at is None:
+            return self.last_seen_at
+        return max(self.last_seen_at, read_at)
 
     def link_by_hand(self, person: Person | None, *, job: int | None = None) -> None:
         """Whose it is, whatever the addresses say; nobody's: to be matched by them again. `job`: on whose

@@ -1,5 +1,7 @@
 """What can be held in a remote, as the last complete read that asked for it saw it."""
 
+from datetime import datetime
+
 from django.db import models
 from django.db.models.functions import Lower
 from django.utils.translation import gettext
@@ -11,7 +13,11 @@ from integrations.models import Integration
 
 
 class Entitlement(models.Model):
-    """A project, a group or a role of the remote. Kinds that no rule names are not read."""
+    """A project, a group or a role of the remote. Kinds that no rule names are not read.
+
+    As with accounts, what a read sees as it was is not written: what is not gone was seen when its kind was
+    last read.
+    """
 
     integration = models.ForeignKey(Integration, on_delete=models.CASCADE, related_name="entitlements")
     kind = models.CharField(max_length=30)
@@ -53,6 +59,14 @@ class Entitlement(models.Model):
     def as_value(self) -> Seen:
         within = (self.within[0], self.within[1]) if self.within else None
         return Seen(self.kind, self.remote_id, self.name, self.unmanageable, within)
+
+    @property
+    def seen_at(self) -> datetime:
+        """When a read last saw it. Asks for its integration."""
+        read_at = (self.integration.kinds_read_at or {}).get(self.kind)
+        if self.gone_at or read_at is None:
+            return self.last_seen_at
+        return max(self.last_seen_at, datetime.fromisoformat(read_at))
 
     @property
     def treatment(self) -> str:

@@ -182,7 +182,7 @@ class _Known:
 def present(integration: Integration, read: ProvisioningJob) -> QuerySet[Account]:
     """The accounts that this read saw: a row outlives an account that was missing from it."""
     began_at = read.started_at or read.requested_at
-    return Account.objects.filter(integration=integration, gone_at=None, last_seen_at__gte=began_at)
+    return Account.objects.filter(integration=integration).seen_since(began_at)
 
 
 def _reasons(target: Target | None, key: Held) -> Sequence[str]:

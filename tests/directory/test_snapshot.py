@@ -56,5 +56,5 @@ def test_a_source_whose_people_all_left_counts_zero_instead_of_vanishing():
 def test_the_snapshot_takes_the_same_few_queries_for_many_people(django_assert_num_queries):
     for number in range(20):
         person(f"p{number}@example.org", groups=("a", "b"), aliases=(f"alias{number}@example.org",))
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(5):
         take_snapshot(NOW)

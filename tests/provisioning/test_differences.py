@@ -54,10 +54,6 @@ def test_each_kind_of_change_is_told_once(before: list[Account], now: list[Accou
     assert told(before, now) == says
 
 
-def test_at_the_first_read_there_is_nothing_to_compare_with() -> None:
-    assert told([], [BOSS, member(ADA)]) == []
-
-
 def test_what_only_one_of_the_reads_asked_for_is_not_compared() -> None:
     """A rule that names Voice for the first time does not give it to anybody."""
     both = told([member(ADA, "reader", grant(SEARCH))], [member(ADA, "reader", grant(VOICE))], VOICE)

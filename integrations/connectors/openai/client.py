@@ -88,10 +88,9 @@ class OpenAIClient:
 
     def list_invites(self) -> tuple[list[Account], list[Acceptance]]:
         """Those that are open or expired, and what was accepted, which OpenAI goes on listing."""
-        listed = self._list("invites", INVITES, lambda row, place: (_parse_invite(row, place), row, place))
-        invites = [invite for invite, _, _ in listed if invite is not None]
-        accepted = [parsing.parse_acceptance(row, place) for invite, row, place in listed if invite is None]
-        return invites, [acceptance for acceptance in accepted if acceptance is not None]
+        listed = self._list("invites", INVITES, _invite_or_acceptance)
+        invites = [one for one in listed if isinstance(one, Account)]
+        return invites, [one for one in listed if isinstance(one, Acceptance)]
 
     def retrieve_invite(self, invite_id: str) -> Account | None:
         return self._retrieve(_path(INVITES, invite_id), invite_id, _parse_invite)
@@ -413,14 +412,14 @@ class OpenAIClient:
         asked = {"limit": "100", **(asked or {})}
         answer: Callable[[], Reply] | None = partial(self._transport.read, path, asked)
         while answer:
-            reply = self._readable(answer())
+            reply, place = self._readable(answer()), walk.place
             try:
                 rows, cursor = self._take(walk, reply.body, identify)
                 # While the rows are made sense of, the next page is already on its way.
                 answer = None
                 if cursor is not None and walk.pages != most_pages:
                     answer = self._transport.read_ahead(path, {**asked, "after": cursor})
-                found += [parse(row, place) for row, place in rows]
+                found += _each(rows, parse, place)
             except Unreadable as problem:
                 raise _incomplete(problem, reply) from None
             at_home(partial(self._progress, f"Read {walk.items} {name}."))
@@ -433,14 +432,12 @@ class OpenAIClient:
             self._seen[path] = found
         return found
 
-    def _take(
-        self, walk: Walk, body: bytes, identify: Parse[str]
-    ) -> tuple[list[tuple[Row, str]], str | None]:
-        """The rows of a page, each with its place in words, and the cursor of the next page."""
-        page = parsing.parse_page(body, walk.place)
-        places = [f"{walk.place}, row {number}," for number in range(1, len(page.rows) + 1)]
-        rows = [(parsing.parse_row(row, place), place) for row, place in zip(page.rows, places, strict=True)]
-        return rows, walk.take(page, [identify(row, place) for row, place in rows])
+    def _take(self, walk: Walk, body: bytes, identify: Parse[str]) -> tuple[list[Row], str | None]:
+        """The rows of a page, and the cursor of the next page."""
+        place = walk.place
+        page = parsing.parse_page(body, place)
+        rows = _each(page.rows, parsing.parse_row, place)
+        return rows, walk.take(page, _each(rows, identify, place))
 
     def _retrieve(
         self, path: str, subject_id: str, parse: Parse[Value], identify: Parse[str] = parsing.row_id
@@ -526,6 +523,18 @@ class OpenAIClient:
         return _unknown(strange, reply) if otherwise is ActionRejected else _incomplete(strange, reply)
 
 
+def _each(rows: Iterable[Any], parse: Parse[Value], page: str) -> list[Value]:
+    """What the rows of a page say. Where one makes no sense they are looked at once more, to say which: to
+    put the place of each row into words takes as long as to read it.
+    """
+    try:
+        return [parse(row, "") for row in rows]
+    except Unreadable:
+        for number, row in enumerate(rows, start=1):
+            parse(row, f"{page}, row {number},")
+        raise
+
+
 def in_project(what: str, collection: str = PROJECTS) -> Callable[[str], str]:
     """The path of a list that each project has, by the project's id."""
     return lambda project_id: _path(collection, project_id, what)
@@ -541,6 +550,10 @@ def _path(*parts: str) -> str:
 
 def _parse_invite(row: Row, place: str) -> Account | None:
     return parsing.parse_invite(row, place, datetime.now(UTC))
+
+
+def _invite_or_acceptance(row: Row, place: str) -> Account | Acceptance | None:
+    return _parse_invite(row, place) or parsing.parse_acceptance(row, place)
 
 
 def _told(invite: Account) -> tuple[str, str | None]:

@@ -5,6 +5,7 @@ Tolerant of the variations that OpenAI has shown (fields absent, people nested i
 
 import json
 import re
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -34,6 +35,7 @@ DEFAULT_PROJECT = "it is the default project, which OpenAI does not let anyone c
 TENANT_GROUP = "it belongs to the whole tenant, not to this organization"
 OWN_ROLE = "it is one of OpenAI's own, which a rule gives as a role and not by this list"
 
+USUAL_ID = re.compile("[A-Za-z0-9_-]{1,200}")
 UNSOUND = re.compile("[\0\ud800-\udfff]")
 """A NUL, or half of a surrogate pair, would break what stores a text or sends it back."""
 
@@ -187,7 +189,8 @@ def row_id(row: Row, place: str) -> str:
 
 
 def _person(row: Row, place: str) -> Row:
-    return parse_row(row.get("user") or {}, f"{place}, field user,")
+    found = row.get("user") or {}
+    return found if isinstance(found, dict) else parse_row(found, f"{place}, field user,")
 
 
 def parse_user(row: Row, place: str) -> Account:
@@ -408,10 +411,11 @@ def _check_object(row: Row, place: str, *expected: str) -> None:
 
 
 def _id(row: Row, place: str) -> str:
+    """Kept once, however many lists it is met in."""
     found = row.get("id")
     if not isinstance(found, str) or not found.strip(" .") or len(found) > 200:
         raise Unreadable(f"{place} has no id")
-    return _sound(found, "id", place)
+    return sys.intern(found if USUAL_ID.fullmatch(found) else _sound(found, "id", place))
 
 
 def _required(row: Row, key: str, place: str) -> str:
@@ -430,7 +434,7 @@ def _text(row: Row, key: str, place: str) -> str | None:
 
 
 def _sound(text: str, key: str, place: str) -> str:
-    if UNSOUND.search(text):
+    if "\0" in text if text.isascii() else UNSOUND.search(text):
         raise Unreadable(f"{place} has a {key} with a character in it that no text has")
     return text
 
