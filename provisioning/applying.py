@@ -1,10 +1,15 @@
-"""Carry out a stored plan, line by line: write down, act, write down; then look again."""
+"""Carry out a stored plan, line by line: write down, act, write down; then look again.
 
-from collections.abc import Callable
-from typing import Protocol
+Several lines are under way at once, each waiting for the remote; all else is done here, one after the other.
+"""
+
+from collections.abc import Callable, Generator, Iterator
+from functools import partial
+from typing import Any, Protocol
 
 from django.utils import timezone
 
+from directory.emails import email_key
 from integrations.connectors.base import (
     ActionRejected,
     Connector,
@@ -17,12 +22,14 @@ from integrations.connectors.base import (
     Receipt,
     RemoteUnreachable,
 )
+from integrations.connectors.errands import Errand, Errands
 from provisioning import accounts, lanes
 from provisioning.actions import Kind
 from provisioning.models import Action, PersonChange, ProvisioningJob
-from provisioning.rechecking import NotNow, recheck, still_wanted
+from provisioning.rechecking import NotNow, recheck, still_wanted, unseats_owner
 from provisioning.safety import Code, Reason
 from provisioning.sight import Sight, entitlement_of, shows_effect
+from provisioning.turns import Line, next_line
 
 GIVE_UP_AFTER = 3
 """Unreachable or rate-limited this many times in a row: the remote is away, and the rest waits."""
@@ -50,21 +57,36 @@ def apply(
         if sight:
             _settle_questions(job, sight, keep_alive)
     except ConnectorError as error:
-        return _stop(job, _code(error), str(error))
-    rows = list(job.actions.filter(state=State.PLANNED).order_by("seq"))
-    away = 0
-    for place, row in enumerate(rows, start=1):
-        keep_alive.now(f"Action {place} of {len(rows)}")
+        return _stop(job, {"code": _code(error), "detail": str(error)})
+    with Errands() as errands:
+        deeds = Deeds(job, connector, sight, errands)
+        try:
+            stopped = _carry_out_all(job, deeds, keep_alive)
+        finally:
+            deeds.hear_all()
+    if stopped is None and deeds.trouble:
+        stopped = {"code": _code(deeds.trouble), "detail": str(deeds.trouble)}
+    return _stop(job, stopped) if stopped else None
+
+
+def _carry_out_all(job: ProvisioningJob, deeds: "Deeds", keep_alive: KeepAlive) -> Trouble | None:
+    """Each begins in its order, as far as those under way allow it. Returns what stopped it early."""
+    begun, number = 0, len(deeds)
+    while deeds and not deeds.trouble:
+        line = deeds.next_line()
+        if line is None:
+            deeds.hear_one()
+            continue
+        begun += 1
+        keep_alive.now(f"Action {begun} of {number}")
         job.integration.refresh_from_db()
         if not job.integration.enabled:
-            return _stop(job, "not_enabled", f"{job.integration.name} has been disabled.")
-        if not _first_step_done(row):
+            return {"code": "not_enabled", "detail": f"{job.integration.name} has been disabled."}
+        row = deeds.take(line)
+        if _first_step_done(row):
+            deeds.begin(line)
+        else:
             row.settle(State.SKIPPED, now=timezone.now(), error=_needs_another())
-            continue
-        problem = _carry_out(row, connector, sight)
-        away = away + 1 if isinstance(problem, RemoteUnreachable | RateLimited) else 0
-        if problem and (isinstance(problem, CredentialRejected) or away == GIVE_UP_AFTER):
-            return _stop(job, _code(problem), str(problem))
     return None
 
 
@@ -74,10 +96,20 @@ def verify(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) ->
     rows = list(job.actions.writing().filter(state__in=sent, confirmed_at=None).order_by("seq"))
     was_whole = job.read.get("whole", True)
     sight = Sight(connector, whole=was_whole and len(rows) > int(job.read.get("calls", 0)))
-    try:
+
+    def looked_for() -> Iterator[Action]:
         for place, row in enumerate(rows, start=1):
             keep_alive(f"Looking again, {place} of {len(rows)}")
-            _confirm(row, seen=shows_effect(row, sight))
+            yield row
+
+    def look(row: Action) -> bool:
+        return shows_effect(row, sight)
+
+    try:
+        with Errands() as errands:
+            one_by_one = ((row, look(row)) for row in looked_for())
+            for row, seen in one_by_one if sight.whole else errands.each(looked_for(), look, _family):
+                _confirm(row, seen=seen)
     except ConnectorError as error:
         return {"code": "not_verified", "detail": f"What was done could not be looked at again. {error}"}
     finally:
@@ -121,22 +153,26 @@ def _needs_another() -> Trouble:
     return Reason(Code.NEEDS_ANOTHER, "The action that comes before it was not done.").as_json()
 
 
-def _stop(job: ProvisioningJob, code: str, why: str) -> Trouble:
+def _stop(job: ProvisioningJob, trouble: Trouble) -> Trouble:
     """What is still planned is not tried."""
-    stopped = {"code": "stopped", "detail": f"The job stopped before this. {why}"}
+    stopped = {"code": "stopped", "detail": f"The job stopped before this. {trouble['detail']}"}
     job.actions.filter(state=State.PLANNED).update(
         state=State.SKIPPED, error=stopped, finished_at=timezone.now()
     )
-    return {"code": code, "detail": why}
+    return trouble
 
 
-def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> ConnectorError | None:
+Steps = Generator[Callable[[], Any], Any, ConnectorError | None]
+"""Each step is a call to the remote, which is answered with what came of it."""
+
+
+def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Steps:
     """One line to its outcome. Returns the error that came of it, for the caller to judge the rest by."""
     try:
         looked_at = timezone.now()
-        recheck(row, connector, sight)
+        yield from recheck(row, connector, sight)
         lanes.start(row, looked_at, owner_role=connector.vocabulary.owner_role)
-        receipt = CALLS[Kind(row.kind)](row, connector)
+        receipt = yield partial(CALLS[Kind(row.kind)], row, connector)
     except NotNow as reason:
         row.settle(reason.state, now=timezone.now(), error={"code": reason.code, "detail": str(reason)})
     except OutcomeUnknown as error:
@@ -154,6 +190,96 @@ def _carry_out(row: Action, connector: Connector, sight: Sight | None) -> Connec
             accounts.remember_invite(row, now=timezone.now())
         _look_again_at_who_changed_meanwhile(row, connector)
     return None
+
+
+class Deeds:
+    """The lines that wait, and those under way. `trouble`: an error after which nothing more is begun."""
+
+    def __init__(
+        self, job: ProvisioningJob, connector: Connector, sight: Sight | None, errands: Errands
+    ) -> None:
+        self.trouble: ConnectorError | None = None
+        self._rows = {row.seq: row for row in job.actions.filter(state=State.PLANNED)}
+        lines = (_as_line(row, connector.vocabulary.owner_role) for row in self._rows.values())
+        self._waiting = sorted(lines, key=lambda line: line.seq)
+        self._under_way: dict[Errand[Any], tuple[Line, Steps]] = {}
+        self._away = 0
+        self._is_over = False
+        self._connector, self._sight, self._errands = connector, sight, errands
+
+    def __len__(self) -> int:
+        """How many have not come to an outcome yet."""
+        return len(self._waiting) + len(self._under_way)
+
+    def next_line(self) -> Line | None:
+        """To be begun now. None while the next one must wait for those under way."""
+        line = next_line(self._waiting, [line for line, _ in self._under_way.values()])
+        return line if line and self._errands.has_room(_family(self._rows[line.seq])) else None
+
+    def take(self, line: Line) -> Action:
+        """It waits no more."""
+        self._waiting.remove(line)
+        return self._rows[line.seq]
+
+    def begin(self, line: Line) -> None:
+        steps = _carry_out(self._rows[line.seq], self._connector, self._sight)
+        self._go_on(line, steps, lambda: next(steps))
+
+    def hear_one(self) -> None:
+        """The next answer, and what its line does with it."""
+        self._hear(self._errands.next_back())
+
+    def hear_all(self) -> None:
+        """Whatever has ended the job: what was sent is answered, and what came of it is written down."""
+        self._is_over = True
+        problems: list[BaseException] = []
+        while self._under_way:
+            errand = self._errands.next_back()
+            try:
+                self._hear(errand)
+            except BaseException as problem:  # the others are heard all the same
+                problems.append(problem)
+        if problems:
+            raise problems[0]
+
+    def _hear(self, errand: Errand[Any]) -> None:
+        line, steps = self._under_way.pop(errand)
+        if self._is_over and self._rows[line.seq].state == State.PLANNED:
+            steps.close()  # only looked at, and stays as it was
+        elif error := errand.outcome.exception():
+            self._go_on(line, steps, lambda: steps.throw(error))
+        else:
+            self._go_on(line, steps, lambda: steps.send(errand.outcome.result()))
+
+    def _go_on(self, line: Line, steps: Steps, step: Callable[[], Callable[[], Any]]) -> None:
+        try:
+            call = step()
+        except StopIteration as end:
+            self._judge(end.value)
+        else:
+            errand = self._errands.send(_family(self._rows[line.seq]), call)
+            self._under_way[errand] = line, steps
+
+    def _judge(self, problem: ConnectorError | None) -> None:
+        self._away = self._away + 1 if isinstance(problem, RemoteUnreachable | RateLimited) else 0
+        if isinstance(problem, CredentialRejected) or self._away == GIVE_UP_AFTER:
+            self.trouble = self.trouble or problem
+
+
+def _as_line(row: Action, owner_role: str) -> Line:
+    """What is made, what groups hold and an owner who goes are beside nothing: there, all is looked at."""
+    about = {"account": row.account_id, "address": email_key(row.email), "person": row.person_id}
+    return Line(
+        row.seq,
+        frozenset(f"{what} {which}" for what, which in about.items() if which),
+        row.needs,
+        alone=row.kind == Kind.CREATE or bool(row.holder) or unseats_owner(row, owner_role),
+    )
+
+
+def _family(row: Action) -> tuple[str, str]:
+    """Lines that are sent to one endpoint."""
+    return row.kind, (row.entitlement or {}).get("kind", "")
 
 
 def _look_again_at_who_changed_meanwhile(row: Action, connector: Connector) -> None:

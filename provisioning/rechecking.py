@@ -3,7 +3,8 @@
 An approval may come days after its plan, and a worker may be an hour behind it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from functools import partial
 
 from django.utils import timezone
 
@@ -11,7 +12,7 @@ from directory import snapshot
 from directory.emails import email_key
 from directory.models import Person, PersonEmail
 from directory.time_zones import today
-from integrations.connectors.base import Account, AccountState, Connector, Vocabulary
+from integrations.connectors.base import Account, AccountState, Connector, Grant, Key, Vocabulary
 from integrations.models import Integration
 from provisioning import accounts, drafting, group_planning, safety
 from provisioning.actions import Kind, Situation
@@ -23,6 +24,9 @@ from provisioning.sight import Sight, entitlement_of
 
 State = Action.State
 
+Seen = Account | Grant | Key | None
+Look = Callable[[], Seen]
+
 
 class NotNow(Exception):
     """The action is not carried out: `state` is what becomes of it, the message says why."""
@@ -33,10 +37,11 @@ class NotNow(Exception):
         self.code = code
 
 
-def recheck(row: Action, connector: Connector, sight: Sight | None) -> None:
+def recheck(row: Action, connector: Connector, sight: Sight | None) -> Generator[Look, Seen, None]:
     """Raises NotNow. `sight`: how the remote was when an older plan was taken up again.
 
-    The job's integration is as it is now: applying reads it anew before each action.
+    Before something is taken, it says how to look at its subject once more, and is told what was seen. The
+    job's integration is as it is now: applying reads it anew before each action.
     """
     integration = row.job.integration
     _check_mode(row, integration)
@@ -50,7 +55,7 @@ def recheck(row: Action, connector: Connector, sight: Sight | None) -> None:
     if not _asked_by_people(row):
         _check_wanted(row, integration, connector.vocabulary)
     if row.taking:
-        _check_subject(row, connector)
+        _check_subject(row, (yield partial(_subject, row, connector)))
         _check_owners(row, integration, connector)
     elif row.kind == Kind.INVITE and row.needs is None and sight is not None:
         _check_absent(row, sight)
@@ -217,39 +222,43 @@ def _check_absent(row: Action, sight: Sight) -> None:
         raise _already_so(f"{there.email} is {how} already.")
 
 
-def _check_subject(row: Action, connector: Connector) -> None:
-    """Read the subject once more before something is taken from it."""
+def _subject(row: Action, connector: Connector) -> Seen:
+    """What is to lose, or be lost, as it is now."""
     if row.kind == Kind.REVOKE_KEY:
-        _check_key(row, connector)
-        return
+        return connector.fetch_key(entitlement_of(row).id)
     if row.entitlement:
-        _check_grant(row, connector)
-        return
+        held = entitlement_of(row)
+        return connector.fetch_grant(row.account_id or "", held.kind, held.id)
     state = AccountState((row.before or {}).get("state", AccountState.ACTIVE))
-    subject = connector.fetch_account(row.account_id or "", state)
-    if subject is None and row.kind == Kind.REMOVE:
-        raise _already_so("The account is no longer there.")
-    if subject is None:
-        raise stale("It is no longer there: withdrawn, accepted or removed since the plan was made.")
-    _check_differences(row, subject)
+    return connector.fetch_account(row.account_id or "", state)
 
 
-def _check_key(row: Action, connector: Connector) -> None:
-    key = connector.fetch_key(entitlement_of(row).id)
-    if key is None:
-        raise _already_so("The key is no longer there.")
-    if key.owner_id != row.account_id:
-        raise stale("The key has another owner now.")
+def _check_subject(row: Action, seen: Seen) -> None:
+    match seen:
+        case None:
+            raise _gone(row)
+        case Key():
+            if seen.owner_id != row.account_id:
+                raise stale("The key has another owner now.")
+        case Grant():
+            planned = (row.before or {}).get("role")
+            if seen.role != planned:
+                raise stale(f"The role there was {planned}, now it is {seen.role}.")
+        case Account():
+            _check_differences(row, seen)
 
 
-def _check_grant(row: Action, connector: Connector) -> None:
-    held = entitlement_of(row)
-    grant = connector.fetch_grant(row.account_id or "", held.kind, held.id)
-    if grant is None and row.kind == Kind.REVOKE:
-        raise _already_so("The account no longer holds it.")
-    planned = (row.before or {}).get("role")
-    if grant is None or grant.role != planned:
-        raise stale(f"The role there was {planned}, now it is {grant.role if grant else 'none'}.")
+def _gone(row: Action) -> NotNow:
+    already = {
+        Kind.REVOKE_KEY: "The key is no longer there.",
+        Kind.REVOKE: "The account no longer holds it.",
+        Kind.REMOVE: "The account is no longer there.",
+    }
+    if row.kind in already:
+        return _already_so(already[Kind(row.kind)])
+    if row.entitlement:
+        return stale(f"The role there was {(row.before or {}).get('role')}, now it is none.")
+    return stale("It is no longer there: withdrawn, accepted or removed since the plan was made.")
 
 
 def _check_differences(row: Action, subject: Account) -> None:

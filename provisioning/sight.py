@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 
 from directory.emails import email_key
 from integrations.connectors.base import Account, AccountState, Connector, Entitlement, Grant
@@ -11,13 +12,17 @@ from provisioning.models import Action
 
 @dataclass
 class Sight:
-    """A fresh view of the remote, for one round of questions. `whole`: read the listings, once."""
+    """A fresh view of the remote, for one round of questions. `whole`: read the listings, once.
+
+    Several may ask at once: what is read for one of them is not read again for another.
+    """
 
     connector: Connector
     whole: bool
     _accounts: Mapping[str, Account] | None = None
     _entitlements: dict[str, Collection[Entitlement]] = field(default_factory=dict)
     _grants: dict[tuple[str, str], Mapping[str, Collection[Grant]]] = field(default_factory=dict)
+    _reading: Lock = field(default_factory=Lock)
 
     def account(self, account_id: str, state: AccountState) -> Account | None:
         if self.whole:
@@ -36,19 +41,22 @@ class Sight:
         if not self.whole or entitlement.kind in self.connector.vocabulary.unlisted:
             return self.connector.fetch_grant(account_id, entitlement.kind, entitlement.id)
         key = (entitlement.kind, entitlement.id)
-        if key not in self._grants:
-            self._grants[key] = self.connector.fetch_grants([entitlement], members=())
+        with self._reading:
+            if key not in self._grants:
+                self._grants[key] = self.connector.fetch_grants([entitlement], members=())
         return next(iter(self._grants[key].get(account_id, ())), None)
 
     def entitlements_named(self, kind: str, name: str) -> list[Entitlement]:
-        if kind not in self._entitlements:
-            self._entitlements[kind] = self.connector.fetch_entitlements([kind])
+        with self._reading:
+            if kind not in self._entitlements:
+                self._entitlements[kind] = self.connector.fetch_entitlements([kind])
         return [one for one in self._entitlements[kind] if one.name.casefold() == name.casefold()]
 
     def _listed(self) -> Mapping[str, Account]:
-        if self._accounts is None:
-            self._accounts = {account.id: account for account in self.connector.fetch_accounts()}
-        return self._accounts
+        with self._reading:
+            if self._accounts is None:
+                self._accounts = {account.id: account for account in self.connector.fetch_accounts()}
+            return self._accounts
 
 
 def entitlement_of(row: Action) -> Entitlement:

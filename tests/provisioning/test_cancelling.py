@@ -86,7 +86,9 @@ def test_a_job_is_cancelled_while_it_plans_and_checks(
     assert (job.state, job.planned_at, job.actions.count(), world.writes()) == ("cancelled", None, 0, [])
 
 
-def test_a_job_is_cancelled_between_two_actions_and_says_how_many_were_done(world: World) -> None:
+def test_a_job_is_cancelled_between_two_actions_and_says_how_many_were_done(
+    world: World, one_at_a_time: None
+) -> None:
     joiners(world, 12)
     job, said = cancelled_at(world, "Action 4 of 12")
     assert said == "3 of 12 actions were done before and stay done; 9 are skipped."

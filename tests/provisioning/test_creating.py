@@ -8,6 +8,7 @@ import pytest
 from django.utils import timezone
 
 from integrations.connectors.base import Receipt
+from integrations.connectors.errands import at_home
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator.faults import Fault, Kind
 from integrations.models import Integration
@@ -205,7 +206,7 @@ def after_the_call(monkeypatch: pytest.MonkeyPatch, then: Callable[[], object]) 
     def called(self: OpenAIConnector, kind: str, name: str) -> Receipt:
         receipt = really(self, kind, name)
         if waiting:
-            waiting.pop()()
+            at_home(waiting.pop())
         return receipt
 
     monkeypatch.setattr(OpenAIConnector, "create_entitlement", called)

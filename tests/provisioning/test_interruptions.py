@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from integrations.connectors.errands import at_home
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.models import Integration
@@ -40,7 +41,7 @@ def during(monkeypatch: pytest.MonkeyPatch, call: str, then: Callable[[], object
 
     def called(self: OpenAIConnector, *args: object) -> object:
         if waiting:
-            waiting.pop()()
+            at_home(waiting.pop())
         return really(self, *args)
 
     monkeypatch.setattr(OpenAIConnector, call, called)
@@ -183,7 +184,7 @@ def test_a_resumed_job_whose_remote_is_away_ends_with_nothing_open_and_the_next_
     world.simulator.requests.clear()
 
 
-def test_the_first_trouble_is_the_one_that_is_told(world: World) -> None:
+def test_the_first_trouble_is_the_one_that_is_told(world: World, one_at_a_time: None) -> None:
     joiners(world, 3)
     world.simulator.inject(Fault(Kind.UNAUTHORIZED, method="POST", nth=2))
     world.simulator.inject(Fault(Kind.UNAUTHORIZED, method="GET", path="/organization/invites/*", every=True))

@@ -3,7 +3,7 @@
 import pytest
 import requests
 
-from integrations.connectors.openai.simulator import RateLimit, Simulator
+from integrations.connectors.openai.simulator import RateLimit, Simulator, TokenBucket
 from integrations.connectors.openai.simulator.refusals import TooManyRequests
 
 
@@ -62,3 +62,16 @@ def test_a_limit_is_refilled_all_at_once_when_its_window_ends():
         except TooManyRequests as refusal:
             answered.append(refusal.headers["retry-after"])
     assert answered == [None, None, "1", None, None, "8"]
+
+
+def test_a_bucket_is_refilled_all_the_time_and_holds_no_more_than_a_burst():
+    clock = Clock()
+    bucket = TokenBucket(per_second=2, burst=3, clock=clock)
+    answered: list[str | None] = []
+    for clock.now in (10, 10, 10, 10, 10.5, 10.6, 11.0):
+        try:
+            bucket.take()
+            answered.append(None)
+        except TooManyRequests as refusal:
+            answered.append(refusal.headers["retry-after"])
+    assert answered == [None, None, None, "1", None, "1", None]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from integrations.connectors.openai.simulator.behaviour import Behaviour
 from integrations.connectors.openai.simulator.faults import Fault, Kind, load_faults
-from integrations.connectors.openai.simulator.limits import RateLimit
+from integrations.connectors.openai.simulator.limits import RateLimit, TokenBucket
 from integrations.connectors.openai.simulator.organization import Organization
 from integrations.connectors.openai.simulator.server import Recorded, Simulator
 
@@ -17,6 +17,7 @@ __all__ = [
     "RateLimit",
     "Recorded",
     "Simulator",
+    "TokenBucket",
     "serve",
 ]
 

@@ -32,18 +32,43 @@ class RateLimit:
             self._started, self._taken = now, 0
         self._taken += 1
         if self._taken > self._requests:
-            wait = max(1, math.ceil(self._started + self._window - now))
-            raise TooManyRequests(
-                "Rate limit reached for this organization. Please slow down.",
-                code="rate_limit_exceeded",
-                headers={"retry-after": str(wait)} if self._says_when else {},
-            )
+            raise too_many(until_next=self._started + self._window - now, says_when=self._says_when)
+
+
+class TokenBucket:
+    """So many requests a second on average, and up to `burst` at once where fewer came before."""
+
+    def __init__(
+        self, per_second: float, burst: float, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.per_second, self.burst, self._clock = per_second, burst, clock
+        self._tokens, self._filled_at = burst, clock()
+
+    def take(self) -> None:
+        now = self._clock()
+        came = (now - self._filled_at) * self.per_second
+        self._tokens, self._filled_at = min(self._tokens + came, self.burst), now
+        if self._tokens < 1:
+            raise too_many(until_next=(1 - self._tokens) / self.per_second)
+        self._tokens -= 1
+
+
+def too_many(*, until_next: float, says_when: bool = True) -> TooManyRequests:
+    """`Retry-After` is in whole seconds."""
+    return TooManyRequests(
+        "Rate limit reached for this organization. Please slow down.",
+        code="rate_limit_exceeded",
+        headers={"retry-after": str(max(1, math.ceil(until_next)))} if says_when else {},
+    )
+
+
+Limit = RateLimit | TokenBucket
 
 
 class Limits:
     """Each limit by the path that its family begins with, in which a `*` stands for an id."""
 
-    def __init__(self, limits: Mapping[str, RateLimit]) -> None:
+    def __init__(self, limits: Mapping[str, Limit]) -> None:
         self._limits = sorted(limits.items(), key=lambda entry: len(entry[0]), reverse=True)
 
     def take(self, path: str) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 from integrations.connectors.openai.simulator import endpoints
 from integrations.connectors.openai.simulator.asking import Asked
 from integrations.connectors.openai.simulator.faults import Fault, Faults, Kind, instead_of_answer, spoil
-from integrations.connectors.openai.simulator.limits import Limits, RateLimit
+from integrations.connectors.openai.simulator.limits import Limit, Limits, RateLimit
 from integrations.connectors.openai.simulator.organization import Organization
 from integrations.connectors.openai.simulator.records import Json
 from integrations.connectors.openai.simulator.refusals import Refused
@@ -62,7 +62,7 @@ class Simulator:
         port: int = 0,
         faults: Iterable[Fault] = (),
         latency: float = 0.0,
-        rate_limit: int | Mapping[str, RateLimit] | None = None,
+        rate_limit: int | Mapping[str, Limit] | None = None,
     ) -> None:
         self.organization = organization
         self.requests: list[Recorded] = []
