@@ -6,6 +6,8 @@ BIN := .venv/bin
 RUNTIME := .venv/runtime.installed
 DEVELOPMENT := .venv/development.installed
 CODE := cakewalk directory integrations provisioning
+# Where it is set, as in many containers, each process would compile all packages anew: a third of all tests' time.
+unexport PYTHONDONTWRITEBYTECODE
 COMPILE := $(BIN)/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
   --no-emit-index-url --no-emit-find-links
 

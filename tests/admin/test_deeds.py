@@ -26,7 +26,7 @@ def installation(
     """One for all deeds, each of which is undone: to build it takes longer than a deed by every role."""
     with django_db_blocker.unblock(), Simulator(Organization()) as simulator, transaction.atomic():
         company = Company(secret=simulator.organization.admin_key, base_url=simulator.base_url)
-        yield company, signed_in()
+        yield company, dict(signed_in())  # all of them, before anything is looked at
         transaction.set_rollback(True)
 
 

@@ -3,6 +3,7 @@
 import re
 from datetime import date, timedelta
 from html import escape, unescape
+from itertools import groupby, islice
 from urllib.parse import urljoin, urlsplit
 
 import pytest
@@ -11,7 +12,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import reverse
+from django.urls import resolve, reverse
 from django.utils import timezone
 
 from cakewalk.ledger.recording import record
@@ -21,6 +22,7 @@ from directory.models import Group, Person, Source
 from integrations.models import Credential, Integration
 from provisioning.models import AccessRule, Account, Action, Key, Mark, ProvisioningJob, RuleGrant
 from provisioning.reviews.models import Campaign, Exclusion, Item
+from tests import effort
 from tests.admin.browser import as_shown, forms, said
 from tests.admin.builders import ACTIONS, Company, account, action, integration, job, mark, rule, staff
 from tests.admin.deeds import everything
@@ -139,6 +141,16 @@ def test_a_key_that_was_typed_is_not_sent_back(company: Company, clients: dict[s
         assert company.secret not in answer.content.decode()
 
 
+def some_of_each_kind(links: set[str]) -> list[str]:
+    """Of fifty actions three. `.ci/run` follows all."""
+    kinds = groupby(sorted(links, key=view), view)
+    return [link for _, those in kinds for link in islice(those, None if effort.SOAK else 3)]
+
+
+def view(link: str) -> str:
+    return resolve(link).view_name
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_nobody_is_led_to_what_they_may_not_see_or_offered_what_they_may_not_do(
     company: Company, clients: dict[str, Client], role: str
@@ -153,9 +165,10 @@ def test_nobody_is_led_to_what_they_may_not_see_or_offered_what_they_may_not_do(
             links |= {urlsplit(urljoin(here, unescape(link))).path for link in found}
             buttons |= {pressed for pressed in forms(answer) if pressed.startswith("/")}
 
-    within = {link for link in links if link.startswith("/admin/")}
-    answers = {link: opened.get(link) or clients[role].get(link, follow=True).status_code for link in within}
-    assert answers == dict.fromkeys(within, 200)
+    assert opened == dict.fromkeys(opened, 200)
+    followed = some_of_each_kind({link for link in links if link.startswith("/admin/")} - opened.keys())
+    answers = {link: clients[role].get(link, follow=True).status_code for link in followed}
+    assert answers == dict.fromkeys(followed, 200)
     pressed = {button: clients[role].post(button).status_code for button in buttons}
     assert pressed == {button: 200 if button.endswith("/download/") else 302 for button in buttons}
 

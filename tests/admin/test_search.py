@@ -239,9 +239,8 @@ def test_entries_are_found_by_whom_they_concern_by_actor_verb_object_and_period(
 ) -> None:
     ada = person("ada@x.org", name="Ada")
     FormerEmail.objects.create(person=ada, key="ada@example.org")
-    acme = integration()
+    acme, auditor = integration(), clients["auditor"]
     first, second = entry(acme), entry(User.objects.get(username="auditor"))
-    auditor = clients["auditor"]
     exported(auditor, "csv", "")
     begun, ended = second.seq + 1, second.seq + 2
 
@@ -267,14 +266,14 @@ def test_entries_are_found_by_whom_they_concern_by_actor_verb_object_and_period(
 
 
 def test_an_entry_shows_its_place_in_the_chain_and_what_was_done_to_it(clients: dict[str, Client]) -> None:
-    acme = integration()
+    acme, auditor = integration(), clients["auditor"]
     first, second, third = (
         entry(acme, before={"role": "reader"}, after={"role": f"owner {number}"}) for number in range(3)
     )
 
     def told(of: Entry) -> str:
         where = reverse("admin:ledger_entry_change", args=[of.pk])
-        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", shown(clients["auditor"], "", where)))
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", shown(auditor, "", where)))
 
     good = "Its hash is that of what it says."
     assert all(good in told(one) for one in (first, second, third))

@@ -9,10 +9,8 @@ from django.core.signals import request_finished, request_started
 from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 from django.utils import timezone
-from scim2_client.engines.wsgi import WSGISCIMClient
 from scim2_models import ScimProvider
 from scim2_server.testing import ScimStorageContract
-from scim2_tester import Status, check_server
 
 from directory.models import Source
 from directory.scim.schemas import PROVIDER
@@ -35,6 +33,10 @@ def connection_kept() -> Iterator[None]:
 
 @pytest.mark.usefixtures("connection_kept")
 def test_the_tester_finds_nothing_to_complain_of() -> None:
+    # To import them takes seconds, which each process of the tests would wait for.
+    from scim2_client.engines.wsgi import WSGISCIMClient  # noqa: PLC0415
+    from scim2_tester import Status, check_server  # noqa: PLC0415
+
     okta = ScimClient()
     tested: Any = WSGISCIMClient(
         get_wsgi_application(),

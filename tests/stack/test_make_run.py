@@ -80,6 +80,7 @@ def test_the_first_start_previews_and_syncs_the_sample_company_through_celery(fi
     assert first.status == 0
 
 
+@pytest.mark.soak
 def test_a_second_start_is_quick_and_keeps_everything(first: First, stopped: SingleProcess) -> None:
     started = time.monotonic()
     stopped.start()
