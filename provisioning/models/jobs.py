@@ -395,11 +395,16 @@ class ProvisioningJob(models.Model):
             telling.came_to(Verb.JOB_ANSWERED, self, self.state)
 
 
+def took(of: str = "") -> Q:
+    """Takings that were done, or may have been. `of`: the way to the actions, for rows that refer to them."""
+    done = Q(**{f"{of}state__in": (Action.State.DONE, Action.State.STARTED)})
+    unknown = Q(**{f"{of}state": Action.State.FAILED, f"{of}error__code": "outcome_unknown"})
+    return Q(**{f"{of}taking": True}) & (done | unknown)
+
+
 class ActionQuerySet(models.QuerySet["Action"]):
     def that_took(self) -> "ActionQuerySet":
-        """Takings that were done, or may have been."""
-        unknown = Q(state=Action.State.FAILED, error__code="outcome_unknown")
-        return self.filter(Q(state__in=(Action.State.DONE, Action.State.STARTED)) | unknown, taking=True)
+        return self.filter(took())
 
     def writing(self) -> "ActionQuerySet":
         """Actions that change the remote; reports call nobody, and proposals are only shown."""

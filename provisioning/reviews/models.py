@@ -16,6 +16,7 @@ from cakewalk.words import called
 from directory.models import Group, Person
 from integrations.models import Integration
 from provisioning.models import Account, Action, Entitlement
+from provisioning.models.jobs import took
 from provisioning.policy import EVERYTHING, Excepted, Exceptions
 
 LONGEST_REASON = 500
@@ -286,11 +287,9 @@ class Reminder(models.Model):
 class ExclusionQuerySet(models.QuerySet["Exclusion"]):
     def carried_out(self) -> "ExclusionQuerySet":
         """Of what was taken, or may have been. What was only planned excepts nobody from anything."""
-        took = Q(pk__in=Action.objects.that_took())
-        gone_already = Q(state=Action.State.SKIPPED, error__code="already_so")
-        # The actions of exceptions alone are looked at: there may be a million others.
-        ours = Action.objects.filter(exclusion__isnull=False, exclusion__since=None)
-        return self.filter(Q(since__isnull=False) | Q(action__in=ours.filter(took | gone_already)))
+        # From each to its action, and not by a query of actions: there may be a million others.
+        gone_already = Q(action__state=Action.State.SKIPPED, action__error__code="already_so")
+        return self.filter(Q(since__isnull=False) | took("action__") | gone_already)
 
     def note_since_when(self, now: datetime) -> None:
         """So that an exception outlives the record of the action that began it. The clock does so."""

@@ -60,8 +60,9 @@ def matching(asked: Asked, about: Whom | None) -> Entries:
 def _conditions(asked: Asked, about: Whom | None) -> Iterator[Q]:
     if about is not None:
         of_them = Q(object_kind="directory.person", object_id__in=[str(pk) for pk in about.people])
-        begins = Q(lower__startswith=about.begins) if about.begins else Q()
-        yield Q(lower__in=about.addresses) | of_them | begins
+        theirs = ~Q(email="")  # so that the index over those that have one is taken
+        begins = theirs & Q(lower__startswith=about.begins) if about.begins else Q()
+        yield theirs & Q(lower__in=about.addresses) | of_them | begins
     if asked.kind and asked.row:
         yield Q(object_kind=asked.kind, object_id=asked.row)
     elif asked.kind:
