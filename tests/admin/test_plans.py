@@ -2,11 +2,12 @@
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Lower
 
 from cakewalk.ledger.models import Entry
 from provisioning.reviews.models import Exclusion
 from provisioning.search import entries
-from provisioning.search.entries import Asked, Lower
+from provisioning.search.entries import Asked
 from provisioning.search.whom import Whom
 
 pytestmark = pytest.mark.django_db
