@@ -126,6 +126,8 @@ def _values(seen: Seen, account_id: int | None) -> dict[str, Any]:
 
 def _accounts_of(integration: Integration, keys: Iterable[Seen]) -> dict[str, int]:
     """Of the owners of keys, by their ids in the remote."""
-    owners = {key.owner_id for key in keys}
-    known = Account.objects.filter(integration=integration).values_list("remote_id", "pk")
-    return {remote_id: pk for remote_id, pk in known.iterator(chunk_size=2000) if remote_id in owners}
+    accounts = Account.objects.filter(integration=integration)
+    found: dict[str, int] = {}
+    for owners in batches(sorted({key.owner_id for key in keys})):
+        found |= dict(accounts.filter(remote_id__in=owners).values_list("remote_id", "pk"))
+    return found

@@ -59,8 +59,8 @@ class Harmless:
 
 def newest_gap() -> Gap | None:
     """Whether the newest checkpoint fits the ledger: cheap enough to be asked by each job."""
-    paths = list(checkpoints.kept_in(settings.LEDGER_CHECKPOINTS))
-    return gap(paths[-1:]) if paths else None
+    newest = checkpoints.newest_in(settings.LEDGER_CHECKPOINTS)
+    return gap([newest]) if newest else None
 
 
 def whole_gap() -> Gap | None:

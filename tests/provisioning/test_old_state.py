@@ -121,3 +121,16 @@ def test_checkpoints_of_others_stop_no_job(world: World, settings: Any, tmp_path
     staffed(world, 5)
     (tmp_path / "checkpoint-000000009999.json").write_text("{}")
     assert world.sync()["state"] == "succeeded"
+
+
+def test_the_newest_of_many_checkpoints_is_the_one_that_each_job_looks_at(tmp_path: Path) -> None:
+    assert checkpoints.newest_in(tmp_path / "not there") is None
+    for name in (
+        "checkpoint-000000000009.json",
+        "checkpoint-000000000010.json",
+        "checkpoint-1.unfinished",
+        "x",
+    ):
+        (tmp_path / name).touch()
+    assert checkpoints.newest_in(tmp_path) == list(checkpoints.kept_in(tmp_path))[-1]
+    assert checkpoints.newest_in(tmp_path).name == "checkpoint-000000000010.json"
