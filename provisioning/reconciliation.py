@@ -30,6 +30,7 @@ from provisioning import (
     accounts,
     applying,
     close_look,
+    concerning,
     corroborating,
     drafting,
     history,
@@ -258,7 +259,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     revoked = revocations(job.reviews) if job.reviews else []
     people = None if job.about_everyone else _whom(job)
     rules, reading, directory = (_look_closely(job, connector) if people else None) or _look(
-        integration, connector, also=[as_rule(lost), revoking.as_rule(revoked)], group_rules=_group_rules(job)
+        job, connector, also=[as_rule(lost), revoking.as_rule(revoked)], group_rules=_group_rules(job)
     )
 
     job.enter("planning", now=timezone.now())
@@ -397,7 +398,7 @@ def _look_closely(job: ProvisioningJob, connector: Connector) -> Look | None:
 
 
 def _look(
-    integration: Integration,
+    job: ProvisioningJob,
     connector: Connector,
     *,
     also: Sequence[Rule],
@@ -409,6 +410,7 @@ def _look(
     Read again when the rules have changed meanwhile: people in a new group, judged by rules that do not know
     it yet, would look like leavers.
     """
+    integration = job.integration
     known = accounts.known_members(integration), accounts.known_invites(integration)
     for _ in range(LOOKS):
         rules, of_groups = integration.rules.planned().as_values(), group_rules()
@@ -416,8 +418,18 @@ def _look(
         with one_moment():
             if (integration.rules.planned().as_values(), group_rules()) == (rules, of_groups):
                 integration.refresh_from_db()
-                return rules, reading, take_snapshot(timezone.now())
+                return rules, reading, _directory(job, rules, reading)
     raise ReadIncomplete(f"The access rules changed {LOOKS} times while the organization was read.")
+
+
+def _directory(job: ProvisioningJob, rules: Sequence[Rule], reading: Reading) -> Directory:
+    """As far as the plan can be about it. What people have decided may be about anybody."""
+    people = None
+    if job.about_everyone and job.follows_rules:
+        addresses = {account.email for account in reading.accounts if account.email}
+        addresses |= {accepted.email for accepted in reading.acceptances}
+        people = concerning.people_of(job.integration, rules, addresses)
+    return take_snapshot(timezone.now()) if people is None else snapshot_of(people, timezone.now())
 
 
 def _outcome(job: ProvisioningJob, trouble: dict[str, str] | None) -> str:

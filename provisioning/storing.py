@@ -40,7 +40,7 @@ def store(
     earlier = history.reads_before(job) if reading.whole else []
     job.read = read | {"doubts": doubts(read, earlier), "changes": changes}
     job.directory = {
-        "people": len(directory.people) if reading.whole else Person.objects.count(),
+        "people": Person.objects.count(),
         "active": directory.active,
         "sources": directory.active_by_source,
         "source_ids": dict(Source.objects.values_list("name", "pk")),

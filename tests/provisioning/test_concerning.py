@@ -5,9 +5,9 @@ from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from directory.models import Group
+from directory.models import Group, Membership, Person, PersonEmail
 from integrations.models import Integration
-from provisioning import requesting
+from provisioning import concerning, reconciliation, requesting
 from provisioning.models import AccessRule, PersonChange, ProvisioningJob
 from tests.provisioning.world import World, staffed
 
@@ -83,3 +83,58 @@ def test_who_changes_costs_the_same_beside_few_integrations_and_beside_many(worl
     ProvisioningJob.objects.update(state="succeeded")
     others(30)
     assert asked_for(world, emails[1]) == few
+
+
+# -- whom an integration is about
+
+
+def outsiders(world: World, number: int) -> None:
+    """People of whom no rule of Acme speaks."""
+    known = Person.objects.count()
+    world.hire_all([f"outsider{known + place}@example.org" for place in range(number)], "elsewhere")
+
+
+def test_a_plan_is_the_same_whether_all_people_were_read_or_those_it_may_be_about(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emails = staffed(world, 6)
+    world.sync()
+    outsiders(world, 5)
+    world.hire("new@example.org", "staff")
+    world.rule("Proposed", group="elsewhere", state="proposed")
+    world.dismiss(emails[0])
+    Membership.objects.filter(person=world.person(emails[1])).delete()
+    renamed = world.person(emails[2])  # known by the account that was matched to them before
+    Membership.objects.filter(person=renamed).delete()
+    Person.objects.filter(pk=renamed.pk).update(email="renamed@example.org")
+    PersonEmail.objects.filter(person=renamed).update(
+        address="renamed@example.org", key="renamed@example.org"
+    )
+    world.organization.add_member("OUTSIDER9@example.org")  # who has an account that no rule gives
+    world.organization.add_member("nobody@example.org")
+    plans = []
+    for share in (1, 10**6):
+        monkeypatch.setattr(concerning, "SHARE", share)
+        document = world.preview()
+        plans.append((document["digest"], document["counts"]))
+    assert plans[0] == plans[1]
+    assert plans[0][1]["planned"] == 5
+
+
+def test_where_it_is_about_few_the_rest_of_the_directory_is_not_read(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def number() -> int:
+        with CaptureQueriesContext(connection) as asked:
+            assert world.sync()["state"] == "succeeded"
+        return len(asked)
+
+    staffed(world, 2)
+    outsiders(world, 20)
+    world.sync()
+    monkeypatch.setattr(reconciliation, "take_snapshot", lambda now: pytest.fail("All people are read."))
+    number()
+    few = number()
+    outsiders(world, 500)
+    assert number() == few
+    assert ProvisioningJob.objects.latest("pk").directory["people"] == 523
