@@ -20,7 +20,6 @@ from tests.admin.deeds import DEEDS, Sender, everything
 from tests.admin.pages import address, page_names, patterns
 from tests.admin.roles import ROLES, SHOWN_TO
 from tests.ledger.told import last_seq, told
-from tests.web.headers import wrong_headers
 
 WITHOUT_A_PAGE = {
     # Buttons, which are pressed and not opened.
@@ -96,17 +95,6 @@ def test_each_page_is_shown_to_nobody_but_whom_it_is_meant_for(
 
     assert set(NAMES) == set(SHOWN_TO)
     assert answers == {(name, role): WITHOUT_A_PAGE.get(name, refusal(name)) for name, role in refused}
-
-
-def test_looking_at_pages_changes_nothing(company: Company, clients: dict[str, Client]) -> None:
-    before, since = everything(), last_seq()
-
-    for name in NAMES:
-        answer = clients["superuser"].get(address(name, company))
-        assert (name, wrong_headers(answer)) == (name, {})
-
-    assert everything() == before
-    assert set(told(since)) == {("superuser", Verb.EXPORT_BEGUN), ("superuser", Verb.EXPORTED)}
 
 
 def test_addresses_without_a_name_lead_nowhere_of_their_own(

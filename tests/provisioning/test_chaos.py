@@ -101,7 +101,7 @@ class Chaos:
         return set(Person.objects.filter(active=True).values_list("email", flat=True))
 
 
-@pytest.mark.parametrize("seed", seeds(2))
+@pytest.mark.parametrize("seed", seeds(1))
 def test_whatever_goes_wrong_nobody_entitled_loses_and_nobody_is_left_over(
     world: World, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
