@@ -8,7 +8,7 @@ from typing import Any
 from django.db import OperationalError, connection
 from django.utils import timezone
 
-from cakewalk import stopping
+from cakewalk import collecting, stopping
 from cakewalk.encryption import DecryptionError
 from cakewalk.health import counting
 from cakewalk.ledger.actors import acting
@@ -178,7 +178,8 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     connector = integration.connector(keep_alive, others_ahead, use=f"Job {job.pk}")
     resumed = job.planned_at is not None
     if not resumed:
-        make_plan(job, connector, keep_alive)
+        with collecting.seldom():
+            make_plan(job, connector, keep_alive)
     if job.refusal or job.preview:
         _end(job, State.REFUSED if job.refusal else State.SUCCEEDED)
         return

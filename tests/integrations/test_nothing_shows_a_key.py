@@ -6,7 +6,6 @@ from io import StringIO
 from typing import Any
 
 import pytest
-import requests
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.core.signals import got_request_exception
@@ -89,8 +88,8 @@ BUGS = {
     "before any call": (OpenAIConnector, "refuse_base_url"),
     "in the test of the connection": (checking, "key_facts"),
     "in the transport": (Transport, "_call"),
-    "in the session": (http, "_session"),
-    "in requests": (requests.Session, "send"),
+    "before the first connection": (http, "_pool"),
+    "in the pool of connections": (HTTPConnectionPool, "urlopen"),
     "in urllib3": (HTTPConnectionPool, "_make_request"),
     "while storing": (Integration, "record_check"),
     "where it is encrypted": (encryption, "fernet"),

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.test import override_settings
+from urllib3 import HTTPSConnectionPool
 
 from cakewalk.addresses import is_public
 from directory.ldap import reading
@@ -263,7 +264,9 @@ def test_the_certificate_must_still_be_that_of_the_name(tmp_path, asked_for, nam
     with Remote(Answer(body={"fine": True}), certificate=with_key) as remote:
         address = remote.base_url.replace("127.0.0.1", "api.example.org")
         transport = Transport(address, ADMIN_KEY, lambda _: None, Pace(patience=0))
-        transport._idle_sessions[0].verify = str(pem)
+        pool = transport._connections()
+        assert isinstance(pool, HTTPSConnectionPool)
+        pool.ca_certs = str(pem)
         if works:
             assert transport.read("/organization/users").status == 200
         else:
