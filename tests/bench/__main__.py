@@ -25,7 +25,7 @@ from tests.bench.installation import ROOT
 from tests.bench.result import Result
 from tests.machine import Services
 
-PARTS = ("imports", "ledger", "pages", "leavers")
+PARTS = ("start", "imports", "ledger", "pages", "leavers")
 DOCS = ROOT / "docs"
 PLOTS = DOCS / "performance"
 CONSTANTS = PLOTS / "constants.json"
