@@ -1,9 +1,8 @@
 """HTTP to a remote: connections, a pace by endpoint, patience with what passes, whether a write arrived.
 
-The only module that knows `urllib3`. A 4xx is the vendor's word: it is returned for the connector to judge.
+The only module that knows `requests`. A 4xx is the vendor's word: it is returned for the connector to judge.
 """
 
-import json
 import logging
 import random
 import re
@@ -11,7 +10,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -19,16 +18,15 @@ from functools import partial
 from math import isfinite
 from ssl import SSLCertVerificationError
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlsplit
 
-import certifi
+import requests
 from django.conf import settings
 from django.views.decorators.debug import sensitive_variables
-from urllib3 import BaseHTTPResponse, Timeout
+from requests.adapters import HTTPAdapter
 from urllib3 import exceptions as urllib3_errors
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.util import parse_url
 
 from cakewalk.addresses import is_loopback, may_reach
 from cakewalk.health import counting
@@ -135,7 +133,7 @@ class Trouble:
 class Unshown(str):
     """A text that is sent as it is and looks empty in a report of an error.
 
-    Such a report prints the variables of every frame, and those of urllib3 hold the headers.
+    Such a report prints the variables of every frame, and those of requests and urllib3 hold the headers.
     """
 
     __slots__ = ()
@@ -163,14 +161,8 @@ class Transport:
         self._progress = progress
         self._pace = pace or Pace()
         self._budgets = budgets or Budgets(self._pace.clock)
-        self._path = urlsplit(self._base_url).path
-        self._pool: HTTPConnectionPool | None = None
         self._headers = _headers(secret)
-
-    def _connections(self) -> HTTPConnectionPool:
-        """No cached property, whose frame shows all that this holds, the secret too, where it is printed."""
-        self._pool = self._pool or _pool(self._base_url)
-        return self._pool
+        self._connections = _Connections()
 
     def read(self, path: str, query: Query | None = None) -> Reply:
         """Repeated through all that passes: no connection, a timeout, 429, 5xx."""
@@ -251,28 +243,28 @@ class Transport:
     def _exchange(self, request: Request, own_id: str) -> Reply | Fault:
         deadline = self._pace.clock() + self._pace.answer
         try:
-            response = self._connections().urlopen(
+            # Without a session: its cookies, and what it takes from the environment, are not wanted.
+            prepared = requests.Request(
                 request.method,
-                self._path + _target(request),
-                body=None if request.body is None else json.dumps(request.body).encode(),
-                headers=self._headers | {CALLED: own_id} | ({} if request.body is None else JSON),
-                timeout=Timeout(connect=CONNECT_SECONDS, read=self._pace.silence),
-                retries=False,
-                redirect=False,
-                preload_content=False,
-            )
-            # Where the answer was read to its end, its connection is back in the pool already.
-            with closing(response):
+                self._base_url + request.path,
+                headers={**self._headers, CALLED: own_id},
+                params=request.query,
+                json=request.body,
+            ).prepare()
+            timeout = (CONNECT_SECONDS, self._pace.silence)
+            with self._connections.send(prepared, stream=True, timeout=timeout) as response:
                 body = self._read_body(response, deadline)
-                return body if isinstance(body, Fault) else Reply(response.status, response.headers, body)
-        except urllib3_errors.HTTPError as error:
+                return (
+                    body if isinstance(body, Fault) else Reply(response.status_code, response.headers, body)
+                )
+        except (requests.RequestException, urllib3_errors.HTTPError) as error:
             return self._fault(error)
 
     @sensitive_variables("body", "chunk")
-    def _read_body(self, response: BaseHTTPResponse, deadline: float) -> bytes | Fault:
+    def _read_body(self, response: requests.Response, deadline: float) -> bytes | Fault:
         body = bytearray()
         # read1 returns what has come; any other read would wait for a full block, past every deadline.
-        while chunk := response.read1(65536, decode_content=True):
+        while chunk := response.raw.read1(65536, decode_content=True):
             body += chunk
             if len(body) > ANSWER_BYTES:
                 return Fault(f"{self.host} sent more than {ANSWER_BYTES:,} bytes.", passing=False)
@@ -281,7 +273,8 @@ class Transport:
         return bytes(body)
 
     def _fault(self, error: Exception) -> Fault:
-        match error:
+        inner = error.args[0] if error.args else None
+        match inner.reason if isinstance(inner, urllib3_errors.MaxRetryError) else error:
             case urllib3_errors.NameResolutionError():
                 return Fault(f"The name of {self.host} could not be found.", sent=False)
             case _NotPublic(ip=ip):
@@ -295,7 +288,7 @@ class Transport:
             case urllib3_errors.SSLError(args=(SSLCertVerificationError(), *_)):
                 untrusted = f"The certificate of {self.host} could not be verified."
                 return Fault(untrusted, sent=False, passing=False)
-            case urllib3_errors.ReadTimeoutError():
+            case requests.ReadTimeout() | urllib3_errors.ReadTimeoutError():
                 return Fault(f"{self.host} said nothing for {self._pace.silence:.0f} seconds.")
             case _:
                 return Fault(f"{self.host} broke off the connection before its answer was complete.")
@@ -417,6 +410,17 @@ class _SecurePoolOfJudged(HTTPSConnectionPool):
     ConnectionCls = _JudgedSecurely
 
 
+class _Connections(HTTPAdapter):
+    """Kept open, as many as there are calls at once; for any thread."""
+
+    def __init__(self) -> None:
+        super().__init__(pool_connections=1, pool_maxsize=MOST)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PoolOfJudged, "https": _SecurePoolOfJudged}
+
+
 def _may_reach(ip: str, host: str) -> bool:
     local = not settings.HTTPS and is_loopback(ip)
     return local or may_reach(ip, host, settings.CONNECTOR_ALLOWED_HOSTS)
@@ -427,18 +431,6 @@ def _integration() -> str:
     return str(current().get("integration", ""))
 
 
-def _pool(base_url: str) -> HTTPConnectionPool:
-    """The connections to one remote, for any thread. Straight from urllib3: of a list that is read in a
-    thousand calls, requests would take half the time for what it prepares anew each time.
-    """
-    url = parse_url(base_url)
-    if url.scheme == "http":
-        return _PoolOfJudged(url.host or "", url.port, maxsize=MOST)
-    return _SecurePoolOfJudged(
-        url.host or "", url.port, maxsize=MOST, cert_reqs="CERT_REQUIRED", ca_certs=certifi.where()
-    )
-
-
 @sensitive_variables("secret")
 def _headers(secret: str) -> dict[str, str]:
     return {
@@ -447,13 +439,6 @@ def _headers(secret: str) -> dict[str, str]:
         "Accept-Encoding": "gzip, deflate",
         "User-Agent": "Cakewalk",
     }
-
-
-JSON = {"Content-Type": "application/json"}
-
-
-def _target(request: Request) -> str:
-    return f"{request.path}?{urlencode(request.query, doseq=True)}" if request.query else request.path
 
 
 def _backoff(failures: int) -> float:

@@ -12,6 +12,7 @@ from django.core.signals import got_request_exception
 from django.db import connection
 from django.urls import reverse
 from django.views.debug import ExceptionReporter
+from requests.adapters import HTTPAdapter
 from urllib3.connectionpool import HTTPConnectionPool
 
 from cakewalk import encryption
@@ -88,8 +89,8 @@ BUGS = {
     "before any call": (OpenAIConnector, "refuse_base_url"),
     "in the test of the connection": (checking, "key_facts"),
     "in the transport": (Transport, "_call"),
-    "before the first connection": (http, "_pool"),
-    "in the pool of connections": (HTTPConnectionPool, "urlopen"),
+    "before the first call": (http, "_headers"),
+    "in requests": (HTTPAdapter, "send"),
     "in urllib3": (HTTPConnectionPool, "_make_request"),
     "while storing": (Integration, "record_check"),
     "where it is encrypted": (encryption, "fernet"),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.test import override_settings
-from urllib3 import HTTPSConnectionPool
+from requests import adapters
 
 from cakewalk.addresses import is_public
 from directory.ldap import reading
@@ -257,16 +257,14 @@ def test_a_name_is_resolved_once_and_what_it_led_to_is_called(asked_for):
 @pytest.mark.parametrize(
     ("named", "works"), [("api.example.org", True), ("other.example.org", False)], ids=["its own", "another"]
 )
-def test_the_certificate_must_still_be_that_of_the_name(tmp_path, asked_for, named, works):
+def test_the_certificate_must_still_be_that_of_the_name(tmp_path, monkeypatch, asked_for, named, works):
     pem, _ = a_certificate(named, tmp_path)
     with_key = tmp_path / "both.pem"
     with_key.write_bytes(pem.with_suffix(".key").read_bytes() + pem.read_bytes())
     with Remote(Answer(body={"fine": True}), certificate=with_key) as remote:
         address = remote.base_url.replace("127.0.0.1", "api.example.org")
         transport = Transport(address, ADMIN_KEY, lambda _: None, Pace(patience=0))
-        pool = transport._connections()
-        assert isinstance(pool, HTTPSConnectionPool)
-        pool.ca_certs = str(pem)
+        monkeypatch.setattr(adapters, "DEFAULT_CA_BUNDLE_PATH", str(pem))
         if works:
             assert transport.read("/organization/users").status == 200
         else:
