@@ -70,8 +70,9 @@ class RetentionList(ChangeList):
         super().get_results(request)
         order, now = list(KINDS), timezone.now()
         self.result_list = sorted(self.result_list, key=lambda row: order.index(row.kind))
+        found = counting.holdings([(row.of, row.days) for row in self.result_list], now=now)
         for row in self.result_list:
-            row.holding = counting.holding(row.of, row.days, now=now)
+            row.holding = found[row.kind]
 
 
 @admin.register(Retention)

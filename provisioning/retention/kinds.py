@@ -40,6 +40,8 @@ class Kind:
     days: int | None = 400
     is_evidence = True
     is_exported = True
+    is_numbered = False
+    """Whether there is a quicker way to their number than to count them."""
 
     def rows(self) -> QuerySet[Any]:
         return self.model._base_manager.all()
@@ -98,7 +100,7 @@ class Span:
 class Entries(Kind):
     key, label = "ledger", _("Ledger entries")
     says = _("From the beginning of the chain up to a day: what remains still proves itself.")
-    model, moment, days = Entry, "at", None
+    model, moment, days, is_numbered = Entry, "at", None, True
 
     def number(self, since: datetime | None = None) -> int:
         """By their numbers, for there may be millions."""

@@ -9,7 +9,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from cakewalk.ledger.models import Entry
-from provisioning.search.whom import NARROW, Whom
+from provisioning.search.whom import NARROW, Whom, begins
 
 CHUNK = 1000
 OUT_OF_ORDER = timedelta(days=1)
@@ -60,9 +60,9 @@ def matching(asked: Asked, about: Whom | None) -> Entries:
 def _conditions(asked: Asked, about: Whom | None) -> Iterator[Q]:
     if about is not None:
         of_them = Q(object_kind="directory.person", object_id__in=[str(pk) for pk in about.people])
-        theirs = ~Q(email="")  # so that the index over those that have one is taken
-        begins = theirs & Q(lower__startswith=about.begins) if about.begins else Q()
-        yield theirs & Q(lower__in=about.addresses) | of_them | begins
+        with_one = ~Q(email="")  # so that the indexes over those that have one are taken
+        so = with_one & begins("lower", about.begins) if about.begins else Q()
+        yield with_one & Q(lower__in=about.addresses) | of_them | so
     if asked.kind and asked.row:
         yield Q(object_kind=asked.kind, object_id=asked.row)
     elif asked.kind:

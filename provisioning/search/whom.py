@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from directory.emails import email_key
@@ -96,15 +96,19 @@ def _begins(found: Whom, text: str) -> Whom:
 
 
 def address_begins(actions: QuerySet[Action], text: str) -> QuerySet[Any]:
-    """The actions whose address begins so, whatever its case.
+    """The actions whose address begins so, whatever its case."""
+    lowered: QuerySet[Any] = actions.alias(lowered=Lower("email"))
+    return lowered.filter(begins("lowered", text))
 
-    PostgreSQL has an index for such a LIKE (action_email_begins). SQLite uses one for a range alone.
+
+def begins(lowered: str, text: str) -> Q:
+    """PostgreSQL has an index for such a LIKE (action_email_begins, ledger_email_begins). SQLite uses one for
+    a range alone.
     """
     wanted = text.strip().lower()
-    lowered: QuerySet[Any] = actions.alias(lowered=Lower("email"))
-    found = lowered.filter(lowered__startswith=wanted)
+    found = Q(**{f"{lowered}__startswith": wanted})
     if connection.vendor == "sqlite":
-        found = found.filter(lowered__gte=wanted, lowered__lt=wanted + LAST)
+        found &= Q(**{f"{lowered}__gte": wanted, f"{lowered}__lt": wanted + LAST})
     return found
 
 
