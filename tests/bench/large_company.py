@@ -5,32 +5,42 @@ network or a browser, before and after it has grown so. The part `pages` of `mak
 
 # ruff: noqa: T201 - a command, which talks to whoever runs it
 
-import importlib
 import json
-import sys
 import time
 from collections.abc import Iterator
 from urllib.parse import unquote_plus
 
-from django.apps import apps
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Model
 from django.test import Client
 
+from cakewalk.ledger.models import Entry, Head
 from cakewalk.models import User
 from directory.models import Membership, Person, PersonEmail
-from provisioning.models import Account, Action, ProvisioningJob
+from provisioning.models import Action, ProvisioningJob
+from provisioning.search import mentions
+from provisioning.search.models import Name
 from tests.admin.builders import ACTIONS, Company, actions, job
 from tests.admin.pages import address, page_names
 from tests.admin.roles import SHOWN_TO, SUPERUSER
+from tests.bench import memory
 
 JOBS, ACTIONS_OF_A_JOB = 10_000, 100
 PEOPLE = 100_000
 RULES, PROJECTS = 200, 500
+ENTRIES = 1_000_000
+LINES_OF_A_REVIEW = 50_000
+KEYS = 20_000
+ALARMS = 10_000
 PREVIEW = "(n.i % 20 = 0)"
 """Which jobs were no more than that."""
-TRIES = 3
+TRIES = 2
+EXPORT_SECONDS = 3.0
+"""An export that takes longer is left off then."""
+BEGUN = 1000
+"""Bytes of an export in which there is more than the columns' names. Of a workbook, which is packed, any."""
+METRICS_TOKEN = "made up for this"
 
 HISTORY = "admin:provisioning_action_changelist"
 QUESTIONS = (
@@ -62,122 +72,202 @@ QUESTIONS = (
     "who=p77777@large.example.org&rule=Rule&held=Project&kind=remove&by=chief&since=2020-01-01",
 )
 """What the history is asked: each field, the usual ones together, and questions without an answer."""
+LEDGER = "admin:ledger_entry_changelist"
+ASKED_OF_THE_LEDGER = (
+    "who=p77777@large.example.org",
+    "who=p77777@large.example.org&verb=row.changed&since=2026-01-01",
+    "who=nobody@large.example.org",
+    "actor=chief",
+    "actor=nobody",
+    "verb=row.changed",
+    "verb=export.begun&since=2020-01-01",
+    "since=2026-01-01&until=2026-01-07",
+)
+SEARCHED_BY_FORM = {HISTORY: ("history", QUESTIONS), LEDGER: ("ledger", ASKED_OF_THE_LEDGER)}
 
 
 def tell() -> None:
-    """Seconds by the page's name, small and large, as JSON."""
+    """Seconds by the page's name, small and large, and what exports take, as JSON."""
     settings.ALLOWED_HOSTS.append("testserver")
+    settings.METRICS_TOKEN = METRICS_TOKEN
+    company = small()
+    told = {"small": dict(_pages(company)), "small exports": dict(_exports(company))}
+    multiply(company)
+    told |= {"large": dict(_pages(company)), "large exports": dict(_exports(company))}
+    print(json.dumps(told))
+
+
+def small() -> Company:
     with transaction.atomic():
         company = Company(secret="sk-admin-made-up", base_url="http://127.0.0.1:9/v1")
         company.grow(20)
-    small = dict(_pages(company))
-    _multiply_all(company)
-    print(json.dumps({"small": small, "large": dict(_pages(company))}))
+    return company
 
 
-def _multiply_all(company: Company) -> None:
+def multiply(company: Company) -> None:
     with transaction.atomic():
-        kinds = [kind for kind in ACTIONS for _ in range(-(-ACTIONS_OF_A_JOB // len(ACTIONS)))]
-        pattern = job(company.acme)
-        actions(pattern, [(kind, "done") for kind in kinds[:ACTIONS_OF_A_JOB]], known_at=pattern.requested_at)
-        first = ProvisioningJob.objects.latest("pk").pk + 1
-        unique = "gen_random_uuid()" if connection.vendor == "postgresql" else "lower(hex(randomblob(16)))"
-        at = _ago("minute", f"({JOBS} - n.i) * 50")
-        _multiply(
-            pattern,
-            JOBS,
-            id=f"{first} + n.i",
-            public_id=unique,
-            requested_at=at,
-            preview=f"{PREVIEW}{'' if connection.vendor == 'postgresql' else ' + 0'}",
-        )
-        _multiply(
-            pattern.actions.earliest("pk"),
-            JOBS,
-            where=f"t.job_id = {pattern.pk}",
-            job_id=f"{first} + n.i",
-            email="'p' || (n.i * 10 + t.seq % 10) || '@large.example.org'",
-            account_id="'user-large-' || (n.i * 10 + t.seq % 10)",
-            rule=f"'Rule ' || (n.i % {RULES})",
-            entitlement=_called_otherwise("entitlement"),
-            before=_called_otherwise("before"),
-            state=f"CASE WHEN {PREVIEW} THEN 'planned' WHEN t.seq = 77 THEN 'failed' ELSE t.state END",
-            finished_at=f"CASE WHEN {PREVIEW} THEN NULL ELSE {at} END",
-        )
-        ada = company.rows["directory_person"]
-        pk = Person.objects.latest("pk").pk + 1
-        email = "'p' || n.i || '@large.example.org'"
-        _multiply(ada, PEOPLE, id=f"{pk} + n.i", public_id=unique, email=email)
-        _multiply(
-            PersonEmail.objects.get(key=ada.email), PEOPLE, person_id=f"{pk} + n.i", address=email, key=email
-        )
-        _multiply(Membership.objects.filter(person=ada).earliest("pk"), PEOPLE, person_id=f"{pk} + n.i")
-        found = company.rows["provisioning_account"]
-        _multiply(found, PEOPLE, remote_id="'user-large-' || n.i", email=email, person_id=f"{pk} + n.i")
-    print(
-        f"{Action.objects.count():,} actions, {ProvisioningJob.objects.count():,} jobs, "
-        f"{Account.objects.count():,} accounts, {PersonEmail.objects.count():,} addresses",
-        file=sys.stderr,
-    )
-    _note_names()
-    if connection.vendor == "postgresql":  # as autovacuum does after so many rows
+        first_person = _more_people(company)
+        _more_jobs(company, first_person)
+        _more_to_review(company)
+        _more_entries(company)
+        _more_of(company.rows["provisioning_key"], KEYS, remote_id="'key-large-' || n.i")
+        alarm = company.rows["alarms_alarm"]
+        _more_of(alarm, ALARMS, public_id=_UNIQUE, subject="'large ' || n.i", closed_at=_ago("minute", "n.i"))
+        _more_of(company.rows["alarms_delivery"], ALARMS, number="1000 + n.i", state="'sent'")
+    if IS_POSTGRESQL:  # as autovacuum does after so many rows
         with connection.cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
 
 
-def _note_names() -> None:
-    """As the migration does in an installation that is as large as this one."""
-    began = time.perf_counter()
-    migration = importlib.import_module("provisioning.search.migrations.0002_mentions")
-    migration.note(apps, connection.schema_editor())
-    print(f"Their names noted in {time.perf_counter() - began:.0f} s", file=sys.stderr)
+IS_POSTGRESQL = connection.vendor == "postgresql"
+_UNIQUE = "gen_random_uuid()" if IS_POSTGRESQL else "lower(hex(randomblob(16)))"
+
+
+def _more_jobs(company: Company, first_person: int) -> None:
+    kinds = [kind for kind in ACTIONS for _ in range(-(-ACTIONS_OF_A_JOB // len(ACTIONS)))]
+    pattern = job(company.acme)
+    actions(pattern, [(kind, "done") for kind in kinds[:ACTIONS_OF_A_JOB]], known_at=pattern.requested_at)
+    first = ProvisioningJob.objects.latest("pk").pk + 1
+    last_action = Action.objects.latest("pk").pk
+    at = _ago("minute", f"({JOBS} - n.i) * 50")
+    _more_of(
+        pattern,
+        JOBS,
+        id=f"{first} + n.i",
+        public_id=_UNIQUE,
+        requested_at=at,
+        preview=f"{PREVIEW}{'' if IS_POSTGRESQL else ' + 0'}",
+    )
+    _more_of(
+        pattern.actions.earliest("pk"),
+        JOBS,
+        where=f"t.job_id = {pattern.pk}",
+        job_id=f"{first} + n.i",
+        email="'p' || (n.i * 10 + t.seq % 10) || '@large.example.org'",
+        account_id="'user-large-' || (n.i * 10 + t.seq % 10)",
+        person_id=f"{first_person} + n.i * 10 + t.seq % 10",
+        rule=f"'Rule ' || (n.i % {RULES})",
+        entitlement=_called_otherwise("entitlement"),
+        before=_called_otherwise("before"),
+        state=f"CASE WHEN {PREVIEW} THEN 'planned' WHEN t.seq = 77 THEN 'failed' ELSE t.state END",
+        finished_at=f"CASE WHEN {PREVIEW} THEN NULL ELSE {at} END",
+    )
+    _note_names(first, last_action)
+
+
+def _note_names(first_job: int, last_action: int) -> None:
+    """As whoever writes actions does: by rule, and by the project that they hold."""
+    kinds = [(mentions.RULES, f"Rule {n}") for n in range(RULES)]
+    kinds += [(mentions.HELD, f"Project {n}") for n in range(PROJECTS)]
+    Name.objects.bulk_create(
+        [Name(kind=kind, text=text, digest=mentions.digest(kind, text)) for kind, text in kinds],
+        ignore_conflicts=True,
+    )
+    if IS_POSTGRESQL:  # or it would look through all names for each of the actions
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    project = f"'Project ' || ((a.job_id - {first_job}) % {PROJECTS})"
+    speaks = " OR ".join(
+        f"CAST(a.{column} AS text) LIKE '%Project %'" for column in ("entitlement", "before")
+    )
+    for kind, text, where in (
+        (mentions.RULES, "a.rule", "1 = 1"),
+        (mentions.HELD, project, f"({speaks})"),
+    ):
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO search_mention (name_id, action_id) SELECT n.id, a.id "  # noqa: S608
+                f"FROM provisioning_action a JOIN search_name n ON n.kind = '{kind}' AND n.text = {text} "
+                f"WHERE a.id > {last_action} AND {where.replace('%', '%%')}"
+            )
+
+
+def _more_people(company: Company) -> int:
+    """The id of the first of them."""
+    ada = company.rows["directory_person"]
+    pk = Person.objects.latest("pk").pk + 1
+    email = "'p' || n.i || '@large.example.org'"
+    _more_of(ada, PEOPLE, id=f"{pk} + n.i", public_id=_UNIQUE, email=email)
+    of_person = {"person_id": f"{pk} + n.i"}
+    _more_of(PersonEmail.objects.get(key=ada.email), PEOPLE, **of_person, address=email, key=email)
+    _more_of(Membership.objects.filter(person=ada).earliest("pk"), PEOPLE, **of_person)
+    found = company.rows["provisioning_account"]
+    _more_of(found, PEOPLE, remote_id="'user-large-' || n.i", email=email, **of_person)
+    return pk
+
+
+def _more_to_review(company: Company) -> None:
+    for campaign in company.reviews:
+        line = campaign.items.latest("seq")
+        named = {"account_ref": "'user-large-' || n.i", "email": "'p' || n.i || '@large.example.org'"}
+        _more_of(line, LINES_OF_A_REVIEW, seq=f"{line.seq} + 1 + n.i", **named)
+
+
+def _more_entries(company: Company) -> None:
+    """Their hashes are not true, which no page looks at."""
+    newest = Entry.objects.latest("seq")
+    about = {
+        "email": f"'p' || (n.i % {PEOPLE}) || '@large.example.org'",
+        "object_id": f"'large-' || (n.i % {PEOPLE})",
+    }
+    at = _ago("second", f"({ENTRIES} - n.i) * 30")
+    _more_of(newest, ENTRIES, seq=f"{newest.seq} + 1 + n.i", at=at, **about)
+    Head.objects.update(seq=newest.seq + ENTRIES)
 
 
 def _called_otherwise(column: str) -> str:
     """The same with another name for its project, as SQL."""
-    is_json = connection.vendor == "postgresql"
-    as_text, as_json = ("::text", "::jsonb") if is_json else ("", "")
+    as_text, as_json = ("::text", "::jsonb") if IS_POSTGRESQL else ("", "")
     return f"replace(t.{column}{as_text}, 'Search', 'Project ' || (n.i % {PROJECTS})){as_json}"
 
 
 def _ago(unit: str, number: str) -> str:
     """So long before now, as SQL."""
-    if connection.vendor == "postgresql":
+    if IS_POSTGRESQL:
         return f"now() - ({number}) * interval '1 {unit}'"
     return f"datetime('now', '-' || ({number}) || ' {unit}s')"
 
 
-def _multiply(row: Model, number: int, *, where: str = "", **other: str) -> None:
+def _more_of(row: Model, times: int, *, where: str = "", **other: str) -> None:
     """So many copies of a row, or of all `where`, with other values in some columns, as SQL: `n.i` counts."""
     model = type(row)
+    key = model._meta.pk.column
     columns = [field.column for field in model._meta.concrete_fields if field.column not in ("id", *other)]
     table, into = model._meta.db_table, ", ".join(f'"{name}"' for name in [*other, *columns])
     values = ", ".join([*other.values(), *(f't."{name}"' for name in columns)])
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {number}) "  # noqa: S608
+            f"WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < {times}) "  # noqa: S608
             f'INSERT INTO "{table}" ({into}) SELECT {values} FROM "{table}" t CROSS JOIN n '
-            f"WHERE {where or f't.id = {row.pk}'}"
+            f"WHERE {where or f't.{key} = {row.pk}'}"
         )
-        if connection.vendor == "postgresql":
+        if IS_POSTGRESQL and key == "id":
             cursor.execute(
                 f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM \"{table}\"))"  # noqa: S608
             )
 
 
 def _pages(company: Company) -> Iterator[tuple[str, float]]:
-    client = Client()
-    client.force_login(User.objects.get(username="chief"))
+    client = _signed_in()
     for name in page_names():
-        if SUPERUSER not in SHOWN_TO[name] or "export" in name:  # these stream, for as long as there are rows
+        if SUPERUSER not in SHOWN_TO[name] or "export" in name:
             continue
         where = address(name, company)
         yield _called(name), _took(client, where)
-        if name == HISTORY:
-            for query in QUESTIONS:
-                yield f"history, {unquote_plus(query)}", _took(client, f"{where}?{query}")
+        if name in SEARCHED_BY_FORM:
+            called, questions = SEARCHED_BY_FORM[name]
+            for query in questions:
+                yield f"{called}, {unquote_plus(query)}", _took(client, f"{where}?{query}")
         elif name.endswith("_changelist"):
             yield f"{_called(name)}, a search", _took(client, f"{where}?q=p77777")
+
+    yield "metrics", _took(client, "/metrics")
+
+
+def _signed_in() -> Client:
+    client = Client(headers={"Authorization": f"Bearer {METRICS_TOKEN}"})
+    client.force_login(User.objects.get(username="chief"))
+    return client
 
 
 def _called(name: str) -> str:
@@ -194,3 +284,43 @@ def _took(client: Client, where: str) -> float:
         if answer.status_code not in (200, 302):
             raise SystemExit(f"{where} answered {answer.status_code}")
     return min(taken)
+
+
+Exported = dict[str, float]
+"""`first`: seconds to the first byte; `bytes` in so many `seconds`; `megabytes` that the process grew by."""
+
+
+def _exports(company: Company) -> Iterator[tuple[str, Exported]]:
+    client = _signed_in()
+    for name in page_names():
+        if SUPERUSER in SHOWN_TO[name] and "export" in name:
+            yield _called(name), _exported(client, address(name, company))
+
+
+def _exported(client: Client, where: str) -> Exported:
+    held = memory.forget_peak()
+    began = time.perf_counter()
+    answer = client.get(where)
+    if answer.status_code != 200:
+        raise SystemExit(f"{where} answered {answer.status_code}")
+    pieces, size = iter(answer), 0
+    for piece in pieces:
+        size += len(piece)
+        if size > BEGUN or "xlsx" in where:
+            break
+    first = time.perf_counter() - began
+    is_whole = True
+    for piece in pieces:
+        size += len(piece)
+        if time.perf_counter() - began > EXPORT_SECONDS:
+            is_whole = False
+            break
+    seconds = time.perf_counter() - began
+    answer.close()
+    return {
+        "first": first,
+        "seconds": seconds,
+        "bytes": size,
+        "megabytes": memory.peak() - held,
+        "whole": is_whole,
+    }

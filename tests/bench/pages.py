@@ -1,4 +1,4 @@
-"""How long every page of the admin takes in an installation with a million actions.
+"""How long every page of the admin takes with a million actions, and how long every export.
 
 A small company with something on every page is multiplied in the database (`large_company`), and each page is
 asked for as its users ask for it: signed in, with the role that sees most. Beside it: the same page in the
@@ -7,6 +7,7 @@ small company, before it grows.
 
 import json
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from tqdm import tqdm
 
@@ -14,44 +15,65 @@ from tests.bench.installation import databases, installation
 from tests.bench.result import Result, Table
 
 MOST_SECONDS = 0.3
-"""The limit for one page."""
+"""The limit for one page, and for the first byte of an export."""
 
 SHOWN = 12
 """The slowest pages, which are told one by one."""
 
 HEAD = ("page", "database", "took", "in a small company")
+EXPORTS_HEAD = (
+    "export",
+    "database",
+    "first row after",
+    "in a small company",
+    "then a second",
+    "memory grew by",
+)
 
-Took = Mapping[str, Mapping[str, float]]
-"""Seconds of each page, by `small` and `large`."""
+Took = Mapping[str, float]
+"""Seconds of each page."""
+Exported = Mapping[str, Any]
+"""Of each export what `large_company` tells."""
 
 
 def measure() -> Result:
-    rows: list[tuple[str, ...]] = []
+    pages: list[tuple[str, ...]] = []
+    exports: list[tuple[str, ...]] = []
     missed: list[str] = []
     for database in tqdm(databases(), "pages", leave=False, disable=None):
-        took = _measured(database)
-        rows += _rows(database, took)
-        late = [name for name, seconds in took["large"].items() if seconds > MOST_SECONDS]
-        missed += [f"{name} on {database} took {took['large'][name] * 1000:.0f} ms." for name in late]
-    return Result([Table(HEAD, rows)], missed=missed)
+        with installation(database) as here:
+            told = json.loads(here.shell("from tests.bench import large_company; large_company.tell()"))
+        pages += _pages(database, told["small"], told["large"])
+        exports += _exports(database, told["small exports"], told["large exports"])
+        first = {f"{name}, the first row": one["first"] for name, one in told["large exports"].items()}
+        missed += [
+            f"{name} on {database} took {seconds * 1000:.0f} ms."
+            for name, seconds in {**told["large"], **first}.items()
+            if seconds > MOST_SECONDS
+        ]
+    return Result([Table(HEAD, pages), Table(EXPORTS_HEAD, exports)], missed=missed)
 
 
-def _measured(database: str) -> Took:
-    with installation(database) as here:
-        found: Took = json.loads(here.shell("from tests.bench import large_company; large_company.tell()"))
-    return found
-
-
-def _rows(database: str, took: Took) -> Iterator[tuple[str, ...]]:
-    small, large = took["small"], took["large"]
+def _pages(database: str, small: Took, large: Took) -> Iterator[tuple[str, ...]]:
     slowest = sorted(large, key=lambda name: -large[name])
     for name in slowest[:SHOWN]:
-        yield name, database, f"{large[name] * 1000:.0f} ms", f"{small[name] * 1000:.0f} ms"
+        yield name, database, _milliseconds(large[name]), _milliseconds(small[name])
     rest = slowest[SHOWN:]
     most = max(small[name] for name in rest)
-    yield (
-        f"each of {len(rest)} more at most",
-        database,
-        f"{large[rest[0]] * 1000:.0f} ms",
-        f"{most * 1000:.0f} ms",
-    )
+    yield f"each of {len(rest)} more at most", database, _milliseconds(large[rest[0]]), _milliseconds(most)
+
+
+def _exports(database: str, small: Exported, large: Exported) -> Iterator[tuple[str, ...]]:
+    for name, one in large.items():
+        yield (
+            name.replace(" export", ":"),
+            database,
+            _milliseconds(one["first"]),
+            _milliseconds(small[name]["first"]),
+            f"{one['bytes'] / one['seconds'] / 1e6:.1f} MB",
+            f"{one['megabytes']:.0f} MB",
+        )
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
