@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+import sys
 import uuid
 from collections.abc import Collection, Iterable
 from datetime import date, datetime, timedelta
@@ -463,7 +464,8 @@ def take_snapshot(now: datetime) -> snapshot.Directory:
     people, by_source = [], dict.fromkeys(sources.values(), 0)
     is_active = models.ExpressionWrapper(Person.objects.is_active_on(now), models.BooleanField())
     rows = Person.objects.order_by("pk").values_list("pk", "email", "name", "source_id", is_active)
-    for pk, email, name, source_id, active in rows.iterator(chunk_size=CHUNK):
+    for pk, written, name, source_id, active in rows.iterator(chunk_size=CHUNK):
+        email = sys.intern(written)  # one text with that of their account
         primary = email_key(email)
         keys: tuple[str, ...] = (primary,) if email else ()
         if email and pk in aliases:

@@ -1,6 +1,10 @@
-"""Keep what was last seen and left of each account, so that matches, drift and losses can be told."""
+"""Keep what was last seen and left of each account, so that matches, drift and losses can be told.
+
+Ids are interned where many are kept, as they are where lists are parsed: one text of each id for a whole job.
+"""
 
 import json
+import sys
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
@@ -22,7 +26,7 @@ from provisioning.planning import Left
 
 def known_members(integration: Integration) -> set[str]:
     """Ids of the members that the last complete read saw and nothing has removed since."""
-    return set(_members(integration).values_list("remote_id", flat=True))
+    return {sys.intern(id) for id in _members(integration).values_list("remote_id", flat=True)}
 
 
 def number_of_members(integration: Integration) -> int:
@@ -55,7 +59,7 @@ def known_links(integration: Integration, ids: Collection[str] | None = None) ->
     by_match: dict[str, dict[str, int]] = {Account.Match.EMAIL: {}, Account.Match.MANUAL: {}}
     for remote_id, person_id, how in matched.values_list("remote_id", "person_id", "match"):
         if person_id is not None:
-            by_match.setdefault(how, {})[remote_id] = person_id
+            by_match.setdefault(how, {})[sys.intern(remote_id)] = person_id
     return Links(found=by_match[Account.Match.EMAIL], by_hand=by_match[Account.Match.MANUAL])
 
 
@@ -67,7 +71,7 @@ def as_left(integration: Integration, ids: Collection[str] | None = None) -> dic
     rows = _rows(integration, ids).filter(gone_at=None, left__isnull=False)
     lefts = LeftByText()
     kept = rows.values_list("remote_id", Cast("left", TextField()))
-    return {remote_id: lefts[left] for remote_id, left in kept.iterator(chunk_size=CHUNK)}
+    return {sys.intern(remote_id): lefts[left] for remote_id, left in kept.iterator(chunk_size=CHUNK)}
 
 
 class GrantsByText(dict[str, tuple[Grant, ...]]):

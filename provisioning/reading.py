@@ -179,7 +179,7 @@ def _fetch_held(
     members: Collection[str],
 ) -> Held:
     named = list(dict.fromkeys(resolve(rules, entitlements).entitlements.values()))
-    holdings: dict[str, list[Grant]] = {}
+    holdings: dict[str, tuple[Grant, ...]] = {}
     inside: dict[str, set[tuple[str, str]]] = {}
     unread: dict[str, str] = {}
     for kind in sorted({found.kind for found in named}):
@@ -193,7 +193,7 @@ def _fetch_held(
             for account_id, held in grants.items():
                 mine = [grant for grant in held if grant.kind == kind]
                 if mine:
-                    holdings.setdefault(account_id, []).extend(mine)
+                    holdings[account_id] = holdings.get(account_id, ()) + tuple(mine)
                 if len(mine) < len(held):
                     around = {(grant.kind, grant.id) for grant in held if grant.kind != kind}
                     inside.setdefault(account_id, set()).update(around)

@@ -219,8 +219,9 @@ class OpenAIConnector(Connector):
         for held, holders in zip(
             listed, client.side_by_side([partial(_holders, held) for held in listed]), strict=True
         ):
+            same = {role: Grant(held.kind, held.id, role) for role in {holder.role for holder in holders}}
             for holder in holders:
-                grants.setdefault(holder.id, []).append(Grant(held.kind, held.id, holder.role))
+                grants.setdefault(holder.id, []).append(same[holder.role])
         roles = {held.id for held in entitlements if held.kind == ROLE}
         asked = list(members) if roles else []
         each_holds = client.side_by_side([partial(OpenAIClient.list_user_roles, user_id=id) for id in asked])

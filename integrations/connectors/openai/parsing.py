@@ -196,10 +196,11 @@ def _person(row: Row, place: str) -> Row:
 def parse_user(row: Row, place: str) -> Account:
     _check_object(row, place, "organization.user", "user")
     person = _person(row, place)
+    email = _text(row, "email", place) or _text(person, "email", place)
     return Account(
         id=row_id(row, place),
         state=AccountState.ACTIVE,
-        email=_text(row, "email", place) or _text(person, "email", place),
+        email=sys.intern(email) if email else None,
         role=_text(row, "role", place) or _text(person, "role", place),
         name=_text(row, "name", place) or _text(person, "name", place),
         managed_elsewhere=_flag(row, "is_scim_managed", place),
