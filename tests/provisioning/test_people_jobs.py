@@ -8,6 +8,7 @@ import pytest
 from django.db import connection, transaction
 from django.db.models import F
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations.connectors.openai.connector import OpenAIConnector
@@ -398,3 +399,31 @@ def test_what_a_leaver_left_behind_waits_while_others_do(world: World, sent: lis
     second = run_next()
     assert first.swept is None
     assert len(second.swept["accounts"]) == 2
+
+
+def test_a_leaver_costs_four_calls_and_as_many_queries_in_a_large_company_as_in_a_small_one(
+    world: World, sent: list[str]
+) -> None:
+    def cost_of(leaver: str) -> tuple[int, int]:
+        leave(world, leaver)
+        [job] = requesting.request_people_jobs(timezone.now())
+        changed(world, emails[-1])  # who waits, so that nothing is swept yet
+        asked = len(world.simulator.requests)
+        with CaptureQueriesContext(connection) as queries:
+            reconciliation.run(job.pk)
+        assert job.actions.get(state="done").email == leaver
+        PersonChange.objects.waiting().delete()
+        return len(world.simulator.requests) - asked, len(queries)
+
+    emails = staffed(world, 12)
+    world.sync()
+    world.configure(removal_limit_count=100)
+    cost_of(emails[0])
+    small = cost_of(emails[1])
+    more = [f"more{place}@example.org" for place in range(200)]
+    world.hire_all(more, "staff")
+    for email in more:
+        world.organization.add_member(email)
+    world.sync()
+    assert cost_of(emails[2]) == small
+    assert small[0] == 4  # to look, to look again just before, to remove, and to see that it is gone
