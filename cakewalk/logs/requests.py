@@ -2,11 +2,13 @@
 
 import logging
 import re
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 
 from django.conf import settings
+from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseServerError
 from django.http.response import StreamingHttpResponse
 from django.template.loader import render_to_string
@@ -18,6 +20,7 @@ log = logging.getLogger(__name__)
 
 HEADER = "X-Request-ID"
 WELL_FORMED = re.compile(r"[\w.-]{8,64}", re.ASCII)
+RETRY_AFTER_SECONDS = 30
 PROBES = ("/healthz", "/readyz", "/metrics")
 
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
@@ -76,5 +79,11 @@ def _within(facts: Facts, pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """The page by which somebody tells us which lines of the log are about what they met."""
-    return HttpResponseServerError(render_to_string("500.html", {"request_id": current().get("request", "")}))
+    """The page by which somebody tells us which lines of the log are about what they met. Where it is only
+    that the database does not answer, it says so, and when to come again.
+    """
+    page = {"request_id": current().get("request", "")}
+    if isinstance(sys.exc_info()[1], (InterfaceError, OperationalError)):
+        text, wait = render_to_string("503.html", page), {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        return HttpResponse(text, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=wait)
+    return HttpResponseServerError(render_to_string("500.html", page))
