@@ -111,6 +111,7 @@ def test_forged_messages_apply_nothing_open_no_pickle_and_stop_no_worker(
     waiting = a_removal_that_awaits_approval(three_processes, newsroom, tmp_path)
     before, asked = standing(three_processes), len(newsroom.requests)
     thief = Thief(three_processes.settings["CELERY_BROKER_URL"])
+    app.loader.import_default_modules()  # as a worker does
     ours = [name for name in app.tasks if not name.startswith("celery.")]
     assert len(ours) > 12
 
