@@ -117,7 +117,7 @@ def _addresses(row: Action) -> list[str]:
 
 def _check_wanted(row: Action, integration: Integration, vocabulary: Vocabulary) -> None:
     """The directory and the rules as they are now must still ask for it."""
-    person = Person.objects.filter(actions=row).first()
+    person = Person.objects.filter(pk=row.person_id).first() if row.person_id else None
     if person is None:
         _check_still_nobodys(row)
         return
@@ -160,7 +160,7 @@ def _target(row: Action, person: Person, integration: Integration, vocabulary: V
     rules = integration.rules.filter(state=AccessRule.State.ACTIVE).as_values()
     held = [entitlement_of(row)] if row.entitlement and row.kind != Kind.REVOKE_KEY else []
     groups = frozenset(person.memberships.values_list("group", flat=True))
-    active = Person.objects.active_on(timezone.now()).filter(pk=person.pk).exists()
+    active = person.is_active_at(timezone.now())
     now = snapshot.Person(person.pk, person.email, (), active=active, groups=groups)
     exceptions = Exclusion.objects.in_force().filter(integration=integration, person=person).as_values()
     return Policy(rules, vocabulary, resolve(rules, held), exceptions=exceptions).target_for(now)

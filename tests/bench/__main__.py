@@ -25,7 +25,7 @@ from tests.bench.installation import ROOT
 from tests.bench.result import Result
 from tests.machine import Services
 
-PARTS = ("start", "sync", "imports", "ledger", "pages", "leavers", "integrations")
+PARTS = ("start", "sync", "latency", "apply", "imports", "ledger", "pages", "leavers", "integrations")
 DOCS = ROOT / "docs"
 PLOTS = DOCS / "performance"
 CONSTANTS = PLOTS / "constants.json"
