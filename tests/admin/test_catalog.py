@@ -88,12 +88,12 @@ def test_a_hundred_connectors_cost_no_more_queries_than_one(
 ) -> None:
     for place in range(3):
         integration(f"Number {place}", secret="sk-admin-" + "x" * 40)
-    counted = []
+    counted, operator = [], clients[OPERATOR]
     for number in (1, 100):
         made = made_up(number)
         monkeypatch.setattr(catalog, "connector_classes", lambda made=made: made)
         with CaptureQueriesContext(connection) as asked:
-            clients[OPERATOR].get(CATALOG)
+            operator.get(CATALOG)
         counted.append(len(asked))
     assert counted[0] == counted[1] < 20
 

@@ -25,6 +25,7 @@ JOBS = (tasks.run_job, tasks.run_people_job)
 
 @pytest.fixture(autouse=True)
 def empty_queues() -> Iterator[None]:
+    purge("celery", "people")  # of what other tests of this process have sent
     yield
     purge("celery", "people")
 
