@@ -255,7 +255,11 @@ def test_every_request_is_one_that_openai_describes(everything_asked, document, 
 
 
 def test_every_endpoint_of_the_client_was_asked(everything_asked, document):
-    methods = {name for name in vars(OpenAIClient) if not name.startswith("_")} - {"peek", "one_look", "side_by_side"}
+    methods = {name for name in vars(OpenAIClient) if not name.startswith("_")} - {
+        "peek",
+        "one_look",
+        "side_by_side",
+    }
     assert methods == set(OPERATIONS)
     seen = {operation(document, asked) for asked in everything_asked}
     assert seen == set(OPERATIONS.values())
