@@ -33,6 +33,7 @@ def test_a_plot_is_drawn_as_the_same_bytes_each_time_with_its_words(tmp_path):
     )
     drawn = []
     for folder in (tmp_path / "one", tmp_path / "two"):
+        folder.mkdir()
         draw(plot, folder)
         drawn.append((folder / "growth.svg").read_bytes())
     assert drawn[0] == drawn[1]

@@ -25,7 +25,18 @@ from tests.bench.installation import ROOT
 from tests.bench.result import Result
 from tests.machine import Services
 
-PARTS = ("start", "sync", "latency", "apply", "imports", "ledger", "pages", "leavers", "integrations")
+PARTS = (
+    "start",
+    "sync",
+    "latency",
+    "apply",
+    "imports",
+    "ledger",
+    "pages",
+    "leavers",
+    "integrations",
+    "scaling",
+)
 DOCS = ROOT / "docs"
 PLOTS = DOCS / "performance"
 CONSTANTS = PLOTS / "constants.json"
@@ -54,6 +65,7 @@ def main() -> int:
 
 
 def _keep(part: str, result: Result) -> None:
+    PLOTS.mkdir(exist_ok=True)
     if result.constants:
         CONSTANTS.write_text(f"{json.dumps(dict(result.constants), indent=2)}\n")
     for plot in result.plots:

@@ -21,7 +21,6 @@ STYLE: Any = {
 
 
 def draw(plot: Plot, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(8, 4.2), layout="constrained")
         axes = figure.add_subplot()

@@ -129,6 +129,7 @@ class Run:
     wal: float
     entries: float
     commands: float
+    calls: float
     ended: Sequence[str]
     integrations: int
 
@@ -239,6 +240,7 @@ def _run(here: Many, workers: int, *, first: int) -> Run:
         wal=(after[1] - before[1]) / len(rows),
         entries=(after[2] - before[2]) / len(rows),
         commands=(after[3] - before[3]) / len(rows),
+        calls=statistics.mean(row[4] for row in rows),
         ended=sorted({row[2] for row in rows}),
         integrations=len({row[3] for row in rows}),
     )
@@ -310,6 +312,7 @@ def _costs(runs: Sequence[Run], append: float) -> Table:
         ("bytes of PostgreSQL's log", f"{one.wal:,.0f}"),
         ("entries of the ledger", f"{one.entries:.1f}"),
         ("commands to Redis", f"{one.commands:.1f}"),
+        ("calls to the remote", f"{one.calls:.1f}"),
         ("an entry of the ledger, with its commit: one after the other", f"{append * 1000:.1f} ms"),
     ]
     return Table(("what a sync without changes costs besides", "each"), rows)
@@ -336,6 +339,7 @@ def _missed(runs: Sequence[Run]) -> Iterator[str]:
 def _constants(runs: Sequence[Run], append: float) -> dict[str, float]:
     one, best = runs[0], max(run.a_minute for run in runs)
     return {
+        "calls_per_job": round(one.calls, 2),
         "cpu_of_a_worker_per_job": round(one.cpu, 4),
         "cpu_of_postgresql_per_job": round(one.postgresql, 4),
         "redis_commands_per_job": round(one.commands, 1),
