@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from tqdm import tqdm
 
 from integrations.connectors.openai.simulator import Organization, Simulator, TokenBucket
+from tests.bench.company import RULES
 from tests.bench.installation import Installation, databases, installation
 from tests.bench.result import Plot, Result, Table
 
@@ -26,19 +27,6 @@ LONG_LATENCY = 0.05
 LEAST = 0.95
 """The limit: the share of the calls that the bucket allowed in the time that they took."""
 
-RULES = """
-[[rule]]
-name = "Owners"
-group = "owners"
-role = "owner"
-state = "active"
-
-[[rule]]
-name = "Staff"
-group = "staff"
-role = "reader"
-state = "active"
-"""
 CAREFREE = ("first_removals=allow", "removal_limit_count=100000", "vanished_percent=100")
 ONE_AT_A_TIME = """
 from django.core.management import call_command

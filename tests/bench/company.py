@@ -13,3 +13,19 @@ def name_of(number: int) -> str:
 
 def name_of_project(number: int) -> str:
     return f"Project {number}"
+
+
+RULES = """
+[[rule]]
+name = "Owners"
+group = "owners"
+role = "owner"
+state = "active"
+
+[[rule]]
+name = "Staff"
+group = "staff"
+role = "reader"
+state = "active"
+"""
+"""Of a company whose people are in one of these groups, for `import_rules`."""

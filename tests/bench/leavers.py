@@ -20,6 +20,7 @@ from typing import Any
 import requests
 
 from integrations.connectors.openai.simulator import Organization, Simulator
+from tests.bench.company import RULES
 from tests.bench.result import Result, Table
 from tests.machine import Services
 from tests.stack.conftest import own_broker, own_database
@@ -44,19 +45,6 @@ BULK = "urn:ietf:params:scim:api:messages:2.0:BulkRequest"
 
 HEAD = ("leavers", "number", "median", "95 % within", "slowest", "median beside that without load")
 
-RULES = """
-[[rule]]
-name = "Owners"
-group = "owners"
-role = "owner"
-state = "active"
-
-[[rule]]
-name = "Staff"
-group = "staff"
-role = "reader"
-state = "active"
-"""
 CONFIRMED = """
 SELECT email, confirmed_at FROM provisioning_action WHERE kind = 'remove' AND confirmed_at IS NOT NULL
 """
