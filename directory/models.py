@@ -462,7 +462,10 @@ def take_snapshot(now: datetime) -> snapshot.Directory:
     groups = _GroupsOfPeople(Membership.objects.order_by("person_id").values_list("person_id", "group_id"))
     sources = dict(Source.objects.values_list("pk", "name"))
     people, by_source = [], dict.fromkeys(sources.values(), 0)
-    is_active = models.ExpressionWrapper(Person.objects.is_active_on(now), models.BooleanField())
+    # As a text, which Django hands on as it is. A truth on SQLite it converts, and with it each row.
+    is_active = models.Case(
+        models.When(Person.objects.is_active_on(now), then=models.Value("yes")), default=models.Value("")
+    )
     rows = Person.objects.order_by("pk").values_list("pk", "email", "name", "source_id", is_active)
     for pk, written, name, source_id, active in rows.iterator(chunk_size=CHUNK):
         email = sys.intern(written)  # one text with that of their account
@@ -470,13 +473,13 @@ def take_snapshot(now: datetime) -> snapshot.Directory:
         keys: tuple[str, ...] = (primary,) if email else ()
         if email and pk in aliases:
             keys = (primary, *sorted(key for key in aliases[pk] if key != primary))
-        people.append(snapshot.Person(pk, email, keys, name, active, groups.of(pk)))
+        people.append(snapshot.Person(pk, email, keys, name, bool(active), groups.of(pk)))
         if active:
             by_source[sources[source_id]] += 1
     return snapshot.Directory(tuple(people), by_source)
 
 
-CHUNK = 2_000
+CHUNK = 1_000
 
 
 class _GroupsOfPeople:

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass, field
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class Person:
+
+class Person(Struct, frozen=True, gc=False):
     """Someone who should, or should no longer, have access. `keys` are e-mail keys, the primary one first."""
 
     id: int

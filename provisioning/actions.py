@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -122,7 +122,7 @@ def plan_line(action: Action, *, needs: int | None, proposed: bool = False) -> d
         "account_id": action.account_id,
         "role": action.role,
         "entitlement": {"kind": held.kind, "id": held.id, "name": held.name} if held else None,
-        "grants": [asdict(grant) for grant in action.grants],
+        "grants": [grant.as_json() for grant in action.grants],
         "before": dict(action.before) if action.before is not None else None,
         "after": dict(action.after) if action.after is not None else None,
         "rule": action.rule,

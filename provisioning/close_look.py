@@ -6,7 +6,6 @@ no account yet, and what they hold, only complete lists can tell.
 
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 
 from django.db.models.functions import Lower
@@ -86,7 +85,7 @@ def look_closely(integration: Integration, rows: Rows, connector: Connector) -> 
         if account is None:
             return None
         # What it holds was not asked for. As it was last seen, it is written down with what is taken.
-        seen.append(replace(account, grants=accounts.as_seen(row).grants))
+        seen.append(account.holding(accounts.as_seen(row).grants, account.inside))
     return Reading(
         accounts=tuple(seen),
         entitlements=_held(integration, seen),

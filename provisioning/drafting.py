@@ -168,14 +168,12 @@ def ground(
     vocabulary: Vocabulary,
     *,
     insist: bool,
+    left: Mapping[str, Left],
     now: datetime,
-    left: Mapping[str, Left] | None = None,
 ) -> Ground:
     """`insist`: somebody asked for this, so that lapsed invites are renewed however often they were. `left`:
-    how we left the accounts, where that is known already.
+    how we left the accounts.
     """
-    if left is None:
-        left = accounts.as_left(integration, reading.ids_if_some)
     lapsed = any(account.state is AccountState.EXPIRED for account in reading.accounts)
     not_made: Mapping[Name, str] = {}
     if resolve(rules, reading.entitlements).missing:

@@ -5,13 +5,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from msgspec import Struct
+
 from directory.emails import email_key
 from directory.snapshot import Person
 from integrations.connectors.base import Acceptance, Account, AccountState
 
 
-@dataclass(frozen=True, slots=True)
-class Linked:
+class Linked(Struct, frozen=True, gc=False):
     person: Person
     account: Account
 
@@ -71,10 +72,6 @@ SAME_MOMENT = timedelta(minutes=2)
 """Between the acceptance of an invite and the joining that it led to."""
 
 
-Fitting = Mapping[str, tuple[int, ...]]
-"""By the ids of accounts, the ids of the people whose they may be."""
-
-
 def match(
     people: Sequence[Person],
     accounts: Sequence[Account],
@@ -82,14 +79,11 @@ def match(
     acceptances: Iterable[Acceptance] = (),
 ) -> list[Match]:
     """Every person and every account in exactly one match."""
-    by_id = {person.id: person for person in people}
-    by_key = {key: person.id for person in people for key in person.keys}
-    fitting = {account.id: _people_of(account, by_id, by_key, links) for account in accounts}
-    leftovers = _leftovers(by_id, accounts, fitting)
+    fit = _Fit(people, links)
+    leftovers = _leftovers(fit, accounts)
     passed_over = {leftover.account.id for leftover in leftovers}
     current = [account for account in accounts if account.id not in passed_over]
-    settled = _settle(by_id, current, fitting)
-    return [*_pair_with_acceptances(settled, acceptances), *leftovers]
+    return [*_pair_with_acceptances(_settle(fit, current), acceptances), *leftovers]
 
 
 def _pair_with_acceptances(matches: Sequence[Match], acceptances: Iterable[Acceptance]) -> list[Match]:
@@ -146,21 +140,31 @@ def _is_paired(found: Match, people: Collection[int], accounts: Collection[str])
             return False
 
 
-def _people_of(
-    account: Account, by_id: Collection[int], by_key: Mapping[str, int], links: Links
-) -> tuple[int, ...]:
-    """Who the account may belong to. Two people, when a known account's address was given to another."""
-    found = links.by_hand.get(account.id)
-    owner = None
-    if found is None:
-        found = links.found.get(account.id)
-        if account.email and not account.is_service:
-            owner = by_key.get(email_key(account.email))
-    fits = (found,) if owner is None or owner == found else (owner,) if found is None else (found, owner)
-    return tuple(person_id for person_id in fits if person_id is not None and person_id in by_id)
+class _Fit:
+    """Who accounts may belong to. Asked again rather than kept: to keep it of all takes more memory than any
+    other part of a match.
+    """
+
+    def __init__(self, people: Sequence[Person], links: Links) -> None:
+        self.people = {person.id: person for person in people}
+        self._by_key = {key: person.id for person in people for key in person.keys}
+        self._links = links
+
+    def ids_for(self, account: Account) -> tuple[int, ...]:
+        """Two people, when a known account's address was given to another."""
+        found = self._links.by_hand.get(account.id)
+        owner = None
+        if found is None:
+            found = self._links.found.get(account.id)
+            if account.email and not account.is_service:
+                owner = self._by_key.get(email_key(account.email))
+                if owner is not None and owner == found:  # nearly all
+                    return (owner,)
+        fits = (found,) if owner is None or owner == found else (owner,) if found is None else (found, owner)
+        return tuple(id for id in fits if id is not None and id in self.people)
 
 
-def _leftovers(by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Fitting) -> list[Leftover]:
+def _leftovers(fit: _Fit, accounts: Sequence[Account]) -> list[Leftover]:
     invites = [account for account in accounts if account.state is not AccountState.ACTIVE]
     if not invites:
         return []
@@ -172,13 +176,11 @@ def _leftovers(by_id: Mapping[int, Person], accounts: Sequence[Account], fitting
     idle = {account.id: account for account in invites if _can_do_nothing(account, members)}
     if not idle:
         return []
-    alive = {person_id for account in accounts if account.id not in idle for person_id in fitting[account.id]}
+    alive = {id for account in accounts if account.id not in idle for id in fit.ids_for(account)}
     return [
-        Leftover(by_id[person_id], account)
+        Leftover(fit.people[ids[0]], account)
         for account in idle.values()
-        if len(fitting[account.id]) == 1
-        for person_id in fitting[account.id]
-        if person_id in alive
+        if len(ids := fit.ids_for(account)) == 1 and ids[0] in alive
     ]
 
 
@@ -188,57 +190,59 @@ def _can_do_nothing(account: Account, members: Collection[str]) -> bool:
     return account.state is AccountState.EXPIRED
 
 
-def _settle(by_id: Mapping[int, Person], accounts: Sequence[Account], fitting: Fitting) -> list[Match]:
-    holdings: dict[int, list[Account]] = defaultdict(list)
+def _settle(fit: _Fit, accounts: Sequence[Account]) -> list[Match]:
+    """Most people have one account, which fits nobody else. Who has two, or one that fits two, is tangled."""
+    held: dict[int, Account] = {}
+    tangled: set[int] = set()
+    orphans: list[Orphan] = []
     for account in accounts:
-        for person_id in fitting[account.id]:
-            holdings[person_id].append(account)
-    matches: list[Match] = []
-    tangled: list[int] = []
-    for person_id, person in by_id.items():
-        held = holdings.get(person_id, ())
-        if not held:
-            matches.append(Unprovisioned(person))
-        elif len(held) == 1 and len(fitting[held[0].id]) == 1:
-            matches.append(Linked(person, held[0]))
-        else:
-            tangled.append(person_id)
-    matches.extend(_ambiguities(tangled, by_id, accounts, fitting, holdings))
-    matches.extend(Orphan(account) for account in accounts if not fitting[account.id])
-    return matches
+        ids = fit.ids_for(account)
+        for id in ids:
+            if held.setdefault(id, account) is not account or len(ids) > 1:
+                tangled.add(id)
+        if not ids:
+            orphans.append(Orphan(account))
+    return [
+        *(
+            Linked(person, held[id]) if id in held else Unprovisioned(person)
+            for id, person in fit.people.items()
+            if id not in tangled
+        ),
+        *(_ambiguities(tangled, fit, accounts) if tangled else ()),
+        *orphans,
+    ]
 
 
-def _ambiguities(
-    tangled: Sequence[int],
-    by_id: Mapping[int, Person],
-    accounts: Sequence[Account],
-    fitting: Fitting,
-    holdings: Mapping[int, list[Account]],
-) -> list[Ambiguous]:
-    """Groups of people and accounts that hang together, wherever someone has two or something fits two."""
-    by_account = {account.id: account for account in accounts} if tangled else {}
+def _ambiguities(tangled: Collection[int], fit: _Fit, accounts: Sequence[Account]) -> list[Ambiguous]:
+    """Groups of people and accounts that hang together."""
+    held: dict[int, list[Account]] = defaultdict(list)
+    for account in accounts:
+        for id in fit.ids_for(account):
+            if id in tangled:
+                held[id].append(account)
     seen: set[int] = set()
     found = []
-    for start in tangled:
-        if start in seen:
-            continue
-        people, held = _tangle(start, fitting, holdings)
-        seen |= people
-        found.append(
-            Ambiguous(
-                tuple(by_id[person] for person in sorted(people)),
-                tuple(by_account[account] for account in sorted(held)),
+    for start in (id for id in fit.people if id in tangled):
+        if start not in seen:
+            people, together = _tangle(start, fit, held)
+            seen |= people
+            found.append(
+                Ambiguous(
+                    tuple(fit.people[id] for id in sorted(people)),
+                    tuple(together[id] for id in sorted(together)),
+                )
             )
-        )
     return found
 
 
-def _tangle(start: int, fitting: Fitting, holdings: Mapping[int, list[Account]]) -> tuple[set[int], set[str]]:
-    people, accounts, frontier = {start}, set(), [start]
+def _tangle(
+    start: int, fit: _Fit, held: Mapping[int, list[Account]]
+) -> tuple[set[int], Mapping[str, Account]]:
+    people, accounts, frontier = {start}, dict[str, Account](), [start]
     while frontier:
-        for account in holdings[frontier.pop()]:
-            accounts.add(account.id)
-            fresh = set(fitting[account.id]) - people
+        for account in held[frontier.pop()]:
+            accounts[account.id] = account
+            fresh = set(fit.ids_for(account)) - people
             people |= fresh
             frontier.extend(fresh)
     return people, accounts

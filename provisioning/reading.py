@@ -154,12 +154,12 @@ NOTHING: frozenset[tuple[str, str]] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Who holds what the rules name, and that in which it lies, by account id.
+    """Who holds what the rules name, in order, and that in which it lies, by account id.
 
     `read`: of what that was read. `unread`: entitlements of which the credential may not see the holders.
     """
 
-    grants: Mapping[str, Sequence[Grant]]
+    grants: Mapping[str, tuple[Grant, ...]]
     inside: Mapping[str, Collection[tuple[str, str]]]
     read: Collection[tuple[str, str]]
     unread: Mapping[Entitlement, str]
@@ -167,9 +167,10 @@ class Held:
     def of(self, account: Account) -> Account:
         if account.id not in self.grants and account.id not in self.inside:
             return account
-        grants = self.grants.get(account.id, account.grants)
         inside = self.inside.get(account.id)
-        return account.holding(tuple(sorted(grants)), frozenset(inside) if inside else NOTHING)
+        return account.holding(
+            self.grants.get(account.id, account.grants), frozenset(inside) if inside else NOTHING
+        )
 
 
 def _fetch_held(
@@ -180,6 +181,7 @@ def _fetch_held(
 ) -> Held:
     named = list(dict.fromkeys(resolve(rules, entitlements).entitlements.values()))
     holdings: dict[str, tuple[Grant, ...]] = {}
+    same: dict[tuple[Grant, ...], tuple[Grant, ...]] = {}
     inside: dict[str, set[tuple[str, str]]] = {}
     unread: dict[str, str] = {}
     for kind in sorted({found.kind for found in named}):
@@ -191,9 +193,11 @@ def _fetch_held(
             unread[kind] = f"the credential may not read who holds it. {str(error).rstrip('.')}"
         else:
             for account_id, held in grants.items():
-                mine = [grant for grant in held if grant.kind == kind]
+                mine = tuple(grant for grant in held if grant.kind == kind)
                 if mine:
-                    holdings[account_id] = holdings.get(account_id, ()) + tuple(mine)
+                    all_mine = tuple(sorted(holdings.get(account_id, ()) + mine))
+                    # Many hold the same, which is then one tuple.
+                    holdings[account_id] = same.setdefault(all_mine, all_mine)
                 if len(mine) < len(held):
                     around = {(grant.kind, grant.id) for grant in held if grant.kind != kind}
                     inside.setdefault(account_id, set()).update(around)
@@ -214,7 +218,8 @@ def _vanished(
     connector: Connector, accounts: Sequence[Account], known_members: Collection[str]
 ) -> tuple[str, ...]:
     """Members of the last read that are missing now. One that still answers by its id disproves the list."""
-    missing = sorted(set(known_members) - {account.id for account in accounts})
+    seen = {account.id for account in accounts}
+    missing = sorted(id for id in known_members if id not in seen)
     for account_id in missing[:LOOKUPS]:
         if connector.fetch_account(account_id, AccountState.ACTIVE) is not None:
             raise ReadIncomplete(f"The list of members left out {account_id}, who is still a member.")

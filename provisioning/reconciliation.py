@@ -2,7 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import chain
 from typing import Any
 
 from django.db import OperationalError, connection
@@ -38,13 +39,14 @@ from provisioning import (
     keys,
     old_state,
     quarantine,
+    remembering,
     superseding,
     sweeping,
     telling,
 )
 from provisioning.differences import as_json, differences
 from provisioning.group_planning import GroupRule
-from provisioning.matching import Match, match
+from provisioning.matching import match
 from provisioning.models import Action, JobLost, Mark, PersonChange, ProvisioningJob
 from provisioning.moments import one_moment
 from provisioning.outlook import look_ahead
@@ -52,6 +54,7 @@ from provisioning.policy import Rule
 from provisioning.reading import Reading, read
 from provisioning.recollecting import reasons_of
 from provisioning.recovering import worker_name
+from provisioning.remembering import Finding, Stored
 from provisioning.restoring import as_rule, group_losses, losses
 from provisioning.reviews import revoking
 from provisioning.reviews.carrying_out import except_from_rules, revocations
@@ -264,8 +267,8 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     )
 
     job.enter("planning", now=timezone.now())
-    links = accounts.known_links(integration, reading.ids_if_some)
-    matches = match(directory.people, reading.accounts, links, reading.acceptances)
+    stored = remembering.stored(integration, reading.accounts, reading.ids_if_some)
+    matches = match(directory.people, reading.accounts, stored.links, reading.acceptances)
     marks = Mark.objects.filter(integration=integration).in_force(today)
     ground = drafting.ground(
         integration,
@@ -274,6 +277,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         marks,
         connector.vocabulary,
         insist=not job.about_everyone and job.trigger == ProvisioningJob.Trigger.MANUAL,
+        left=stored.left,
         now=timezone.now(),
     )
     planner, with_proposed = drafting.planners(ground, rules)
@@ -306,7 +310,9 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         in_numbers = plan.writes and vanished_in_numbers(facts, limits)
         keep_alive.now("Storing the plan")
         missed = () if _gets_used_to_absences(job, verdict) and not in_numbers else reading.vanished
-        changes = _remember(job, reading, matches, plan, missed=missed, outdated=outdated)
+        findings = remembering.changed(stored, matches, plan.to_change, outdated)
+        changes = _changes(job, reading, stored, findings, outdated)
+        _remember(job, reading, stored, findings, missed=missed, outdated=outdated)
         job.outlook = look_ahead(
             [(action, decided) for (action, _), decided in zip(plan.decided, verdict.decisions, strict=True)],
             facts.accounts,
@@ -324,41 +330,44 @@ def _whom(job: ProvisioningJob) -> frozenset[int]:
     return frozenset(job.changes.values_list("person_id", flat=True))
 
 
-def _remember(
+def _changes(
     job: ProvisioningJob,
     reading: Reading,
-    matches: Sequence[Match],
-    plan: drafting.Draft,
-    *,
-    missed: Sequence[str],
-    outdated: frozenset[str],
+    stored: Stored,
+    findings: Sequence[Finding],
+    outdated: Collection[str],
 ) -> dict[str, Any]:
-    """Keep what was read, for the next job and for people. Returns what others have changed meanwhile.
-
-    `outdated`: accounts of which we know better, since we have changed them during the read.
+    """What others have changed since the last read. `outdated`: accounts of which we know better, since we
+    have changed them during this one.
     """
-    whose = accounts.Whose(matches, plan.to_change)
-    compared = accounts.compare(
-        job.integration, reading.accounts, whose, ids=reading.ids_if_some, outdated=outdated
-    )
-    changes = differences(
-        compared.known,
-        compared.seen,
+    was = chain(stored.unlike.values(), stored.unseen.values())
+    now = {*stored.unlike, *stored.fresh}
+    found = differences(
+        [account for account in was if account.id not in outdated],
+        [finding.account for finding in findings if finding.account.id in now],
         comparable=history.held_before(job) & set(reading.held),
         names=reading.names,
     )
-    accounts.remember(
-        job.integration,
-        compared,
-        whose,
-        seen={account.id for account in reading.accounts} - outdated,
-        missed=missed,
-        whole=reading.whole,
-        now=timezone.now(),
-    )
+    return as_json(found if stored.are_known else [])
+
+
+def _remember(
+    job: ProvisioningJob,
+    reading: Reading,
+    stored: Stored,
+    findings: Sequence[Finding],
+    *,
+    missed: Sequence[str],
+    outdated: frozenset[str],
+) -> None:
+    """Keep what was read, for the next job and for people."""
+    now = timezone.now()
+    missing = stored.unseen.keys() - outdated
+    remembering.remember(job.integration, findings, missing=missing, missed=missed, now=now)
+    seen = {account.id for account in reading.accounts} - outdated
+    remembering.note_seen(job.integration, seen, whole=reading.whole, now=now)
     if reading.whole:
-        inventory.remember(job.integration, reading, now=timezone.now())
-    return as_json(changes if compared.are_known else [])
+        inventory.remember(job.integration, reading, now=now)
 
 
 def _gets_used_to_absences(job: ProvisioningJob, verdict: Verdict) -> bool:

@@ -1,11 +1,11 @@
 """OpenAI's JSON: the variations it has shown are understood, everything else is refused by its place."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from integrations.connectors.base import Account, AccountState, Entitlement, Grant
 from integrations.connectors.openai import parsing

@@ -1,10 +1,10 @@
 """Reading an organization: complete or not at all, and with the fewest calls."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from integrations.connectors.base import (
     Account,

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 import pytest
 
-from integrations.connectors.base import PermissionMissing, RemoteUnreachable
+from integrations.connectors.base import Account, PermissionMissing, RemoteUnreachable
 from integrations.connectors.errands import Abandoned, Errands, at_home
-from integrations.connectors.openai import parsing
+from integrations.connectors.openai import quick
 from integrations.connectors.openai.connector import OpenAIConnector
 from integrations.connectors.openai.simulator import Fault, Kind, Organization, Simulator
 from integrations.connectors.width import MOST, Width, was_refused, went_well
@@ -30,14 +30,14 @@ def test_the_next_page_is_on_its_way_while_rows_are_made_sense_of(
 ) -> None:
     for place in range(150):
         organization.add_member(f"p{place}@example.org")
-    really, ahead = parsing.parse_user, list[bool]()
+    really, ahead = quick.USERS.value, list[bool]()
 
-    def parse_user(row: parsing.Row, place: str) -> object:
+    def value(row: quick.User, id: str) -> Account:
         if not ahead:
             ahead.append(eventually(lambda: len(serving.requests) == 3))
-        return really(row, place)
+        return really(row, id)
 
-    monkeypatch.setattr(parsing, "parse_user", parse_user)
+    monkeypatch.setattr(quick.USERS, "value", value)
     with Simulator(organization) as serving:
         connector = OpenAIConnector(secret=organization.admin_key, base_url=serving.base_url)
         assert len(connector.fetch_accounts()) == 151

@@ -1,11 +1,11 @@
 """Whatever a plan has taken: what giving it back never does."""
 
 from collections.abc import Iterable
-from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 from hypothesis import given
+from msgspec.structs import replace
 
 from directory.emails import email_key
 from integrations.connectors.base import Account, AccountState, Grant

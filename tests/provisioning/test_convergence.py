@@ -3,10 +3,10 @@ innocent, and once it is done there is nothing more to plan.
 """
 
 import contextlib
-from dataclasses import replace
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from msgspec.structs import replace
 
 from directory.emails import email_key
 from directory.snapshot import Person

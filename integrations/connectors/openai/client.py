@@ -27,7 +27,7 @@ from integrations.connectors.base import (
 )
 from integrations.connectors.errands import Errands, at_home
 from integrations.connectors.http import Query, Reply, Transport
-from integrations.connectors.openai import parsing
+from integrations.connectors.openai import parsing, quick
 from integrations.connectors.openai.events import parse_event
 from integrations.connectors.openai.paging import Walk
 from integrations.connectors.openai.parsing import (
@@ -68,7 +68,7 @@ class OpenAIClient:
     # https://platform.openai.com/docs/api-reference/users
 
     def list_users(self) -> list[Account]:
-        return self._list("users", USERS, parsing.parse_user)
+        return self._list("users", USERS, parsing.parse_user, quickly=quick.USERS)
 
     def retrieve_user(self, user_id: str) -> Account | None:
         return self._retrieve(_path(USERS, user_id), user_id, parsing.parse_user)
@@ -122,7 +122,8 @@ class OpenAIClient:
 
     def list_project_users(self, project_id: str, name: str) -> list[Holder]:
         path = _path(PROJECTS, project_id, "users")
-        return self._list(f"users in the project {name}", path, parsing.parse_project_user)
+        name = f"users in the project {name}"
+        return self._list(name, path, parsing.parse_project_user, quickly=quick.PROJECT_USERS)
 
     def retrieve_project_user(self, project_id: str, user_id: str) -> Holder | None:
         path = _path(PROJECTS, project_id, "users", user_id)
@@ -179,7 +180,8 @@ class OpenAIClient:
 
     def list_group_users(self, group_id: str, name: str) -> list[Holder]:
         path = _path(GROUPS, group_id, "users")
-        return self._list(f"users in the group {name}", path, parsing.parse_group_user)
+        name = f"users in the group {name}"
+        return self._list(name, path, parsing.parse_group_user, quickly=quick.GROUP_USERS)
 
     def retrieve_group_user(self, group_id: str, user_id: str) -> Holder | None:
         return self._retrieve(_path(GROUPS, group_id, "users", user_id), user_id, parsing.parse_group_user)
@@ -400,10 +402,11 @@ class OpenAIClient:
         *,
         together: bool = False,
         identify: Parse[str] = parsing.row_id,
+        quickly: quick.Reader[Any, Value] | None = None,
     ) -> list[Value]:
         """`asked`: what the list is narrowed or widened by. Only with `most_pages` may it be left unread.
         `together`: proven as one with the lists of the same name that were read just before. `identify`: by
-        what no row may come twice.
+        what no row may come twice. `quickly`: a way to read pages that have nothing unusual in them.
         """
         if self._seen is not None and path in self._seen:
             return self._seen[path]
@@ -414,12 +417,14 @@ class OpenAIClient:
         while answer:
             reply, place = self._readable(answer()), walk.place
             try:
-                rows, cursor = self._take(walk, reply.body, identify)
+                page = quickly and quickly.read(reply.body)
+                page = page or read_page(reply.body, place, parse, identify)
+                cursor = walk.take(page.page, page.ids)
                 # While the rows are made sense of, the next page is already on its way.
                 answer = None
                 if cursor is not None and walk.pages != most_pages:
                     answer = self._transport.read_ahead(path, {**asked, "after": cursor})
-                found += _each(rows, parse, place)
+                found += page.values()
             except Unreadable as problem:
                 raise _incomplete(problem, reply) from None
             at_home(partial(self._progress, f"Read {walk.items} {name}."))
@@ -431,13 +436,6 @@ class OpenAIClient:
         elif self._seen is not None:
             self._seen[path] = found
         return found
-
-    def _take(self, walk: Walk, body: bytes, identify: Parse[str]) -> tuple[list[Row], str | None]:
-        """The rows of a page, and the cursor of the next page."""
-        place = walk.place
-        page = parsing.parse_page(body, place)
-        rows = _each(page.rows, parsing.parse_row, place)
-        return rows, walk.take(page, _each(rows, identify, place))
 
     def _retrieve(
         self, path: str, subject_id: str, parse: Parse[Value], identify: Parse[str] = parsing.row_id
@@ -521,6 +519,12 @@ class OpenAIClient:
             return otherwise(f"OpenAI refused this{quoted}", **facts)
         strange = f"{self._transport.host} does not answer like the OpenAI API (status {reply.status})"
         return _unknown(strange, reply) if otherwise is ActionRejected else _incomplete(strange, reply)
+
+
+def read_page(body: bytes, place: str, parse: Parse[Value], identify: Parse[str]) -> quick.Found[Value]:
+    page = parsing.parse_page(body, place)
+    rows = _each(page.rows, parsing.parse_row, place)
+    return quick.Found(page, _each(rows, identify, place), partial(_each, rows, parse, place))
 
 
 def _each(rows: Iterable[Any], parse: Parse[Value], page: str) -> list[Value]:

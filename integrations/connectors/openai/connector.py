@@ -178,7 +178,7 @@ class OpenAIConnector(Connector):
         members = self._client.list_users()
         if not members:
             raise ReadIncomplete("The list of users is empty, and an organization always has an owner.")
-        joined = {_address(member.email) for member in members if member.email}
+        joined = {_address(member.email) for member in members if member.email} if invites else set()
         return members + [
             invite
             for invite in _current(invites)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from msgspec import Struct
+
 from integrations.connectors.base import (
     Acceptance,
     Account,
@@ -55,8 +57,7 @@ class Page:
     last_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Holder:
+class Holder(Struct, frozen=True, gc=False):
     """Who holds a project or a group, and as what."""
 
     id: str
