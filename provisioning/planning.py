@@ -167,12 +167,15 @@ class Planner:
         ]
 
     def _leftover(self, person: Person, account: Account) -> list[Chain]:
-        """An open invite must not outlast the membership that it stands behind: it would be a way back in."""
-        if account.state is AccountState.EXPIRED or self.policy.target_for(person):
+        """An open invite must not outlast the membership that it stands behind: it would be a way back in. A
+        lapsed one is cleared away with that, and not only when it is all that is left.
+        """
+        if self.policy.target_for(person):
             return []
         if self._set_apart(account, person):
             return []  # the line of the other account says so
-        why = "An open invite to somebody who is a member, and no longer entitled."
+        invite = "A lapsed" if account.state is AccountState.EXPIRED else "An open"
+        why = f"{invite} invite to somebody who has another account, and is no longer entitled."
         return self._take_away(account, person, Situation.LEAVER, why)
 
     def _accepted_elsewhere(self, person: Person, account: Account) -> list[Chain]:
@@ -248,7 +251,7 @@ class Planner:
     def _take_away(
         self, account: Account, person: Person | None, situation: Situation, why: str
     ) -> list[Chain]:
-        """End the account: a member is removed, an open invite withdrawn, a lapsed one cleared away."""
+        """End the account: a member is removed, an open invite withdrawn, lapsed ones cleared away."""
         kind = Kind.REMOVE if account.state is AccountState.ACTIVE else Kind.WITHDRAW_INVITE
         return [
             (
@@ -262,7 +265,8 @@ class Planner:
                     detail=why,
                     taking=account.state is not AccountState.EXPIRED,
                 ),
-            )
+            ),
+            *(chain for one in account.lapsed for chain in self._take_away(one, person, situation, why)),
         ]
 
     # -- invites: OpenAI-like remotes cannot change one, only replace it
@@ -361,8 +365,12 @@ class Planner:
             rule=", ".join(target.rules),
             taking=taking,
         )
+        older = (
+            replace(withdraw, account_id=one.id, before=picture(one, self.policy.names), taking=False)
+            for one in account.lapsed
+        )
         foreign = [grant for grant in account.grants if (grant.kind, grant.id) not in self.policy.managed]
-        return withdraw, self._invite(person, target, situation, kept=foreign)
+        return withdraw, self._invite(person, target, situation, kept=foreign), *older
 
     # -- members
 

@@ -121,7 +121,7 @@ def _check_wanted(row: Action, integration: Integration, vocabulary: Vocabulary)
     if person is None:
         _check_still_nobodys(row)
         return
-    asked = row.job.actions.get(needs=row.seq) if _makes_way(row) else row
+    asked = _way_for(row) if _makes_way(row) else row
     target = _target(asked, person, integration, vocabulary)
     if not WANTS[Kind(asked.kind)](asked, target):
         now = f"what the rules now give is {target.role}" if target else "no rule gives access now"
@@ -154,6 +154,12 @@ def _check_still_nobodys(row: Action) -> None:
 def _makes_way(row: Action) -> bool:
     """Whether an invite is withdrawn for a new one, which then tells what is wanted."""
     return row.kind == Kind.WITHDRAW_INVITE and row.situation != Situation.LEAVER
+
+
+def _way_for(row: Action) -> Action:
+    """The new invite. Before it goes the one that it replaces, and after it those that lapsed earlier."""
+    first = row.seq if row.needs is None else row.needs
+    return row.job.actions.get(kind=Kind.INVITE, needs=first)
 
 
 def _target(row: Action, person: Person, integration: Integration, vocabulary: Vocabulary) -> Target | None:

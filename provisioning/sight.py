@@ -55,7 +55,8 @@ class Sight:
     def _listed(self) -> Mapping[str, Account]:
         with self._reading:
             if self._accounts is None:
-                self._accounts = {account.id: account for account in self.connector.fetch_accounts()}
+                listed = self.connector.fetch_accounts()
+                self._accounts = {one.id: one for account in listed for one in (account, *account.lapsed)}
             return self._accounts
 
 

@@ -73,8 +73,9 @@ class Account(Struct, frozen=True, gc=False):
     """A person's presence in the remote: a member, or an invite. `grants` covers only what was asked for.
 
     `inside`: by kind and id, what it was seen to hold of that in which asked-for entitlements lie.
-    `managed_elsewhere` is true where the remote says that another system feeds this account. A Struct, since
-    a frozen dataclass takes ten times as long to make, and a read makes many.
+    `lapsed`: invites to the same address that ran out, behind this one. `managed_elsewhere` is true where the
+    remote says that another system feeds this account. A Struct, since a frozen dataclass takes ten times as
+    long to make, and a read makes many.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Account(Struct, frozen=True, gc=False):
     is_service: bool = False
     since: datetime | None = None
     expires_at: datetime | None = None
+    lapsed: tuple["Account", ...] = ()
 
     def holding(self, grants: tuple[Grant, ...], inside: frozenset[tuple[str, str]]) -> "Account":
         """The same, with what it holds."""

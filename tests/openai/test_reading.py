@@ -104,14 +104,14 @@ def test_who_accepts_while_we_read_is_seen_as_a_member(connect):
     assert [account.id for account in accounts] == ["user-0", "user-1", "invite-1", "invite-2"]
 
 
-def test_a_lapsed_invite_of_a_member_is_not_shown(connect):
+def test_a_lapsed_invite_of_a_member_is_told_with_the_member(connect):
     lapsed = invite(email="Ada@Example.org", status="expired")
     with Remote(*listed(page([lapsed]), page([OWNER, user(email="ada@example.org")]))) as remote:
         accounts = connect(remote).fetch_accounts()
-    assert [account.id for account in accounts] == ["user-0", "user-1"]
+    assert _with_lapsed(accounts) == [("user-0", []), ("user-1", ["invite-1"])]
 
 
-def test_an_expired_invite_is_passed_over_once_a_newer_one_went_out(connect):
+def test_an_expired_invite_is_told_with_the_newer_one_that_went_out(connect):
     """OpenAI keeps lapsed invites listed; two accounts for one address would be nobody's to decide."""
     invites = [
         invite("invite-1", email="ada@example.org", status="expired"),
@@ -122,7 +122,16 @@ def test_an_expired_invite_is_passed_over_once_a_newer_one_went_out(connect):
     ]
     with Remote(*listed(page(invites), page([OWNER]))) as remote:
         accounts = connect(remote).fetch_accounts()
-    assert [account.id for account in accounts] == ["user-0", "invite-2", "invite-3", "invite-5"]
+    assert _with_lapsed(accounts) == [
+        ("user-0", []),
+        ("invite-2", ["invite-1"]),
+        ("invite-5", []),
+        ("invite-3", ["invite-4"]),
+    ]
+
+
+def _with_lapsed(accounts):
+    return [(account.id, [one.id for one in account.lapsed]) for account in accounts]
 
 
 def test_an_organization_without_users_is_not_believed(connect):

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Mapping
 
-from directory.emails import email_key
 from integrations.connectors.base import Account, AccountState, Entitlement, Grant
+from integrations.connectors.openai.connector import with_what_lapsed
 from integrations.connectors.openai.simulator import Organization
-from integrations.connectors.openai.simulator.records import User
+from integrations.connectors.openai.simulator.records import Invite, User
 from integrations.connectors.openai.simulator.refusals import Refused
 from provisioning.actions import Action, Kind
 
@@ -46,15 +46,16 @@ class Remote(Organization):
 
     def accounts(self) -> list[Account]:
         members = [self._as_account(user) for user in self.users.values()]
-        joined = {email_key(member.email) for member in members if member.email}
-        invites: dict[str, Account] = {}
-        for invite in self.invites.values():
-            key, status = email_key(invite.email), invite.status(self.now)
-            state = AccountState.INVITED if status == "pending" else AccountState.EXPIRED
-            if status == "pending" or (status == "expired" and key not in joined):
-                carried = tuple(sorted(Grant("project", id, role) for id, role in invite.projects.items()))
-                invites[key] = Account(invite.id, state, invite.email, invite.role, grants=carried)
-        return [*members, *invites.values()]
+        invites = [
+            self._invited(invite, AccountState.INVITED if status == "pending" else AccountState.EXPIRED)
+            for invite in self.invites.values()
+            if (status := invite.status(self.now)) in ("pending", "expired")
+        ]
+        return with_what_lapsed(members, invites)
+
+    def _invited(self, invite: Invite, state: AccountState) -> Account:
+        carried = tuple(sorted(Grant("project", id, role) for id, role in invite.projects.items()))
+        return Account(invite.id, state, invite.email, invite.role, grants=carried)
 
     def _as_account(self, user: User) -> Account:
         grants = [

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from directory.models import Person, PersonEmail
 from integrations.connectors.base import Acceptance
 from provisioning.matching import AcceptedElsewhere, Links, match
 from provisioning.models import Account, Mark
@@ -174,3 +175,44 @@ def test_until_when_an_invite_is_open_is_kept(invited: World) -> None:
     [invite] = invited.organization.invites.values()
     kept = Account.objects.get(remote_id=invite.id)
     assert kept.expires_at == datetime.fromtimestamp(invite.expires_at or 0, UTC)
+
+
+# -- several to one address
+
+
+def invite_often(world: World, email: str, *, lapsed: int) -> None:
+    for _ in range(lapsed):
+        world.organization.add_invite(email, expires_at=1)
+
+
+def test_all_that_lapsed_under_a_leavers_address_is_withdrawn_in_one_sync(world: World) -> None:
+    """An invite that is still open or a membership stands before them: with it, they go."""
+    world.hire(ADA)
+    invite_often(world, ADA, lapsed=2)
+    world.organization.add_invite(ADA)
+    world.hire("grace@example.org")
+    invite_often(world, "grace@example.org", lapsed=1)
+    world.organization.add_member("grace@example.org")
+    assert sorted(brief(world.sync())) == [
+        ("remove", "grace@example.org", "done"),
+        *[("withdraw_invite", ADA, "done")] * 3,
+        ("withdraw_invite", "grace@example.org", "done"),
+    ]
+    assert world.organization.invites == {}
+    assert world.sync()["actions"] == []
+
+
+def test_all_that_lapsed_makes_way_for_one_new_invite_also_to_another_address(world: World) -> None:
+    ada = world.hire(ADA, "staff")
+    world.rule("Staff", group="staff")
+    world.sync()
+    invite_often(world, ADA, lapsed=2)
+    PersonEmail.objects.filter(person=ada).update(address=PRIVATE, key=PRIVATE)
+    Person.objects.filter(pk=ada.pk).update(email=PRIVATE)
+    world.configure(orphans="remove")
+    assert sorted(brief(world.sync())) == [
+        ("invite", PRIVATE, "done"),
+        *[("withdraw_invite", ADA, "done")] * 3,
+    ]
+    assert [invite.email for invite in world.organization.invites.values()] == [PRIVATE]
+    assert world.sync()["actions"] == []

@@ -9,6 +9,7 @@ from functools import partial
 from django.conf import settings
 from django.utils.translation import gettext_noop
 from django.views.decorators.debug import sensitive_variables
+from msgspec.structs import replace
 
 from integrations.connectors.base import (
     Acceptance,
@@ -178,12 +179,7 @@ class OpenAIConnector(Connector):
         members = self._client.list_users()
         if not members:
             raise ReadIncomplete("The list of users is empty, and an organization always has an owner.")
-        joined = {_address(member.email) for member in members if member.email} if invites else set()
-        return members + [
-            invite
-            for invite in _current(invites)
-            if invite.state is AccountState.INVITED or _address(invite.email) not in joined
-        ]
+        return with_what_lapsed(members, invites)
 
     @property
     def acceptances(self) -> Collection[Acceptance]:
@@ -394,18 +390,23 @@ def _holders(held: Entitlement, client: OpenAIClient) -> list[Holder]:
     return client.list_group_users(held.id, held.name)
 
 
-def _current(invites: Sequence[Account]) -> list[Account]:
-    """Without the expired invites that a newer one to the same address has replaced."""
-    open_addresses = {_address(invite.email) for invite in invites if invite.state is AccountState.INVITED}
-    expired = [invite for invite in invites if invite.state is AccountState.EXPIRED]
-    expired.sort(key=lambda invite: invite.since.timestamp() if invite.since else 0)
-    newest = {_address(invite.email): invite.id for invite in expired}
-    return [
-        invite
-        for invite in invites
-        if invite.state is AccountState.INVITED
-        or (_address(invite.email) not in open_addresses and newest[_address(invite.email)] == invite.id)
-    ]
+def with_what_lapsed(members: list[Account], invites: Sequence[Account]) -> list[Account]:
+    """One account stands for an address, where nobody made it two: a membership, an open invite, or else the
+    invite that lapsed last. What lapsed behind it is told with it: OpenAI goes on listing it.
+    """
+    open_ones = [invite for invite in invites if invite.state is AccountState.INVITED]
+    if len(open_ones) == len(invites):
+        return members + open_ones
+    lapsed: dict[str, list[Account]] = {}
+    for invite in sorted(invites, key=lambda invite: invite.since.timestamp() if invite.since else 0):
+        if invite.state is AccountState.EXPIRED:
+            lapsed.setdefault(_address(invite.email), []).append(invite)
+    stand = [_before(lapsed.pop(_address(one.email), ()), one) for one in [*members, *open_ones]]
+    return stand + [_before(older, newest) for *older, newest in lapsed.values()]
+
+
+def _before(lapsed: Sequence[Account], account: Account) -> Account:
+    return replace(account, lapsed=tuple(lapsed)) if lapsed else account
 
 
 def _check_role(role: str, known: Collection[str]) -> None:
