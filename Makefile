@@ -23,7 +23,7 @@ test: $(DEVELOPMENT)  ## all tests; those that need PostgreSQL, Redis, Chromium 
 soak: $(DEVELOPMENT)  ## generated tests by the hundred thousand, chaos, workers killed at every step, outages; about 20 minutes
 	@$(BIN)/python -m tests.soak $(if $(SEED),--seed $(SEED))
 
-bench: $(DEVELOPMENT)  ## what large things cost, beside a floor measured in the same run; about 30 minutes
+bench: $(DEVELOPMENT)  ## what large things cost, beside a floor measured in the same run; 30 minutes; ONLY=endurance: as long again
 	@$(BIN)/python -m tests.bench $(if $(ONLY),--only $(ONLY)) $(if $(WRITE),--write)
 
 canary: $(DEVELOPMENT)  ## plant secrets, live a whole life with them, search for them everywhere; needs PostgreSQL and Redis

@@ -6,12 +6,12 @@ import re
 import pytest
 
 from tests import safety_page
-from tests.bench.__main__ import PARTS, page_of
+from tests.bench.__main__ import BY_NAME, PARTS, page_of
 from tests.bench.drawing import draw
 from tests.bench.result import Plot, Result, Table
 
 
-@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("part", [*PARTS, *BY_NAME])
 def test_a_part_can_be_run_and_has_a_place_for_what_it_finds(part):
     assert callable(importlib.import_module(f"tests.bench.{part}").measure)
     assert safety_page.part(part, page_of(part)) is not None

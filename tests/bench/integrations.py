@@ -7,24 +7,20 @@ changed. A server that keeps its pages stands in for all organizations.
 import os
 import signal
 import statistics
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import redis
 
+from tests.bench import processes
+from tests.bench.many_integrations import Many, many_integrations
 from tests.bench.many_organizations import domain
 from tests.bench.result import Plot, Result, Table
 from tests.machine import Services
-from tests.stack.conftest import own_broker, own_database
-from tests.stack.installation import ROOT, ThreeProcesses, eventually
+from tests.stack.installation import eventually
 
 INTEGRATIONS = 1_000
 MEMBERS = 100
@@ -46,49 +42,6 @@ HEAD = (
     "longest wait beside the median's",
 )
 
-SET_UP = """
-import json, sys
-from django.utils import timezone
-from cakewalk.ledger.recording import together
-from directory.bulk import insert
-from directory.models import Group, Membership, Person, PersonEmail, Source
-from integrations.models import Integration
-from provisioning.models import AccessRule
-from tests.bench.many_organizations import domain, key
-made = json.loads({made!r})
-source = Source.objects.create(name="hr", kind=Source.Kind.FILE)
-now = timezone.now()
-for number in range({integrations}):
-    name = domain(number)
-    emails = [f"m{{place}}@{{name}}" for place in range({members})]
-    people = Person.objects.bulk_create(Person(email=email, source=source) for email in emails)
-    PersonEmail.objects.bulk_create(
-        PersonEmail(person=one, address=one.email, key=one.email) for one in people
-    )
-    owners, staff = (Group.objects.create(name=f"{{kind}} {{name}}") for kind in ("owners", "staff"))
-    for group, some in ((owners, people[:1]), (staff, people[1:])):
-        Membership.objects.bulk_create(Membership(person=one, group=group) for one in some)
-    of = Integration.objects.create(kind="openai", name=name, base_url=made["base_url"], mode="manage")
-    of.store_credential(key(made["admin_key"], number), now=now)
-    Integration.objects.filter(pk=of.pk).update(enabled=True, keys_read_at=now, watched_since=now)
-    for group, role in ((owners, "owner"), (staff, "reader")):
-        AccessRule.objects.create(integration=of, name=role, group=group, role=role, state="active")
-"""
-# All other organizations were read as the first one was.
-KNOWN_ACCOUNTS = """
-WITH first AS (SELECT min(id) AS id, min(name) AS name FROM integrations_integration
-               WHERE name = 'number0.example.org')
-INSERT INTO provisioning_account ({columns})
-SELECT {values} FROM provisioning_account seen
-CROSS JOIN first JOIN integrations_integration own ON own.id <> first.id
-JOIN directory_personemail known ON known.key = replace(seen.email, first.name, own.name)
-WHERE seen.integration_id = first.id
-"""
-KNOWN_OWNERS = """
-UPDATE integrations_credential SET facts_at = now(), owner_id = first.owner_id, events_asked_at = now()
-FROM integrations_credential first JOIN integrations_integration own ON own.id = first.integration_id
-WHERE own.name = 'number0.example.org'
-"""
 DUE = """
 UPDATE integrations_integration
 SET next_sync_at = now() - interval '1 hour' - (1000 - id %% 1000) * interval '1 second'
@@ -138,23 +91,10 @@ class Run:
         return self.jobs / self.minutes
 
 
-class Many(ThreeProcesses):
-    """Only its workers run: the jobs that are measured are asked for once."""
-
-    def workers(self, number: int) -> "subprocess.Popen[str]":
-        name = f"{number} workers"
-        words = ("-m", "celery", "-A", "cakewalk", "worker", "-Q", "celery")
-        began = datetime.now(UTC)
-        self.launch(name, *words, "--concurrency", str(number))
-        lives = "SELECT at FROM health_heartbeat WHERE part = 'worker'"
-        eventually(lambda: [at for (at,) in self.rows(lives) if at > began], 60, f"The start of {name}")
-        return self.processes[name]
-
-
 def measure() -> Result:
     if missing := Services.from_environment().missing():
         return Result([], missed=[f"Many integrations were not measured: PostgreSQL with Redis {missing}"])
-    with _installation() as here:
+    with many_integrations(INTEGRATIONS, MEMBERS) as here:
         _told("set up")
         runs = []
         for place, workers in enumerate(WORKERS):
@@ -173,41 +113,6 @@ def _told(what: str) -> None:
     sys.stderr.write(f"integrations: {what}\n")
 
 
-@contextmanager
-def _installation() -> Iterator[Many]:
-    words = [sys.executable, "-m", "tests.bench.many_organizations", str(MEMBERS)]
-    with tempfile.TemporaryDirectory() as folder, own_database() as database, own_broker() as broker:
-        server = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-        here = Many(Path(folder), DATABASE_URL=database, CELERY_BROKER_URL=broker, PYTHONPATH=str(ROOT))
-        try:
-            assert server.stdout
-            made = server.stdout.readline()
-            code = SET_UP.format(made=made, integrations=INTEGRATIONS, members=MEMBERS)
-            here.run("shell", "--verbosity=0", "--command", code, seconds=300)
-            here.run("sync", domain(0))
-            with psycopg.connect(database) as connection:
-                _all_were_read(connection)
-            with psycopg.connect(database, autocommit=True) as connection:
-                connection.execute("VACUUM ANALYZE")
-            yield here
-        finally:
-            here.stop()
-            server.kill()
-            server.wait()
-
-
-def _all_were_read(connection: "psycopg.Connection[Any]") -> None:
-    rows = connection.execute(
-        "SELECT column_name FROM information_schema.columns WHERE table_name = 'provisioning_account'"
-    )
-    columns = [name for (name,) in rows if name != "id"]
-    own = {"integration_id": "own.id", "person_id": "known.person_id", "email": "known.address"}
-    values = [own.get(name, f'seen."{name}"') for name in columns]
-    quoted = ", ".join(f'"{name}"' for name in columns)
-    connection.execute(KNOWN_ACCOUNTS.format(columns=quoted, values=", ".join(values)))
-    connection.execute(KNOWN_OWNERS)
-
-
 def _run(here: Many, workers: int, *, first: int) -> Run:
     names = [domain(number) for number in range(first, first + JOBS)]
     database, broker = here.settings["DATABASE_URL"], here.settings["CELERY_BROKER_URL"]
@@ -215,14 +120,14 @@ def _run(here: Many, workers: int, *, first: int) -> Run:
         (last_job,) = _one(connection, "SELECT coalesce(max(id), 0) FROM provisioning_provisioningjob")
         connection.execute(DUE, [names])
         process = here.workers(workers)
-        children = _children(process.pid)
+        children = processes.children(process.pid)
         before = _standing(connection, queue)
         here.run("shell", "--verbosity=0", "--command", ASK)
         ended = lambda: connection.execute(ENDED, [last_job]).fetchall()  # noqa: E731
         eventually(lambda: len(ended()) >= JOBS // 4, 600, "A quarter of the jobs")
-        quarter = max(map(_megabytes, children))
+        quarter = max(map(processes.megabytes, children))
         eventually(lambda: len(ended()) >= JOBS, 600, "The end of every job")
-        megabytes, after = max(map(_megabytes, children)), _standing(connection, queue)
+        megabytes, after = max(map(processes.megabytes, children)), _standing(connection, queue)
         rows = ended()
     process.send_signal(signal.SIGTERM)
     _, _, used = os.wait4(process.pid, 0)
@@ -256,38 +161,7 @@ def _standing(connection: "psycopg.Connection[Any]", queue: "redis.Redis") -> tu
     (entries,) = _one(connection, "SELECT count(*) FROM ledger_entry")
     (backend,) = _one(connection, "SELECT pg_backend_pid()")
     asked = int(dict(queue.info("stats"))["total_commands_processed"])
-    return _cpu_of_family(_parent(backend)), float(wal), int(entries), asked
-
-
-# -- processes, as Linux tells of them
-
-
-def _stat(pid: int) -> list[str]:
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def _parent(pid: int) -> int:
-    return int(_stat(pid)[1])
-
-
-def _children(pid: int) -> list[int]:
-    return [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-
-
-def _cpu_of_family(pid: int) -> float:
-    """Of the process with the children that it has and those that have ended."""
-    ticks = sum(map(int, _stat(pid)[11:15]))
-    for child in _children(pid):
-        try:
-            ticks += sum(map(int, _stat(child)[11:13]))
-        except FileNotFoundError:
-            continue  # it has ended meanwhile
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def _megabytes(pid: int) -> float:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+    return processes.cpu_of_family(processes.parent(backend)), float(wal), int(entries), asked
 
 
 # -- what is told
