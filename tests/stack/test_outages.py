@@ -205,7 +205,9 @@ def test_one_process_outlives_an_outage_of_its_database(
     single_on_a_line.to_database.mend()
 
     wait_for_all(single_on_a_line, LEASE_SECONDS - OUTAGE_SECONDS + TICK_SECONDS + MOMENT_SECONDS)
-    each_was_invited_once(single_on_a_line, [gate])
+    assert single_on_a_line.rows(HOW_JOBS_ENDED) == [("succeeded",)]
+    assert single_on_a_line.rows(UNDONE) == []
+    assert (invited(gate), posts(gate)) == (sorted(JOINERS), len(JOINERS))
     still_serves(single_on_a_line, tmp_path, gate)
 
 
