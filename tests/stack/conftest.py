@@ -16,7 +16,14 @@ from psycopg import sql
 from integrations.connectors.openai.simulator import Organization, Simulator
 from tests import migrated
 from tests.conftest import SERVICES, need
-from tests.stack.installation import Installation, OnTwoLines, SingleOnALine, SingleProcess, ThreeProcesses
+from tests.stack.installation import (
+    Installation,
+    OnTwoLines,
+    SingleOnALine,
+    SingleProcess,
+    ThreeProcesses,
+    WebOnALine,
+)
 
 Kind = TypeVar("Kind", bound=Installation)
 
@@ -57,6 +64,13 @@ def on_two_lines(tmp_path: Path) -> Iterator[OnTwoLines]:
     need(SERVICES.missing())
     with own_database() as database, own_broker() as broker:
         yield from _running(OnTwoLines(tmp_path, database, broker))
+
+
+@pytest.fixture
+def web_on_a_line(tmp_path: Path) -> Iterator[WebOnALine]:
+    need(SERVICES.missing())
+    with own_database() as database, own_broker() as broker:
+        yield from _running(WebOnALine(tmp_path, database, broker))
 
 
 @pytest.fixture

@@ -201,10 +201,13 @@ class ThreeProcesses(Installation):
     def start(self) -> None:
         self.run("migrate", "--verbosity", "0")
         self.password = self.run("new_password", "admin", "--create").strip()
-        self.launch("web", "-m", "gunicorn", "cakewalk.wsgi", "--bind", f"127.0.0.1:{self.port}")
+        self.launch_web()
         self.launch_worker()
         self.launch_clock()
         eventually(self.answers, START_SECONDS, "The web server")
+
+    def launch_web(self) -> None:
+        self.launch("web", "-m", "gunicorn", "cakewalk.wsgi", "--bind", f"127.0.0.1:{self.port}")
 
     def launch_worker(self) -> None:
         words = ("-m", "celery", "-A", "cakewalk", "worker", "--concurrency", str(self.at_once))
@@ -229,6 +232,15 @@ class OnTwoLines(ThreeProcesses):
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         return rows(self.database, query)
+
+
+class WebOnALine(OnTwoLines):
+    """Its web server alone, on a database that has the migrations already."""
+
+    def start(self) -> None:
+        self.password = self.run("new_password", "admin", "--create").strip()
+        self.launch_web()
+        eventually(self.answers, START_SECONDS, "The web server")
 
 
 class SingleOnALine(SingleProcess):
