@@ -21,7 +21,7 @@ from provisioning import history
 from provisioning.actions import Situation
 from provisioning.models import AccessRule, Account, Action, Entitlement, Key, Mark, ProvisioningJob
 from provisioning.policy import Key as Held
-from provisioning.policy import Policy, Target, resolve
+from provisioning.policy import Policy, resolve
 from provisioning.requesting import Refused
 from provisioning.reviews.assigning import Reviewer, Reviewers
 from provisioning.reviews.models import Assignment, Campaign, Exclusion, Item
@@ -41,17 +41,51 @@ class Listed:
         return Counter(item.reviewer_id for item in self.items)
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What would be listed, in numbers alone: `by_reviewer` how many lines each of them would get."""
+
+    by_reviewer: Mapping[int, int]
+    read_at: datetime
+    not_covered: Sequence[str]
+
+    @property
+    def lines(self) -> int:
+        return sum(self.by_reviewer.values())
+
+
 def listed(campaign: Campaign, *, now: datetime) -> Listed:
     """Raises Refused where nothing was read yet, or somebody would have to decide about themselves."""
+    known, read_at = _known(campaign, now)
+    items = [known.item(line) for line in known.lines()]
+    for seq, item in enumerate(items, start=1):
+        item.seq = seq
+    return Listed(items, read_at, known.not_covered)
+
+
+def counted(campaign: Campaign, *, now: datetime) -> Counted:
+    """As `listed`, and raises the same, without making what nobody stores."""
+    known, read_at = _known(campaign, now)
+    return Counted(Counter(line.reviewer for line in known.lines()), read_at, known.not_covered)
+
+
+def _known(campaign: Campaign, now: datetime) -> tuple["_Known", datetime]:
+    """With when all of it was read."""
     read = history.last_complete_read(campaign.integration)
     if read is None or read.planned_at is None:
         said = _("Nothing was read of %(integration)s yet. A preview does so, and changes nothing.")
         raise Refused(said % {"integration": campaign.integration})
-    known = _Known(campaign, read, now)
-    items = [item for row in known.accounts for item in known.items_of(row)]
-    for seq, item in enumerate(items, start=1):
-        item.seq = seq
-    return Listed(items, read.planned_at, known.not_covered)
+    return _Known(campaign, read, now), read.planned_at
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """An account, or what it holds, and who decides about it, by their id."""
+
+    row: Account
+    person: Person | None
+    grant: Grant | None
+    reviewer: int
 
 
 class _Known:
@@ -61,14 +95,16 @@ class _Known:
         self.campaign = campaign
         self.integration: Integration = campaign.integration
         self.read = read
-        self.lines = list(campaign.assignments.select_related("group", "entitlement", "reviewer"))
+        self.assignments = list(campaign.assignments.select_related("group", "entitlement", "reviewer"))
         self.vocabulary = connector_class(self.integration.kind).vocabulary
         self.people = {person.id: person for person in take_snapshot(now).people}
         self.group_names = dict(Group.objects.values_list("pk", "name"))
-        self.reviewers = reviewers_of(campaign, self.lines)
-        self.only_groups = {line.group_id for line in self.lines if line.group_id}
+        self.reviewers = reviewers_of(campaign, self.assignments)
+        self.only_groups = {line.group_id for line in self.assignments if line.group_id}
         self.only_held = {
-            (line.entitlement.kind, line.entitlement.remote_id) for line in self.lines if line.entitlement
+            (line.entitlement.kind, line.entitlement.remote_id)
+            for line in self.assignments
+            if line.entitlement
         }
 
     @cached_property
@@ -113,15 +149,19 @@ class _Known:
         read = {(kind, id) for kind, id in self.read.read.get("held", [])}
         return [f"{row.kind} {row.name}" for key, row in self.entitlements.items() if key not in read]
 
-    def items_of(self, row: Account) -> Iterator[Item]:
+    def lines(self) -> Iterator[_Line]:
+        for row in self.accounts:
+            yield from self._lines_of(row)
+
+    def _lines_of(self, row: Account) -> Iterator[_Line]:
         person = self.people.get(row.person_id or 0)
         if self.campaign.scope == Scope.GROUPS and not (person and person.groups & self.only_groups):
             return
-        target = self.policy.target_for(person) if person else None
+        own = own_keys(row.email, person)
         if self.campaign.scope != Scope.ENTITLEMENTS:
-            yield self._item(row, person, None, target.rules if target else ())
+            yield _Line(row, person, None, self._reviewer(row, own, person, None))
         for grant in self._grants(row):
-            yield self._item(row, person, grant, _reasons(target, (grant.kind, grant.id)))
+            yield _Line(row, person, grant, self._reviewer(row, own, person, (grant.kind, grant.id)))
 
     def _grants(self, row: Account) -> Iterable[Grant]:
         """Of members. An invite goes as a whole, and what an owner holds by being one is no grant."""
@@ -137,7 +177,8 @@ class _Known:
         row = self.entitlements.get((grant.kind, grant.id))
         return row.name if row else grant.id
 
-    def _item(self, row: Account, person: Person | None, grant: Grant | None, rules: Sequence[str]) -> Item:
+    def item(self, line: _Line) -> Item:
+        row, person, grant = line.row, line.person, line.grant
         item = Item(
             campaign=self.campaign,
             account=row,
@@ -148,23 +189,28 @@ class _Known:
             person_id=person.id if person else None,
             person_name=person.name if person else row.name,
             groups=sorted(self.group_names[id] for id in person.groups) if person else [],
-            given_by=list(rules),
+            given_by=list(self._rules(person, grant)),
             standing=self._standing(row, person),
             last_active_at=self.active_at.get(row.pk),
+            reviewer_id=line.reviewer,
         )
         if grant:
             item.kind, item.entitlement_ref, item.role = grant.kind, grant.id, grant.role
             item.entitlement_name = self._name(grant)
-        item.reviewer_id = self._reviewer(item, person).id
         return item
 
-    def _reviewer(self, item: Item, person: Person | None) -> Reviewer:
-        held = (item.kind, item.entitlement_ref) if item.kind else None
-        reviewer = self.reviewers.of(own_keys(item.email, person), person.groups if person else (), held)
+    def _rules(self, person: Person | None, grant: Grant | None) -> Sequence[str]:
+        target = self.policy.target_for(person) if person else None
+        if target is None:
+            return ()
+        return target.reasons.get((grant.kind, grant.id), ()) if grant else target.rules
+
+    def _reviewer(self, row: Account, own: set[str], person: Person | None, held: Held | None) -> int:
+        reviewer = self.reviewers.of(own, person.groups if person else (), held)
         if reviewer is None:
             said = _("Nobody but %(account)s would decide about that account. Name another reviewer.")
-            raise Refused(said % {"account": item.email})
-        return reviewer
+            raise Refused(said % {"account": row.email})
+        return reviewer.id
 
     def _standing(self, row: Account, person: Person | None) -> str:
         mark = self.policy.mark_on(row.email, *(person.keys if person else ()))
@@ -183,10 +229,6 @@ def present(integration: Integration, read: ProvisioningJob) -> QuerySet[Account
     """The accounts that this read saw: a row outlives an account that was missing from it."""
     began_at = read.started_at or read.requested_at
     return Account.objects.filter(integration=integration).seen_since(began_at)
-
-
-def _reasons(target: Target | None, key: Held) -> Sequence[str]:
-    return target.reasons.get(key, ()) if target else ()
 
 
 def own_keys(email: str, person: Person | None) -> set[str]:

@@ -125,11 +125,18 @@ def test_a_draft_shows_how_much_each_reviewer_would_get_and_is_opened_and_finish
         "assignments-0-reviewer": rita.pk,
     }
 
-    shown = client.post(add, typed, follow=True).content.decode()
+    made = client.post(add, typed, follow=True).content.decode()
 
     campaign = Campaign.objects.get()
-    assert "2 lines, as they were read" in shown
-    assert "rita@example.org" in shown
+    own = reverse("admin:reviews_campaign_change", args=[campaign.pk])
+    asks = 'hx-get="?counts=part"'
+    assert asks in made  # where there are many accounts, it takes seconds
+    for shown in ("page", "part"):
+        counted = client.get(f"{own}?counts={shown}").content.decode()
+        assert "2 lines, as they were read" in counted
+        assert "rita@example.org" in counted
+        assert "Open the review" in counted
+        assert (asks in counted, "<html" in counted) == (False, shown == "page")
     for deed in ("open", "finish"):
         client.post(reverse(f"admin:reviews_campaign_{deed}", args=[campaign.pk]), {"reason": "Enough."})
     campaign.refresh_from_db()
@@ -203,6 +210,25 @@ def test_home_tells_whoever_runs_reviews_what_is_late_or_left(asked: Campaign) -
     )
     job(asked.integration, "awaiting_approval", reviews=asked)
     assert "is not carried out" not in client.get(reverse("admin:index")).content.decode()
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_draft_is_counted_after_its_page_is_there_and_opened(
+    chromium: Browser, live_server: LiveServer
+) -> None:
+    rita = staff("rita", "Operator", "Reviewer")
+    acme = integration("Acme")
+    job(acme, read={})
+    account(acme)
+    draft = review(acme, by=rita, state="draft")
+    with signed_in(chromium, live_server.url, rita) as page:
+        page.goto(f"{live_server.url}{reverse('admin:reviews_campaign_change', args=[draft.pk])}")
+        page.get_by_text("2 lines, as they were read").wait_for()
+        page.get_by_role("button", name="Open the review").click()
+        page.get_by_role("dialog").get_by_role("button", name="Open the review").click()
+        page.get_by_text("is open, and its reviewers are asked").wait_for()
+    assert draft.items.count() == 2
 
 
 @pytest.mark.browser

@@ -15,19 +15,6 @@
     }
   });
 
-  // -- what is told of a rule that is to be deleted
-
-  const told = document.querySelector("[data-foretells]");
-  if (told) {
-    const place = told.querySelector("[data-forecast]");
-    const link = place.innerHTML;
-    place.setAttribute("aria-busy", "true");
-    fetch(told.dataset.foretells)
-      .then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))
-      .then((html) => { place.innerHTML = html; }, () => { place.innerHTML = link; })
-      .finally(() => place.removeAttribute("aria-busy"));
-  }
-
   const panel = document.querySelector("[data-foresees]");
   const form = panel && document.querySelector(panel.dataset.foresees);
   if (!form) {

@@ -9,7 +9,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils import timezone
@@ -145,6 +145,8 @@ def _without_windows(field: Any) -> Any:
 
 
 RUN = "reviews.change_campaign"
+COUNTS = "counts"
+"""Asks what a draft would list: the `page` with it, or that `part` alone."""
 
 
 @admin.register(Campaign)
@@ -234,8 +236,9 @@ class CampaignAdmin(ModelAdmin):
         if campaign is None or not self.has_view_permission(request, campaign):
             return super().change_view(request, object_id, form_url, extra_context)
         if campaign.is_draft:
-            extra = {"campaign": campaign, **campaign_page.draft(campaign, now=timezone.now())}
-            extra["may_open"] = self.has_change_permission(request, campaign)
+            extra = {"campaign": campaign, **self._if_opened(request, campaign)}
+            if request.GET.get(COUNTS) == "part":
+                return render(request, "reviews/draft.html", extra)
             return super().change_view(request, object_id, form_url, {**(extra_context or {}), **extra})
         if request.method == "POST":
             raise PermissionDenied
@@ -247,6 +250,13 @@ class CampaignAdmin(ModelAdmin):
             **campaign_page.what_it_shows(campaign, request),
         }
         return TemplateResponse(request, "reviews/campaign.html", context)
+
+    def _if_opened(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
+        """What would be listed is counted when it is asked for, by the page's script or by a link."""
+        if COUNTS not in request.GET:
+            return {}
+        may_open = self.has_change_permission(request, campaign)
+        return {"counted": True, "may_open": may_open, **campaign_page.draft(campaign, now=timezone.now())}
 
     def get_urls(self) -> list[URLPattern]:
         def at(name: str, view: Callable[..., HttpResponseBase]) -> URLPattern:
