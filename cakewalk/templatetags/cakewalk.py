@@ -73,6 +73,12 @@ def of(mapping: Mapping[Any, Any], key: Any) -> Any:
 
 
 @register.filter
+def grouped(number: int) -> str:
+    """`100,031`, as the viewer's language parts thousands. Not for what is a name, such as a job's number."""
+    return str(formats.number_format(number, use_l10n=True, force_grouping=True))
+
+
+@register.filter
 def lasted(start: datetime | None, end: datetime | None) -> str:
     """How long something took: `0.4 s`, `12 s`, `3 min 20 s`; empty while it is not over."""
     return duration(end - start) if start and end else ""

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override, trans_real
 
-from cakewalk.templatetags.cakewalk import ago, duration
+from cakewalk.templatetags.cakewalk import ago, duration, grouped
 from cakewalk.words import OURS
 from tests.admin.builders import Company
 from tests.admin.pages import address, html_pages
@@ -129,3 +129,10 @@ def test_how_long_something_takes_is_rounded_and_declined(language: str, took: s
     with override(language):
         assert duration(timedelta(milliseconds=96)) == took
         assert ago(timezone.now() - timedelta(days=2, hours=3, minutes=4)).replace("\xa0", " ") == since
+
+
+@pytest.mark.parametrize(("language", "shown"), [("en", "100,031"), ("de", "100.031")])
+def test_large_numbers_are_parted_as_the_language_does(language: str, shown: str) -> None:
+    with override(language):
+        assert grouped(100_031) == shown
+        assert grouped(999) == "999"

@@ -19,6 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from cakewalk.ledger.models import Entry, Head
+from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from directory.models import Membership, Person, PersonEmail
 from integrations.models import Integration
@@ -42,6 +43,8 @@ PREVIEW = "(n.i % 20 = 0)"
 TRIES = 2
 EXPORT_SECONDS = 3.0
 """An export that takes longer is left off then."""
+WHOLE_SECONDS = 900.0
+"""The same where it is to be sent to its end."""
 BEGUN = 1000
 """Bytes of an export in which there is more than the columns' names. Of a workbook, which is packed, any."""
 METRICS_TOKEN = "made up for this"
@@ -90,14 +93,17 @@ ASKED_OF_THE_LEDGER = (
 SEARCHED_BY_FORM = {HISTORY: ("history", QUESTIONS), LEDGER: ("ledger", ASKED_OF_THE_LEDGER)}
 
 
-def tell() -> None:
-    """Seconds by the page's name, small and large, and what exports take, as JSON."""
+def tell(*, whole: bool = False) -> None:
+    """Seconds by the page's name, small and large, and what exports take, as JSON. `whole`: the whole history
+    is sent as well, in each form, which takes minutes.
+    """
     settings.ALLOWED_HOSTS.append("testserver")
     settings.METRICS_TOKEN = METRICS_TOKEN
     company = small()
     told = {"small": dict(_pages(company)), "small exports": dict(_exports(company))}
     multiply(company)
     told |= {"large": dict(_pages(company)), "large exports": dict(_exports(company))}
+    told["whole exports"] = dict(_whole_exports()) if whole else {}
     print(json.dumps(told))
 
 
@@ -321,7 +327,9 @@ def _took(client: Client, where: str) -> float:
 
 
 Exported = dict[str, float]
-"""`first`: seconds to the first byte; `bytes` in so many `seconds`; `megabytes` that the process grew by."""
+"""`first`: seconds to the first byte; `bytes` in so many `seconds`; `megabytes` that the process grew by;
+`whole`: whether it came to its end.
+"""
 
 
 def _exports(company: Company) -> Iterator[tuple[str, Exported]]:
@@ -331,7 +339,18 @@ def _exports(company: Company) -> Iterator[tuple[str, Exported]]:
             yield _called(name), _exported(client, address(name, company))
 
 
-def _exported(client: Client, where: str) -> Exported:
+def _whole_exports() -> Iterator[tuple[str, Exported]]:
+    """Of the history, to their ends. `missing`: how many rows of it the ledger does not tell of."""
+    client = _signed_in()
+    ended = Action.objects.filter(job__preview=False).exclude(finished_at=None, job__planned_at=None).count()
+    for form in ("csv", "jsonl", "xlsx"):
+        name = f"admin:provisioning_action_export_{form}"
+        found = _exported(client, reverse(name), WHOLE_SECONDS)
+        told = Entry.objects.filter(verb=Verb.EXPORTED).latest("seq").told()["facts"]
+        yield _called(name), {**found, "rows": told["rows"], "missing": ended - told["rows"]}
+
+
+def _exported(client: Client, where: str, most_seconds: float = EXPORT_SECONDS) -> Exported:
     held = memory.forget_peak()
     began = time.perf_counter()
     answer = client.get(where)
@@ -346,7 +365,7 @@ def _exported(client: Client, where: str) -> Exported:
     is_whole = True
     for piece in pieces:
         size += len(piece)
-        if time.perf_counter() - began > EXPORT_SECONDS:
+        if time.perf_counter() - began > most_seconds:
             is_whole = False
             break
     seconds = time.perf_counter() - began
