@@ -83,8 +83,10 @@ class SharedBudgets(Budgets):
 
     @cached_property
     def _shared(self) -> set[str]:
-        self._rows.outdated(self._clock()).delete()
-        return set(self._rows.values_list("family", flat=True))
+        families = set(self._rows.values_list("family", flat=True))
+        if families and self._rows.outdated(self._clock()).delete()[0]:
+            families = set(self._rows.values_list("family", flat=True))
+        return families
 
     def _change(self, family: str, step: Callable[[Budget], tuple[Budget, float]]) -> float:
         while family in self._shared and (row := self._rows.filter(family=family).first()):

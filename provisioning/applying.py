@@ -93,7 +93,7 @@ def _carry_out_all(job: ProvisioningJob, deeds: "Deeds", keep_alive: KeepAlive) 
 def verify(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> Trouble | None:
     """Look for the effect of every line that was sent. One read of everything, where that is cheaper."""
     sent = (State.DONE, State.STARTED)
-    rows = list(job.actions.writing().filter(state__in=sent, confirmed_at=None).order_by("seq"))
+    rows = list(job.lines.writing().filter(state__in=sent, confirmed_at=None).order_by("seq"))
     was_whole = job.read.get("whole", True)
     sight = Sight(connector, whole=was_whole and len(rows) > int(job.read.get("calls", 0)))
 
@@ -114,7 +114,8 @@ def verify(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) ->
         return {"code": "not_verified", "detail": f"What was done could not be looked at again. {error}"}
     finally:
         job.verified_at = timezone.now()
-        job.save(update_fields=["verified_at"])
+        if rows:  # else with the end of the job
+            job.save(update_fields=["verified_at"])
     return None
 
 
@@ -199,7 +200,7 @@ class Deeds:
         self, job: ProvisioningJob, connector: Connector, sight: Sight | None, errands: Errands
     ) -> None:
         self.trouble: ConnectorError | None = None
-        self._rows = {row.seq: row for row in job.actions.filter(state=State.PLANNED)}
+        self._rows = {row.seq: row for row in job.lines.filter(state=State.PLANNED)}
         lines = (_as_line(row, connector.vocabulary.owner_role) for row in self._rows.values())
         self._waiting = sorted(lines, key=lambda line: line.seq)
         self._under_way: dict[Errand[Any], tuple[Line, Steps]] = {}

@@ -57,11 +57,11 @@ def corroborate(job: ProvisioningJob, connector: Connector, keep_alive: KeepAliv
 def _corroborate(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> None:
     since, jobs = _in_question(job)
     _keep_told(job, jobs[0])
-    credential = Credential.objects.defer("secret").get(integration=job.integration_id)
-    if not credential.may_read_events(now=timezone.now()):
-        return
     done, unexplained = _deeds(jobs), _unexplained(jobs)
     if not (done or unexplained):
+        return
+    credential = Credential.objects.defer("secret").get(integration=job.integration_id)
+    if not credential.may_read_events(now=timezone.now()):
         return
     keep_alive.now("Looking into the audit log")
     kinds = {deed.of for deed in done} | {kind for one in jobs for kind, _ in one.read.get("held", [])}

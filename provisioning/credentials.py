@@ -45,7 +45,7 @@ def learn_to_write(job: ProvisioningJob, *, now: datetime) -> None:
     """
     if job.preview or job.applied_at is None:
         return
-    sent = job.actions.writing()
+    sent = job.lines.writing()
     refused = sent.filter(state=Action.State.FAILED, error__code="permission_missing").first()
     same = Credential.objects.filter(integration=job.integration_id, entered_at__lte=job.started_at)
     if sent.filter(state=Action.State.DONE).exists():

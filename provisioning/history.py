@@ -145,8 +145,9 @@ def counts_by_job(jobs: Sequence[ProvisioningJob]) -> dict[int, dict[str, int]]:
     """The counts of many jobs, in one query."""
     states: dict[int, Counter[str]] = {job.pk: Counter() for job in jobs}
     reports: Counter[int] = Counter()
+    asked = [job for job in jobs if not job.has_no_lines]
     groups = (
-        Action.objects.filter(job__in=jobs, proposed=False).order_by().values_list("job_id", "kind", "state")
+        Action.objects.filter(job__in=asked, proposed=False).order_by().values_list("job_id", "kind", "state")
     )
     for job_id, kind, state, number in groups.annotate(number=Count("pk")):
         if kind == actions.Kind.REPORT:
@@ -334,7 +335,7 @@ def _not_made(row: Action, held: Mapping[str, str]) -> str:
 
 def has_made_something(job: ProvisioningJob) -> bool:
     """Whether a read has shown something that the job made, and that can only be given by the next."""
-    return job.actions.filter(kind=actions.Kind.CREATE, confirmed_at__isnull=False).exists()
+    return job.lines.filter(kind=actions.Kind.CREATE, confirmed_at__isnull=False).exists()
 
 
 NOT_YET = ("rate_limited", "unreachable", "outcome_unknown", "stopped", "not_confirmed")
@@ -372,12 +373,12 @@ def sources_before(integration: Integration) -> dict[str, int]:
     are left out.
     """
     planned = integration.jobs.syncs().filter(planned_at__isnull=False, refusal__isnull=True)
-    last = planned.order_by("-planned_at").first()
-    if last is None or last.planned_at is None:
+    last = planned.order_by("-planned_at").values_list("planned_at", flat=True).first()
+    if last is None:
         return {}
     present = Source.objects.in_bulk()
     before: dict[str, int] = {}
-    lately = planned.filter(planned_at__gte=last.planned_at - BIT_BY_BIT)
+    lately = planned.filter(planned_at__gte=last - BIT_BY_BIT)
     for planned_at, directory in lately.values_list("planned_at", "directory"):
         ids = directory.get("source_ids", {})
         for name, active in directory.get("sources", {}).items():

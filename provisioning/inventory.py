@@ -21,7 +21,8 @@ def remember(integration: Integration, reading: Reading, *, now: datetime) -> No
             holders[grant.kind, grant.id] += number
     seen = {(found.kind, found.id): found for found in reading.entitlements if found.id}
     kinds = {kind for kind, _ in seen}
-    group_roles, named = _group_roles(reading.groups), _named_by_group_rules(integration)
+    group_roles = _group_roles(reading.groups)
+    named = _named_by_group_rules(integration) if seen else set()
     stored = integration.entitlements.filter(kind__in=kinds)
     rows = {(row.kind, row.remote_id): row for row in stored}
     fresh: list[Entitlement] = []
@@ -49,8 +50,9 @@ def remember(integration: Integration, reading: Reading, *, now: datetime) -> No
     for row in gone:
         row.last_seen_at, row.gone_at = row.seen_at, now
     Entitlement.objects.bulk_update(gone, ("last_seen_at", "gone_at"), batch_size=500)
-    read_at = (integration.kinds_read_at or {}) | dict.fromkeys(kinds, now.isoformat())
-    integration.note_read(kinds_read_at=read_at)
+    if kinds:
+        read_at = (integration.kinds_read_at or {}) | dict.fromkeys(kinds, now.isoformat())
+        integration.note_read(kinds_read_at=read_at)
 
 
 def _group_roles(reading: GroupReading) -> dict[tuple[str, str], dict[str, list[str]]]:

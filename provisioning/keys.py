@@ -32,10 +32,11 @@ LONGEST_NAME = 300
 
 def look(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> None:
     """For jobs about everyone, when it is time. All lists are read to their end, or nothing is changed."""
-    integration = job.integration
-    integration.refresh_from_db(fields=["keys_read_at", "keys_asked_at"])
-    began = timezone.now()
-    if not job.about_everyone or not job.follows_rules or not is_due(integration, now=began):
+    integration, began = job.integration, timezone.now()
+    if not job.about_everyone or not job.follows_rules:
+        return
+    integration.refresh_from_db(fields=["keys_read_at", "keys_asked_at"])  # another job may have listed them
+    if not is_due(integration, now=began):
         return
     job.enter("listing keys", now=timezone.now())
     integration.note_read(keys_asked_at=began)

@@ -193,12 +193,11 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
     if resumed and job.has_expired(now=timezone.now()):
         _leave_undone(job, connector, keep_alive)
         return
-    if job.applied_at is None:
-        job.applied_at = timezone.now()
-        job.save(update_fields=["applied_at"])
-    job.enter("applying", now=timezone.now())
+    job.applied_at = job.applied_at or timezone.now()
+    job.turn_to("applying", now=timezone.now())
+    job.save(update_fields=["applied_at", "phase", "phases"])
     trouble = applying.apply(job, connector, keep_alive, resumed=resumed)
-    job.enter("verifying", now=timezone.now())
+    job.turn_to("verifying", now=timezone.now())
     unseen = applying.verify(job, connector, keep_alive)
     trouble = trouble or unseen
     if not (trouble or _others_wait(job)):
@@ -208,10 +207,10 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
 
 def _follow_up(job: ProvisioningJob, connector: Connector, keep_alive: "KeepAlive") -> dict[str, str] | None:
     """What a later job does as well, when this one does not come to it."""
-    job.enter("sweeping", now=timezone.now())
+    job.turn_to("sweeping", now=timezone.now())
     trouble = sweeping.sweep(job, connector, keep_alive)
     if not trouble:
-        job.enter("corroborating", now=timezone.now())
+        job.turn_to("corroborating", now=timezone.now())
         corroborating.corroborate(job, connector, keep_alive)
         keys.look(job, connector, keep_alive)
     return trouble
@@ -262,7 +261,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
     lost = losses(job.restores.actions.that_took().order_by("seq")) if job.restores else []
     revoked = revocations(job.reviews) if job.reviews else []
     people = None if job.about_everyone else _whom(job)
-    rules, reading, directory = (_look_closely(job, connector) if people else None) or _look(
+    rules, reading, directory = (_look_closely(job, connector, people) if people else None) or _look(
         job, connector, also=[as_rule(lost), revoking.as_rule(revoked)], group_rules=_group_rules(job)
     )
 
@@ -288,7 +287,7 @@ def make_plan(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive)
         plan = drafting.draft_review(plan, planner.policy, revoked, reading, matches, review=job.reviews.name)
     reasons = reasons_of(plan, planner, with_proposed, directory, today=today)
 
-    job.enter("checking", now=timezone.now())
+    job.turn_to("checking", now=timezone.now())
     owners = drafting.owner_ids(integration, reading, connector.vocabulary)
     credential_owner = drafting.credential_owner(integration, connector, asked=plan.takes)
     limits = drafting.limits(integration, job.planned_mode())
@@ -388,9 +387,9 @@ def _group_rules(job: ProvisioningJob) -> Callable[[], Sequence[GroupRule]]:
 Look = tuple[Sequence[Rule], Reading, Directory]
 
 
-def _look_closely(job: ProvisioningJob, connector: Connector) -> Look | None:
+def _look_closely(job: ProvisioningJob, connector: Connector, people: frozenset[int]) -> Look | None:
     """At the people of a job that started by itself, when all of them are leavers beyond doubt."""
-    people, vocabulary = _whom(job), connector.vocabulary
+    vocabulary = connector.vocabulary
 
     def leavers() -> close_look.Rows:
         return close_look.clear_leavers(job.integration, people, vocabulary, now=timezone.now())
@@ -451,6 +450,6 @@ def _outcome(job: ProvisioningJob, trouble: dict[str, str] | None) -> str:
     wrong = bool(trouble or counted["failed"] or counted["started"])
     if wrong and not counted["done"]:
         return State.FAILED
-    unconfirmed = job.actions.filter(state=Action.State.DONE, confirmed_at=None).writing().exists()
+    unconfirmed = job.lines.filter(state=Action.State.DONE, confirmed_at=None).writing().exists()
     lacking = wrong or counted["refused"] or counted["stale"] or unconfirmed
     return State.PARTIAL if lacking else State.SUCCEEDED

@@ -64,12 +64,12 @@ def outcome_line(values: Sequence[Any]) -> list[Any]:
 
 
 def plan(job: "ProvisioningJob") -> dict[str, Any]:
-    return _of_plan(job.actions.exclude(situation=Situation.LEFT_BEHIND))
+    return _of_plan(job.lines.exclude(situation=Situation.LEFT_BEHIND))
 
 
 def sweep(job: "ProvisioningJob") -> dict[str, Any]:
     """Of the lines that the sweep has added to the plan, which is not touched by it."""
-    return _of_plan(job.actions.filter(situation=Situation.LEFT_BEHIND))
+    return _of_plan(job.lines.filter(situation=Situation.LEFT_BEHIND))
 
 
 def _of_plan(rows: "QuerySet[Action]") -> dict[str, Any]:
@@ -87,7 +87,7 @@ def _empty(rows: "QuerySet[Action]") -> Fingerprint:
 
 def outcomes(job: "ProvisioningJob") -> dict[str, Any]:
     """What became of all its lines, as it is stored now; and how many have which outcome."""
-    rows = job.actions.all()
+    rows = job.lines
     sums, states = _empty(rows), Counter[str]()
     stored = rows.order_by("seq").values_list("kind", "proposed", *OUTCOME_FIELDS)
     for kind, proposed, *values in stored.iterator(chunk_size=CHUNK):

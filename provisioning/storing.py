@@ -30,7 +30,9 @@ def store(
 ) -> None:
     """`reasons`: why, of each line: first of the active rules' lines, then of the proposed ones'."""
     now = timezone.now()
-    rows, known = _rows(job, plan, verdict), PersonChange.objects.known_since(job)
+    rows = _rows(job, plan, verdict)
+    job.has_no_lines = not rows
+    known = PersonChange.objects.known_since(job) if rows else {}
     for row, why in zip(rows, chain(*reasons), strict=True):
         row.reasons = why
         row.known_at = known.get(row.person_id or 0) or _told_at(job, row.situation, why)
@@ -54,7 +56,18 @@ def store(
     job.refusal = verdict.refusal.as_json() if verdict.refusal else None
     job.holds = [reason.as_json() for reason in verdict.holds]
     job.planned_at = now
-    written = ("mode", "read", "directory", "outlook", "digest", "refusal", "holds", "planned_at")
+    written = (
+        "mode",
+        "phase",
+        "phases",
+        "read",
+        "directory",
+        "outlook",
+        "digest",
+        "refusal",
+        "holds",
+        "planned_at",
+    )
     job.save(update_fields=written)
     telling.planned(job, made, rows)
 
@@ -70,6 +83,9 @@ def _told_at(job: ProvisioningJob, situation: str, why: Sequence[Reason]) -> dat
 
 def append(job: ProvisioningJob, lines: Sequence[actions.Action]) -> None:
     """Further lines of a job that is at work, decided on after it has done others."""
+    if not lines:
+        return
+    job.has_no_lines = False
     first = job.actions.count()
     rows = []
     for seq, action in enumerate(lines, start=first + 1):

@@ -49,16 +49,17 @@ _pending = _Pending()
 
 
 @contextmanager
-def together() -> Iterator[None]:
+def together(*, savepoint: bool = True) -> Iterator[None]:
     """A transaction whose entries are chained at its end. What is rolled back leaves no entry.
 
     Use it in place of `transaction.atomic()` around whatever records, inner blocks included: entries of a
-    plain atomic block inside, if that alone is rolled back, would stay.
+    plain atomic block inside, if that alone is rolled back, would stay. Without a `savepoint`, an inner block
+    that fails takes the whole transaction with it.
     """
     outer, mine = _pending.lines, list[Line]()
     _pending.lines = mine
     try:
-        with transaction.atomic():
+        with transaction.atomic(savepoint=savepoint):
             yield
             if outer is None and mine:
                 _check_references()
@@ -74,7 +75,8 @@ def _check_references() -> None:
     that are referred to. Those may wait for the chain, so it must not be held by then.
     """
     if connection.vendor == "postgresql":
-        connection.check_constraints()
+        with connection.cursor() as cursor:  # both in one round trip
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
 
 
 def record(

@@ -82,6 +82,8 @@ class ProvisioningJob(models.Model):
         PEOPLE = "people", _("Some people")
 
     LIVE = (State.QUEUED, State.RUNNING)
+    has_no_lines = False
+    """Known only to the worker that has made the plan: see `lines`."""
     FREE: Mapping[str, Any] = {"holder": "", "held_since": None, "lease_expires_at": None}
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -257,7 +259,8 @@ class ProvisioningJob(models.Model):
                 lease_expires_at=now + LEASE,
             )
             if taken:
-                self.refresh_from_db()
+                with_integration = ProvisioningJob.objects.select_related("integration")
+                self.refresh_from_db(from_queryset=with_integration)
                 again = self.started_at != now
                 telling.moved(Verb.JOB_CLAIMED, self, self.State.QUEUED, worker=holder, again=again)
         return taken == 1
@@ -265,17 +268,27 @@ class ProvisioningJob(models.Model):
     def renew_lease(self, *, progress: str, now: datetime) -> bool:
         """Say that the job is alive; False when it was cancelled or taken over, and the worker must stop."""
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
-        return mine.update(lease_expires_at=now + LEASE, progress=progress[:200]) == 1
+        said = {"progress": progress[:200], "phase": self.phase, "phases": self.phases}
+        return mine.update(lease_expires_at=now + LEASE, **said) == 1
 
     def lock_if_live(self) -> bool:
         """Whether a worker may still be at it, which stays so until the end of the transaction."""
         this = ProvisioningJob.objects.select_for_update(no_key=True).filter(pk=self.pk)
         return this.values_list("state", flat=True).get() in self.LIVE
 
+    @property
+    def lines(self) -> "ActionQuerySet":
+        """Its actions. Where this worker has just made a plan without any, nobody is asked for them."""
+        return Action.objects.none() if self.has_no_lines else self.actions.all()
+
     def enter(self, phase: str, *, now: datetime) -> None:
+        self.turn_to(phase, now=now)
+        self.save(update_fields=["phase", "phases"])
+
+    def turn_to(self, phase: str, *, now: datetime) -> None:
+        """Enter a phase that may be over in no time: written down with the next sign of life, or the end."""
         self.phase = phase
         self.phases = self.phases_and(phase, now=now)
-        self.save(update_fields=["phase", "phases"])
 
     def phases_and(self, phase: str, *, now: datetime) -> list[list[str]]:
         return [*self.phases, [phase, now.isoformat()]]
@@ -336,13 +349,14 @@ class ProvisioningJob(models.Model):
 
     def finish(self, state: str, *, now: datetime, **outcome: Any) -> bool:
         """End the job, if it is still this worker's to end. `outcome`: refusal, error or cancel_reason."""
-        if state == self.State.AWAITING_APPROVAL:
-            outcome["phases"] = self.phases_and("awaiting_approval", now=now)
+        waits = state == self.State.AWAITING_APPROVAL
+        outcome["phases"] = self.phases_and("awaiting_approval", now=now) if waits else self.phases
         mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
-        with together():
+        with together(savepoint=False):
             ended = mine.update(
                 state=state,
                 finished_at=now,
+                verified_at=self.verified_at,
                 phase="",
                 progress="",
                 **self.FREE,
@@ -352,20 +366,19 @@ class ProvisioningJob(models.Model):
                 self._leave_nothing_open(state, outcome.get("error"), now=now)
             self.refresh_from_db()
             if ended:
-                waits = state == self.State.AWAITING_APPROVAL
                 verb = Verb.JOB_HELD if waits else Verb.JOB_ENDED
                 telling.came_to(verb, self, self.State.RUNNING, **self.decided())
         return ended == 1
 
     def _leave_nothing_open(self, state: str, error: Mapping[str, str] | None, *, now: datetime) -> None:
         """What an ended job has not done, the next one plans anew; only held actions can still be done."""
-        self.actions.answerless().close_unknown(now=now)
+        self.lines.answerless().close_unknown(now=now)
         waiting = [Action.State.PLANNED]
         if state != self.State.AWAITING_APPROVAL:
             waiting.append(Action.State.HELD)
         stopped = {"code": "stopped", "detail": "The job ended before this."}
         why = error if error and state == self.State.CANCELLED else stopped
-        self.actions.filter(state__in=waiting).update(state=Action.State.SKIPPED, error=why, finished_at=now)
+        self.lines.filter(state__in=waiting).update(state=Action.State.SKIPPED, error=why, finished_at=now)
 
     def give_back(self) -> bool:
         """Queue the job again, because this worker is told to stop."""

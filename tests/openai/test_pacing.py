@@ -290,7 +290,7 @@ def test_of_what_never_refused_the_database_is_asked_once(time: Time, integratio
     ) as asked:
         for _ in range(500):
             budgets.take("GET /organization/users")
-    assert len(asked) == 2
+    assert len(asked) == 1
 
 
 def test_limits_that_are_no_more_leave_no_row(time: Time, integration: Integration) -> None:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from provisioning import reconciliation, requesting
 from provisioning.models import Account, Entitlement
 from tests.provisioning.world import BOSS, World, staffed
 
@@ -17,6 +18,8 @@ KEPT = re.compile(
     r'^(?:INSERT INTO|UPDATE|DELETE FROM) "(directory_\w+|provisioning_(?:account|entitlement|key)\w*)"'
 )
 """What is kept of people, of accounts and of what can be held."""
+
+LEASE = 'SET "lease_expires_at"'
 
 
 def give_projects(world: World) -> None:
@@ -40,7 +43,7 @@ def queries_of_a_sync(world: World) -> list[str]:
     with CaptureQueriesContext(connection) as asked:
         document = world.sync()
     assert (document["state"], document["actions"]) == ("succeeded", [])
-    return [query["sql"] for query in asked.captured_queries if 'SET "lease_expires_at"' not in query["sql"]]
+    return [query["sql"] for query in asked.captured_queries if LEASE not in query["sql"]]
 
 
 def test_no_row_is_written_where_nothing_changed(world: World) -> None:
@@ -48,6 +51,19 @@ def test_no_row_is_written_where_nothing_changed(world: World) -> None:
     staff(world, range(30))
     world.sync()
     assert [found[1] for sql in queries_of_a_sync(world) if (found := KEPT.match(sql))] == []
+
+
+def test_a_sync_without_a_change_asks_so_much_and_no_more(world: World) -> None:
+    staffed(world, 10)
+    for _ in range(3):
+        world.sync()
+    job = requesting.request_job(world.integration, deliver=False)
+    with CaptureQueriesContext(connection) as asked:
+        reconciliation.run(job.pk)
+    statements = [query["sql"] for query in asked.captured_queries if LEASE not in query["sql"]]
+    said = Counter(sql.split()[0] for sql in statements)
+    expected = {"SELECT": 52, "INSERT": 5, "UPDATE": 11, "DELETE": 0, "SAVEPOINT": 0}
+    assert {verb: said[verb] for verb in expected} == expected
 
 
 def test_a_tenfold_company_takes_no_more_queries(world: World) -> None:
