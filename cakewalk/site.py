@@ -1,6 +1,5 @@
 """The home page and the sidebar: integrations and their health, what awaits approval, the last jobs."""
 
-import copy
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -142,9 +141,14 @@ def _first_steps(found: list[Standing]) -> list[dict[str, Any]]:
     ]
 
 
+def _found(item: dict[str, Any]) -> dict[str, Any]:
+    """With its address looked up, once for each page and not for each time that it is read."""
+    return {**item, "link": str(item["link"])}
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar, with the number of jobs that wait for an approver beside Jobs."""
-    groups = copy.deepcopy(NAVIGATION)
+    groups = [{**group, "items": [_found(item) for item in group["items"]]} for group in NAVIGATION]
     if not request.user.has_perm(SEES_JOBS):
         return groups
     held = ProvisioningJob.objects.filter(state=ProvisioningJob.State.AWAITING_APPROVAL)
