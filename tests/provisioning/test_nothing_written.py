@@ -62,7 +62,9 @@ def test_a_sync_without_a_change_asks_so_much_and_no_more(world: World) -> None:
         reconciliation.run(job.pk)
     statements = [query["sql"] for query in asked.captured_queries if LEASE not in query["sql"]]
     said = Counter(sql.split()[0] for sql in statements)
-    expected = {"SELECT": 52, "INSERT": 5, "UPDATE": 11, "DELETE": 0, "SAVEPOINT": 0}
+    # Django does not tell of what is read through a cursor that PostgreSQL keeps.
+    selects = 46 if connection.vendor == "postgresql" else 52
+    expected = {"SELECT": selects, "INSERT": 5, "UPDATE": 11, "DELETE": 0, "SAVEPOINT": 0}
     assert {verb: said[verb] for verb in expected} == expected
 
 
