@@ -75,8 +75,7 @@ def _check_references() -> None:
     that are referred to. Those may wait for the chain, so it must not be held by then.
     """
     if connection.vendor == "postgresql":
-        with connection.cursor() as cursor:  # both in one round trip
-            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
+        connection.check_constraints()
 
 
 def record(

@@ -52,6 +52,7 @@ def test_no_template_has_a_script_or_a_style_of_its_own() -> None:
 def test_sql_is_written_by_hand_in_known_places_alone() -> None:
     by_hand = where(r"\.raw\(|\.cursor\(|RawSQL\(|\.extra\(", "py")
     assert {path for path in by_hand if "/migrations/" not in path} == {
+        "cakewalk/health/models.py",  # counts are added to rows that are there, in one statement
         "cakewalk/health/readiness.py",
         "cakewalk/ledger/guards.py",
         "directory/bulk.py",
