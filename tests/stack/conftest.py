@@ -96,14 +96,26 @@ def own_database() -> Iterator[str]:
 
 @contextmanager
 def own_broker() -> Iterator[str]:
-    """One of the numbered databases of Redis, by the number of the process that tests."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    broker = SERVICES.broker_url.rpartition("/")[0] + f"/{15 - worker % 8}"
+    """One of the numbered databases of Redis that no other run on this machine has: two workers on one queue
+    take each other's messages. Who has which is kept in the first of them.
+    """
+    server = SERVICES.broker_url.rpartition("/")[0]
+    taken = redis.Redis.from_url(f"{server}/0")
+    names = {number: f"cakewalk tests have database {number}" for number in range(1, 16)}
+    free = (number for number, name in names.items() if taken.set(name, os.getpid(), nx=True, ex=LONGEST_RUN))
+    number = next(free, None)
+    assert number, f"All databases of {server} are taken; each is given back {LONGEST_RUN} s later at most."
+    broker = f"{server}/{number}"
     redis.Redis.from_url(broker).flushdb()
     try:
         yield broker
     finally:
         redis.Redis.from_url(broker).flushdb()
+        taken.delete(names[number])
+
+
+LONGEST_RUN = 5400
+"""Seconds after which whoever has a database of Redis is believed to have been killed."""
 
 
 def _running(installation: Kind) -> Iterator[Kind]:
