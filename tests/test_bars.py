@@ -25,7 +25,7 @@ from cakewalk.bar import Bar
 with Bar(OutputWrapper(sys.stderr), plain=True) as bar:
     for place in range(1, 41):
         bar.step("Carrying out", place, 40, line=f"Action {place} of 40")
-        time.sleep(0.04)
+        time.sleep(float(sys.argv[1]))
 print("{}")
 """
 
@@ -80,7 +80,7 @@ def env() -> dict[str, str]:
 
 
 def test_a_terminal_shows_phase_count_rate_and_what_remains_and_then_nothing_of_it() -> None:
-    screen = Screen(sys.executable, "-c", SLOW, env=env())
+    screen = Screen(sys.executable, "-c", SLOW, "0.04", env=env())
 
     printed = screen.to_the_end()
 
@@ -89,7 +89,7 @@ def test_a_terminal_shows_phase_count_rate_and_what_remains_and_then_nothing_of_
 
 
 def test_ctrl_c_leaves_the_terminal_tidy() -> None:
-    screen = Screen(sys.executable, "-c", SLOW, env=env())
+    screen = Screen(sys.executable, "-c", SLOW, "0.5", env=env())  # not over before it is interrupted
     screen.until("/40")
 
     os.killpg(screen.process.pid, signal.SIGINT)
