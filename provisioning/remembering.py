@@ -181,7 +181,7 @@ FIELDS = (
     "gone_at",
     "last_seen_at",
 )
-"""What `fill` sets."""
+"""What is written of a row."""
 
 
 def _tells_all(left: object, seen: Seen) -> bool:
@@ -224,16 +224,7 @@ def _is_kept(of: Stored, account: Seen, person_id: int | None, situation: str, *
     if of.links.found.get(id) != person_id and id not in of.links.by_hand and situation != AMBIGUOUS:
         return False
     left = of.left.get(id)
-    return not is_settled or _tells_all(left, account) or _is_left_so(left, account)
-
-
-def _is_left_so(left: Left | None, account: Seen) -> bool:
-    return (
-        left is not None
-        and left.role == account.role
-        and len(left.grants) == len(account.grants)
-        and left.grants.issuperset(account.grants)
-    )
+    return not is_settled or _tells_all(left, account) or (left is not None and left.is_still_so(account))
 
 
 # -- writing
