@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.apps import apps
+from django.utils.formats import number_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_lazy
 from django.utils.translation import gettext_noop as _
@@ -270,3 +271,8 @@ def translate_names() -> None:
 
 def _lazy(name: Any) -> Any:
     return name if isinstance(name, Promise) else gettext_lazy(name)
+
+
+def grouped(number: int) -> str:
+    """`100,031`, as the viewer's language parts thousands. Not for what is a name, such as a job's number."""
+    return str(number_format(number, use_l10n=True, force_grouping=True))

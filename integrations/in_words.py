@@ -4,11 +4,10 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from cakewalk.words import called
+from cakewalk.words import called, grouped
 from integrations.connectors.base import Connector
 from integrations.models import Integration
 
@@ -63,10 +62,6 @@ def limits(integration: Integration, accounts: int) -> Iterable[str]:
         yield _("Accounts that are nobody's are reported, and stay.")
 
 
-def _grouped(number: int) -> str:
-    return str(number_format(number, use_l10n=True, force_grouping=True))
-
-
 def _takings(integration: Integration, accounts: int) -> str:
     """The larger of the two limits, as safety reckons it."""
     limit = max(integration.removal_limit_count, accounts * integration.removal_limit_percent // 100)
@@ -74,7 +69,7 @@ def _takings(integration: Integration, accounts: int) -> str:
         "%(limit)s account of %(accounts)s may lose something in 24 hours without an approval.",
         "%(limit)s accounts of %(accounts)s may lose something in 24 hours without an approval.",
         limit,
-    ) % {"limit": _grouped(limit), "accounts": _grouped(accounts)}
+    ) % {"limit": grouped(limit), "accounts": grouped(accounts)}
     if integration.over_limit == Integration.OverLimit.HOLD_ALL:
         return _("%(free)s Beyond that, the whole plan waits.") % {"free": free}
     return _("%(free)s Beyond that, what takes away waits, and the rest is done.") % {"free": free}

@@ -14,11 +14,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, npgettext_lazy
 
 from cakewalk.look import NAVIGATION
-from cakewalk.words import called
+from cakewalk.words import called, grouped
 from provisioning import wording
 from provisioning.models import Action, ProvisioningJob
 
 register = template.Library()
+register.filter(grouped)
 
 TONES = {
     "running": "info",
@@ -70,12 +71,6 @@ register.filter("called", called)
 def of(mapping: Mapping[Any, Any], key: Any) -> Any:
     """The value of a key that a template only knows at the time; nothing where there is none."""
     return mapping.get(key, "")
-
-
-@register.filter
-def grouped(number: int) -> str:
-    """`100,031`, as the viewer's language parts thousands. Not for what is a name, such as a job's number."""
-    return str(formats.number_format(number, use_l10n=True, force_grouping=True))
 
 
 @register.filter

@@ -12,8 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from django.utils.translation import override, trans_real
 
-from cakewalk.templatetags.cakewalk import ago, duration, grouped
-from cakewalk.words import OURS
+from cakewalk.templatetags.cakewalk import ago, duration
+from cakewalk.words import OURS, grouped
 from tests.admin.builders import Company
 from tests.admin.pages import address, html_pages
 from tests.admin.roles import SUPERUSER
