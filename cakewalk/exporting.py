@@ -16,6 +16,7 @@ from django.utils.translation import override
 from cakewalk import spreadsheets
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
+from cakewalk.portions import growing
 from cakewalk.theme import ModelAdmin, action
 from directory.time_zones import today
 
@@ -34,7 +35,7 @@ def record_export(
 
 
 CHUNK = 500
-"""Rows that are read at once, and told at once."""
+"""Rows that are read at once, and told at once, if they are not the first."""
 
 
 def table(
@@ -51,9 +52,9 @@ def in_english(found: Iterable[Any], told: Callable[[Any], Any]) -> Iterator[Any
     belongs to the thread, which does other things in between.
     """
     rows = iter(found)
-    while True:
+    for size in growing(CHUNK):
         with override("en"), timezone.override(UTC):
-            said = [told(row) for row in islice(rows, CHUNK)]
+            said = [told(row) for row in islice(rows, size)]
         if not said:
             return
         yield from said

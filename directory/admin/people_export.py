@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
 from cakewalk import spreadsheets
+from cakewalk.portions import growing
 from directory.emails import email_key
 from directory.models import Membership, Person, PersonEmail
 from directory.people_table import COLUMNS
@@ -41,7 +42,10 @@ def _csv(rows: Iterable[Iterable[str]]) -> Iterator[str]:
 def _rows(people: QuerySet[Person]) -> Iterator[list[str]]:
     """In three queries for each chunk. Objects of the models would take many times as long."""
     found = people.prefetch_related(None).values_list("pk", *WRITTEN).iterator(chunk_size=CHUNK)
-    while chunk := list(islice(found, CHUNK)):
+    for size in growing(CHUNK):
+        chunk = list(islice(found, size))
+        if not chunk:
+            return
         ids = [pk for pk, *_ in chunk]
         groups = _by_person(Membership.objects.filter(person__in=ids).order_by("group__name"), "group__name")
         addresses = _by_person(PersonEmail.objects.filter(person__in=ids).order_by("address"), "address")

@@ -1,6 +1,6 @@
 """Actions, accounts, keys and what can be held as tables for a spreadsheet, sent while they are read."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -9,6 +9,7 @@ from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 
 from cakewalk.exporting import CHUNK, table
+from cakewalk.portions import growing
 from provisioning import because, inventory, wording
 from provisioning.models import Account, Action, Entitlement, Key, ProvisioningJob
 
@@ -115,12 +116,24 @@ def entitlements_table(entitlements: QuerySet[Entitlement]) -> StreamingHttpResp
 
 def _read(rows: QuerySet[Any]) -> Iterator[Any]:
     """A portion at a time, by their keys, which are a few bytes each: PostgreSQL would first put all of the
-    rows aside, for a cursor that outlives its transaction.
+    rows aside, for a cursor that outlives its transaction. To put all keys in order takes a while as well,
+    and the first ones are found by an index.
     """
-    keys = iter(list(rows.values_list("pk", flat=True)))
-    while portion := list(islice(keys, CHUNK)):
-        found = rows.in_bulk(portion)
-        yield from (found[key] for key in portion if key in found)
+    keys, sizes = rows.values_list("pk", flat=True), growing(CHUNK)
+    size = next(sizes)
+    first = list(keys[:size])
+    yield from _in_order(rows, first)
+    if len(first) < size:
+        return
+    told = set(first)
+    rest = (key for key in list(keys) if key not in told)
+    while portion := list(islice(rest, next(sizes))):
+        yield from _in_order(rows, portion)
+
+
+def _in_order(rows: QuerySet[Any], keys: Sequence[Any]) -> Iterator[Any]:
+    found = rows.in_bulk(keys)
+    return (found[key] for key in keys if key in found)
 
 
 def _account_cells(account: Account, names: dict[tuple[str, str], str]) -> Iterable[str]:

@@ -9,6 +9,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Lower
 
 from cakewalk.ledger.models import Entry
+from cakewalk.portions import growing
 from provisioning.search.whom import NARROW, Whom, begins
 
 CHUNK = 1000
@@ -101,8 +102,11 @@ def newest(entries: Entries, before: int | None, number: int) -> list[Entry]:
 
 
 def one_by_one(entries: Entries) -> Iterator[Entry]:
-    """All of them, a thousand at a time. What is written meanwhile comes after the first one."""
+    """All of them, a thousand at a time at most. What is written meanwhile comes after the first one."""
     before = None
-    while found := newest(entries, before, CHUNK):
+    for size in growing(CHUNK):
+        found = newest(entries, before, size)
+        if not found:
+            return
         yield from found
         before = found[-1].pk

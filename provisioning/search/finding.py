@@ -15,6 +15,7 @@ from django.db.models.functions import Cast, Lower
 from django.utils import timezone
 
 from cakewalk.models import User
+from cakewalk.portions import growing
 from provisioning.actions import Kind
 from provisioning.models import Action, ProvisioningJob
 from provisioning.search.mentions import HELD, RULES
@@ -91,11 +92,14 @@ def _ended(question: Question, rows: Rows, after: Place | None) -> Rows:
 
 
 def one_by_one(question: Question, rows: Rows) -> Iterator[Action]:
-    """All that are found, however many, a thousand at a time. What ends meanwhile is told once, as open."""
+    """All that are found, however many, in portions. What ends meanwhile is told once, as open."""
     now = timezone.now()
     question = replace(question, until=min(question.until or now, now))
     after: Place | None = None
-    while found := places(question, rows, after, CHUNK):
+    for size in growing(CHUNK):
+        found = places(question, rows, after, size)
+        if not found:
+            return
         yield from in_order(found)
         after = found[-1]
 

@@ -7,6 +7,9 @@ from django.db import connection
 from django.db.models.functions import Lower
 
 from cakewalk.ledger.models import Entry
+from cakewalk.portions import FIRST
+from provisioning.admin.accounts import AccountAdmin
+from provisioning.models import Account
 from provisioning.reviews.models import Exclusion
 from provisioning.search import entries
 from provisioning.search.entries import Asked
@@ -23,6 +26,17 @@ def test_exceptions_in_force_are_found_from_each_to_its_own_action() -> None:
     by_key = {"sqlite": "SEARCH provisioning_action USING INTEGER PRIMARY KEY", "postgresql": "_action_pkey"}
     assert by_key[connection.vendor] in plan
     assert "action_state" not in plan
+
+
+def test_the_first_accounts_of_an_export_are_found_by_their_address() -> None:
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
+    shown = Account.objects.filter(gone_at=None).order_by(*AccountAdmin.ordering)
+
+    plan = shown.values_list("pk", flat=True)[:FIRST].explain()
+
+    assert "account_email_lower" in plan
 
 
 def plan_of_entries(about: Whom) -> str:
