@@ -49,8 +49,8 @@ def lost_jobs(
 ) -> list[ProvisioningJob]:
     """The queued jobs that a worker must be told of again; those of dead workers are queued first.
 
-    `busy`: scopes whose messages nobody has taken yet. A job's own may be among them, and one more for every
-    few seconds that no worker comes would bury the others.
+    `busy`: scopes of which many messages wait. A job's own may be among them, and one more for every few
+    seconds that no worker comes would bury the others.
     """
     running = ProvisioningJob.objects.filter(state=ProvisioningJob.State.RUNNING)
     taken_back = [job for job in running if take_back(job, now=now)]

@@ -6,7 +6,7 @@ from datetime import timedelta
 from celery import Task, shared_task
 from django.utils import timezone
 
-from cakewalk.health.flooding import waiting_in
+from cakewalk.health.flooding import is_behind
 from cakewalk.stopping import Stopping
 from directory.models import Upload
 from integrations.models import Rotation
@@ -28,7 +28,7 @@ from provisioning.models import ProvisioningJob
 log = logging.getLogger(__name__)
 
 UNDELIVERED_AFTER = timedelta(seconds=30)
-"""A message normally takes milliseconds. After this long a queued job is sent again, if no message waits."""
+"""A message normally takes milliseconds. After this long a queued job is sent again, unless many wait."""
 QUEUES = {ProvisioningJob.Scope.EVERYONE: "celery", ProvisioningJob.Scope.PEOPLE: "people"}
 
 PATIENCE = 180.0
@@ -129,10 +129,10 @@ def go_on_with_rotation(*, rotation_id: int) -> None:
 @shared_task
 def pick_up_lost_jobs(*, undelivered_after: float | None = None) -> None:
     """Messages can be lost and workers can die; the rows remain, and are delivered again. `undelivered_after`
-    so many seconds, even while messages wait.
+    so many seconds, however many messages wait.
     """
     if undelivered_after is None:
-        after, busy = UNDELIVERED_AFTER, [scope for scope, queue in QUEUES.items() if waiting_in(queue)]
+        after, busy = UNDELIVERED_AFTER, [scope for scope, queue in QUEUES.items() if is_behind(queue)]
     else:
         after, busy = timedelta(seconds=undelivered_after), []
     for job in recovering.lost_jobs(now=timezone.now(), undelivered_after=after, busy=busy):

@@ -1,6 +1,7 @@
 """How much waits for workers: what they will not come to soon is not sent again and again."""
 
 from celery import current_app
+from django.conf import settings
 
 MOST_WAITING = 1000
 """Messages in a queue, beyond which the clock adds none. Jobs are never so many: see requesting.py."""
@@ -16,3 +17,8 @@ def waiting_in(queue: str) -> int:
         except (*connection.connection_errors, *connection.channel_errors):
             return 0
     return int(declared.message_count)
+
+
+def is_behind(queue: str) -> bool:
+    """Whether more waits than ticks of the clock, which come all at once, however idle the workers are."""
+    return waiting_in(queue) > len(settings.CELERY_BEAT_SCHEDULE)

@@ -90,38 +90,64 @@ def test_all_who_are_due_have_their_turn_and_who_waited_longest_is_first(
     assert len({pk for turn in turns for pk in turn}) == 7
 
 
-def test_a_lost_message_is_sent_again_once_the_queue_is_empty(sent: Counter[int]) -> None:
+@pytest.fixture
+def clock() -> Clock:
+    made = Clock(app=app, lazy=True)
+    made.setup_schedule()
+    return made
+
+
+def let_it_tick(clock: Clock) -> None:
+    """With all that it has to say, as every minute."""
+    for entry in clock.schedule.values():
+        clock.apply_entry(entry, producer=clock.producer)
+
+
+def test_a_lost_message_is_sent_again_when_nothing_waits_but_what_the_clock_has_just_said(
+    sent: Counter[int], clock: Clock
+) -> None:
     integrations(2, due=True)
     now = timezone.now()
     [first, second] = requesting.request_due_jobs(now)
-    later = now + 2 * tasks.UNDELIVERED_AFTER
-    with time_machine.travel(later, tick=False):
-        tasks.pick_up_lost_jobs()
-    assert sent == {first.pk: 1, second.pk: 1}
     purge("celery")
     second.claim(holder="a worker", now=now)
-    with time_machine.travel(later, tick=False):
+    let_it_tick(clock)
+    assert waiting_in("celery") > 5
+    with time_machine.travel(now + 2 * tasks.UNDELIVERED_AFTER, tick=False):
         tasks.pick_up_lost_jobs()
         tasks.pick_up_lost_jobs()
     assert sent == {first.pk: 2, second.pk: 1}
 
 
-def test_a_queue_that_is_never_empty_hides_a_lost_message_for_no_longer_than_an_hour(
-    sent: Counter[int],
+def test_while_no_worker_comes_few_jobs_are_sent_again_only_a_few_times(
+    sent: Counter[int], clock: Clock
+) -> None:
+    integrations(2, due=True)
+    now = timezone.now()
+    requesting.request_due_jobs(now)
+    for minutes in range(1, 50):
+        with time_machine.travel(now + timedelta(minutes=minutes), tick=False):
+            let_it_tick(clock)
+            tasks.pick_up_lost_jobs()
+    assert set(sent.values()) == {2}
+
+
+def test_a_queue_that_is_always_long_hides_a_lost_message_for_no_longer_than_an_hour(
+    sent: Counter[int], clock: Clock
 ) -> None:
     integrations(1, due=True)
     now = timezone.now()
     [job] = requesting.request_due_jobs(now)
+    let_it_tick(clock)
+    let_it_tick(clock)
     for minutes in (1, 59, 61, 62, 119, 122):
         with time_machine.travel(now + timedelta(minutes=minutes), tick=False):
             tasks.pick_up_lost_jobs()
     assert sent == {job.pk: 3}
 
 
-def test_the_clock_adds_no_tick_to_a_flooded_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_clock_adds_no_tick_to_a_flooded_queue(monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     monkeypatch.setattr(beating, "MOST_WAITING", 5)
-    clock = Clock(app=app, lazy=True)
-    clock.setup_schedule()
     entry = clock.schedule["start due syncs"]
     for _ in range(9):
         clock.apply_entry(entry, producer=clock.producer)
