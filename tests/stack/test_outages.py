@@ -20,7 +20,7 @@ from integrations.connectors.openai.simulator.asking import Asked
 from integrations.connectors.openai.simulator.limits import RateLimit
 from integrations.connectors.openai.simulator.server import Reply
 from tests.stack.installation import Installation, OnTwoLines, SingleOnALine, eventually
-from tests.stack.test_recovery import JOINERS, allow, invited, posts
+from tests.stack.test_recovery import JOINERS, follow, invited, posts
 
 pytestmark = [pytest.mark.services, pytest.mark.soak]
 
@@ -119,7 +119,7 @@ def stand(installation: Severable, gates: list[Gated], folder: Path) -> list[str
     people(installation, folder, "editor@example.org,editors;writers")
     names = [connect(installation, gate) for gate in gates]
     for name in names:
-        allow(installation, name, folder)
+        follow(installation, name, folder)
     wait_for_all(installation, TICK_SECONDS + MOMENT_SECONDS)
     for name in names:
         installation.run("configure", name, "--set", "mode=manage")
@@ -290,13 +290,14 @@ def parent_of(process: int) -> int:
     return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-CREW_RULES = """
+EDITORS_RULE = """
 [[rule]]
 name = "Editors"
 group = "editors"
 role = "owner"
 state = "active"
-
+"""
+CREW_RULE = """
 [[rule]]
 name = "Crew"
 group = "crew"
@@ -327,17 +328,16 @@ def test_an_organization_behind_a_low_rate_limit_is_brought_in_line_all_the_same
     limit = RateLimit(requests, 2.0, says_when=says_when)
     simulator = serve(Simulator(organization, rate_limit={"": limit}))
     name = connect(on_two_lines, simulator)
-    movers = [f"mover{place}@example.org,crew" for place in range(40)]
+    crew = [f"{who}{place}@example.org,crew" for who in ("mover", "joiner") for place in range(40)]
     leavers = [f"leaver{place}@example.org," for place in range(40)]
-    people(on_two_lines, tmp_path, "editor@example.org,editors", *movers, *leavers)
-    (tmp_path / "crew.toml").write_text(CREW_RULES)
-    on_two_lines.run("import_rules", str(tmp_path / "crew.toml"), "--integration", name)
+    people(on_two_lines, tmp_path, "editor@example.org,editors", *crew, *leavers)
+    follow(on_two_lines, name, tmp_path, EDITORS_RULE)
     wait_for_all(on_two_lines, seconds)
     may = ("mode=manage", "first_removals=allow", "removal_limit_count=100")
     on_two_lines.run("configure", name, *[word for setting in may for word in ("--set", setting)])
     simulator.requests.clear()
 
-    people(on_two_lines, tmp_path, *[f"joiner{place}@example.org,crew" for place in range(40)])
+    follow(on_two_lines, name, tmp_path, EDITORS_RULE + CREW_RULE)
     eventually(lambda: simulator.organization.invites, seconds, "The first invite")
     wait_for_all(on_two_lines, seconds)
 

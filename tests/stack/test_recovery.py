@@ -49,11 +49,13 @@ def connect(installation: Installation, simulator: Simulator, folder: Path) -> s
     return name
 
 
-def allow(installation: Installation, name: str, folder: Path) -> None:
-    """The rules that let everybody in; their import starts a sync through Celery."""
-    rules = folder / "rules.toml"
-    rules.write_text(RULES)
-    installation.run("import_rules", str(rules), "--integration", name)
+def follow(installation: Installation, name: str, folder: Path, rules: str = RULES) -> None:
+    """These rules and no others, by default those that let everybody in; their import starts a sync through
+    Celery.
+    """
+    table = folder / "rules.toml"
+    table.write_text(rules)
+    installation.run("import_rules", str(table), "--integration", name)
 
 
 def invited(simulator: Simulator) -> list[str]:
@@ -68,7 +70,7 @@ def test_a_job_whose_worker_was_killed_is_finished_by_another_and_repeats_nothin
     three_processes: ThreeProcesses, slow_newsroom: Simulator, tmp_path: Path
 ) -> None:
     name = connect(three_processes, slow_newsroom, tmp_path)
-    allow(three_processes, name, tmp_path)
+    follow(three_processes, name, tmp_path)
     eventually(lambda: len(invited(slow_newsroom)) >= 3, 30, "The third invite")
     three_processes.kill("worker")
     time.sleep(1)
@@ -89,7 +91,7 @@ def test_a_job_whose_message_was_lost_is_found_by_the_clock(
     name = connect(three_processes, slow_newsroom, tmp_path)
     three_processes.kill("worker")
     three_processes.kill("clock")
-    allow(three_processes, name, tmp_path)
+    follow(three_processes, name, tmp_path)
     redis.Redis.from_url(three_processes.settings["CELERY_BROKER_URL"]).flushdb()
 
     three_processes.launch_worker()

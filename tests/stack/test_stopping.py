@@ -9,7 +9,7 @@ import pytest
 
 from integrations.connectors.openai.simulator import Organization, Simulator
 from tests.stack.installation import ThreeProcesses, eventually
-from tests.stack.test_recovery import JOINERS, allow, connect, invited, posts
+from tests.stack.test_recovery import JOINERS, connect, follow, invited, posts
 
 pytestmark = [pytest.mark.services, pytest.mark.soak]
 
@@ -32,7 +32,7 @@ def test_a_job_in_hand_is_handed_over_and_goes_on_within_seconds(
     three_processes: ThreeProcesses, very_slow_newsroom: Simulator, tmp_path: Path
 ) -> None:
     name = connect(three_processes, very_slow_newsroom, tmp_path)
-    allow(three_processes, name, tmp_path)
+    follow(three_processes, name, tmp_path)
     eventually(lambda: len(invited(very_slow_newsroom)) >= 2, 60, "The second invite")
     [[holder]] = three_processes.rows(HOLDER)
     told = three_processes.processes.pop("worker")

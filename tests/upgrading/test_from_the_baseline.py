@@ -14,7 +14,7 @@ from tests.conftest import SERVICES, need
 from tests.stack.conftest import own_broker, own_database
 from tests.stack.installation import CODE, ROOT, ThreeProcesses, eventually
 from tests.stack.test_outages import connect, people
-from tests.stack.test_recovery import allow, invited
+from tests.stack.test_recovery import follow, invited
 from tests.upgrading.baseline import COMMIT
 
 pytestmark = [pytest.mark.services, pytest.mark.soak]
@@ -74,7 +74,7 @@ def test_the_version_before_works_on_while_the_next_one_migrates_and_serves(
         old.start()
         name = connect(old, simulator)
         people(old, tmp_path, "editor@example.org,editors;writers")
-        allow(old, name, tmp_path)
+        follow(old, name, tmp_path)
         observed = {job["job"] for job in old.settled()}
         old.run("configure", name, "--set", "mode=manage")
         somebody_is_hired_with(old, simulator)
