@@ -194,8 +194,7 @@ def _carry_out(job: ProvisioningJob, keep_alive: "KeepAlive") -> None:
         _leave_undone(job, connector, keep_alive)
         return
     job.applied_at = job.applied_at or timezone.now()
-    job.turn_to("applying", now=timezone.now())
-    job.save(update_fields=["applied_at", "phase", "phases"])
+    job.enter("applying", now=timezone.now(), applied_at=job.applied_at)
     trouble = applying.apply(job, connector, keep_alive, resumed=resumed)
     job.turn_to("verifying", now=timezone.now())
     unseen = applying.verify(job, connector, keep_alive)

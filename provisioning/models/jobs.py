@@ -265,11 +265,14 @@ class ProvisioningJob(models.Model):
                 telling.moved(Verb.JOB_CLAIMED, self, self.State.QUEUED, worker=holder, again=again)
         return taken == 1
 
+    def _mine(self) -> "ProvisioningJobQuerySet":
+        """Its row, as long as this worker holds it."""
+        return ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
+
     def renew_lease(self, *, progress: str, now: datetime) -> bool:
         """Say that the job is alive; False when it was cancelled or taken over, and the worker must stop."""
-        mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
         said = {"progress": progress[:200], "phase": self.phase, "phases": self.phases}
-        return mine.update(lease_expires_at=now + LEASE, **said) == 1
+        return self._mine().update(lease_expires_at=now + LEASE, **said) == 1
 
     def lock_if_live(self) -> bool:
         """Whether a worker may still be at it, which stays so until the end of the transaction."""
@@ -281,9 +284,10 @@ class ProvisioningJob(models.Model):
         """Its actions. Where this worker has just made a plan without any, nobody is asked for them."""
         return Action.objects.none() if self.has_no_lines else self.actions.all()
 
-    def enter(self, phase: str, *, now: datetime) -> None:
+    def enter(self, phase: str, *, now: datetime, **written: Any) -> None:
+        """A phase, and what is written down beside it. Nothing where another worker holds it by now."""
         self.turn_to(phase, now=now)
-        self.save(update_fields=["phase", "phases"])
+        self._mine().update(phase=self.phase, phases=self.phases, **written)
 
     def turn_to(self, phase: str, *, now: datetime) -> None:
         """Enter a phase that may be over in no time: written down with the next sign of life, or the end."""
@@ -351,9 +355,8 @@ class ProvisioningJob(models.Model):
         """End the job, if it is still this worker's to end. `outcome`: refusal, error or cancel_reason."""
         waits = state == self.State.AWAITING_APPROVAL
         outcome["phases"] = self.phases_and("awaiting_approval", now=now) if waits else self.phases
-        mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
         with together(savepoint=False):
-            ended = mine.update(
+            ended = self._mine().update(
                 state=state,
                 finished_at=now,
                 verified_at=self.verified_at,
@@ -382,9 +385,8 @@ class ProvisioningJob(models.Model):
 
     def give_back(self) -> bool:
         """Queue the job again, because this worker is told to stop."""
-        mine = ProvisioningJob.objects.filter(pk=self.pk, state=self.State.RUNNING, holder=self.holder)
         with together():
-            if given := mine.update(state=self.State.QUEUED, **self.FREE):
+            if given := self._mine().update(state=self.State.QUEUED, **self.FREE):
                 self.state = self.State.QUEUED
                 telling.moved(Verb.JOB_GIVEN_BACK, self, self.State.RUNNING, worker=self.holder)
         return given == 1

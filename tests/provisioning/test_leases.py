@@ -130,6 +130,17 @@ def test_a_release_needs_a_reason_and_somebody_who_may_run_jobs(world: World) ->
         requesting.release(job, by=alice, reason="Hurry.")
 
 
+def test_a_worker_that_has_lost_its_job_writes_no_phase_over_that_of_the_next_one(world: World) -> None:
+    old = held_by(world, "box/17/a1b2", hours=2)
+    new = ProvisioningJob.objects.get(pk=old.pk)
+    assert recovering.take_back(old, now=timezone.now())
+    assert new.claim(holder="box/18/c3d4", now=timezone.now())
+    new.enter("planning", now=timezone.now())
+    old.enter("reading", now=timezone.now())
+    new.refresh_from_db()
+    assert (new.phase, [phase for phase, _ in new.phases]) == ("planning", ["planning"])
+
+
 def test_a_worker_that_renews_its_lease_at_the_last_moment_keeps_its_job(world: World) -> None:
     job, alice = held_by(world, "box/17/a1b2", hours=1), world.approver()
     worker = ProvisioningJob.objects.get(pk=job.pk)
