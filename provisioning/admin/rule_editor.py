@@ -93,8 +93,10 @@ def words() -> dict[str, str]:
     """What the form's script says."""
     return {
         "stale": _("The rule was changed since. Show who it touches once more."),
-        "failed": _("It could not be told. Try again."),
-        "working": _("Working it out…"),
+        "refused": _("It could not be worked out: the server answered {status}, number {id} in its log."),
+        "silent": _("It could not be worked out: the server cannot be reached."),
+        "other": _("It could not be worked out: another page came in its place, such as the one to sign in."),
+        "working": _("Being worked out. Where there are many people, that takes some seconds."),
         "missing": _("Not there as of the last complete read."),
         "missingCreatable": _("Not there as of the last complete read. Tick create to have it made."),
     }

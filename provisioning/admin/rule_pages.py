@@ -28,6 +28,10 @@ State = AccessRule.State
 
 ASKS, AGREED = "_foresee", "_agreed"
 """What a form sends that only wants to know, and one whose sender has seen what will happen."""
+COUNTS = "counts"
+"""Asks a question once more, with its forecast. That looks at everybody, which takes seconds where there are
+many: the question comes at once, and can be agreed to when the forecast is there.
+"""
 
 
 class RuleAdmin(ModelAdmin):
@@ -95,15 +99,12 @@ class RuleAdmin(ModelAdmin):
             if one.cleaned_data.get("name") and not one.cleaned_data.get("DELETE")
         ]
         edit = Edit(before, self.version_typed(form.instance, lines))
-        told = (
-            context_of([edit], by_name=_sees_people(request)) if edit.matters or ASKS in request.POST else {}
-        )
         if ASKS in request.POST:
-            return self._shown(request, told)
+            return self._shown(request, context_of([edit], by_name=_sees_people(request)))
         unchanged = not form.has_changed() and not any(table.has_changed() for table in tables)
-        if not edit.matters or unchanged:
+        if (not edit.matters or unchanged) and COUNTS not in request.POST:
             return None
-        return self._ask(request, told, **_question(edit))
+        return self._ask(request, [edit], **_question(edit))
 
     def _typed(self, request: HttpRequest, rule: Any) -> tuple[Any, list[Any]]:
         """The form and its tables, as they were sent, over a copy of the rule."""
@@ -131,9 +132,11 @@ class RuleAdmin(ModelAdmin):
         heading = {"question": _("Who would this touch"), "consequence": _("Nothing was saved.")}
         return self._page(request, told | heading)
 
-    def _ask(self, request: HttpRequest, told: dict[str, Any], **words: Any) -> HttpResponse:
+    def _ask(self, request: HttpRequest, edits: Sequence[Edit], **words: Any) -> HttpResponse:
+        told = context_of(edits, by_name=_sees_people(request)) if COUNTS in request.POST else {}
         sent = [(name, value) for name in request.POST for value in request.POST.getlist(name)]
-        hidden = [(name, value) for name, value in sent if name not in ("csrfmiddlewaretoken", AGREED)]
+        ours = ("csrfmiddlewaretoken", AGREED, COUNTS)
+        hidden = [(name, value) for name, value in sent if name not in ours]
         return self._page(request, told | words | {"typed": hidden, "agrees": AGREED})
 
     def _page(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
@@ -149,12 +152,10 @@ class RuleAdmin(ModelAdmin):
         requesting.directory_changed()
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        rule = self.get_object(request, unquote(object_id)) if "counts" in request.GET else None
+        rule = self.get_object(request, unquote(object_id)) if COUNTS in request.GET else None
         told: dict[str, Any] = {}
         if rule is not None and request.method == "GET" and self.has_delete_permission(request, rule):
             told = context_of([Edit(self.version_of(rule), None)], by_name=_sees_people(request))
-            if request.GET["counts"] == "part":
-                return render(request, "provisioning/forecast.html", told)
         return super().delete_view(request, object_id, {**(extra_context or {}), **told})
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
@@ -168,7 +169,11 @@ class RuleAdmin(ModelAdmin):
     @action(description=gettext_lazy("Delete"), permissions=["delete"])
     def delete_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         answer = delete_selected(self, request, queryset)
-        if isinstance(answer, TemplateResponse) and answer.context_data is not None:
+        if (
+            COUNTS in request.POST
+            and isinstance(answer, TemplateResponse)
+            and answer.context_data is not None
+        ):
             edits = [Edit(self.version_of(rule), None) for rule in queryset]
             answer.context_data |= context_of(edits, by_name=_sees_people(request))
         return answer
@@ -198,9 +203,9 @@ class RuleAdmin(ModelAdmin):
             messages.info(request, _("All of them are %(state)s already.") % {"state": name})
             return None
         edits = [self._moved(rule, state) for rule in changed]
-        if AGREED not in request.POST and any(edit.matters for edit in edits):
-            told = context_of(edits, by_name=_sees_people(request))
-            return self._ask(request, told, **_question_of_many(edits, state))
+        asks = COUNTS in request.POST or any(edit.matters for edit in edits)
+        if asks and AGREED not in request.POST:
+            return self._ask(request, edits, **_question_of_many(edits, state))
         with together():
             self.model.objects.filter(pk__in=[rule.pk for rule in changed]).update(state=state)
             for rule in changed:

@@ -5,13 +5,16 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
 from directory.models import Group
 from integrations.models import Integration
+from provisioning.admin import forecasting
 from provisioning.models import AccessRule, GroupRule
 from tests.admin.browser import Typed, as_shown
 from tests.admin.builders import account, entitlement, group_rule, integration, job, rule, staff
@@ -74,6 +77,18 @@ def foretold(client: Client, page: str, entered: Typed) -> str:
     return words(answer.content.decode())
 
 
+def hidden_in(answer: Any) -> Typed:
+    """What the page's own button sends back."""
+    main = answer.content.decode().partition("<main")[2]
+    sent = re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', main)
+    return {name: value for name, value in sent if name != "csrfmiddlewaretoken"}
+
+
+def chosen(action: str, name: str = "Engineers") -> Typed:
+    """A rule and what to do with it, as the list sends it."""
+    return {"action": action, "index": "0", "_selected_action": [AccessRule.objects.get(name=name).pk]}
+
+
 def engineers_page() -> str:
     return reverse("admin:provisioning_accessrule_change", args=[AccessRule.objects.get(name="Engineers").pk])
 
@@ -134,11 +149,13 @@ def test_an_active_rule_is_changed_after_a_second_look_only(operator: Client, ac
     before = everything()
 
     question = operator.post(page, changed | {"_continue": "1"})
+    told = operator.post(page, hidden_in(question))
 
     assert everything() == before
-    asked = words(question.content.decode())
+    asked = words(told.content.decode())
     assert "Change the active rule Engineers? From the next sync on, this is what changes:" in asked
-    hidden = dict(re.findall(r'type="hidden" name="([^"]+)" value="([^"]*)"', question.content.decode()))
+    assert "People it covers 2 Members already 2" in asked
+    hidden = hidden_in(told)
     assert (hidden["grants-0-DELETE"], hidden["_continue"], hidden["_agreed"]) == ("on", "1", "yes")
     operator.post(page, hidden)
     assert not AccessRule.objects.get(name="Engineers").grants.exists()
@@ -152,10 +169,10 @@ def test_what_changes_nobody_s_access_is_saved_at_once(operator: Client, acme: I
 
 def test_who_goes_over_the_limit_is_told_before_it_is_done(operator: Client, acme: Integration) -> None:
     Integration.objects.update(removal_limit_count=1)
-    typed_anew = {"action": "draft", "index": "0", "_selected_action": [AccessRule.objects.get().pk]}
     before = everything()
 
-    told = words(operator.post(LIST, typed_anew).content.decode())
+    question = operator.post(LIST, chosen("draft"))
+    told = words(operator.post(LIST, hidden_in(question)).content.decode())
 
     assert everything() == before
     assert "Take 1 rule out of force?" in told
@@ -168,12 +185,68 @@ def test_deleting_a_rule_tells_who_loses_what(operator: Client, acme: Integratio
     page = reverse("admin:provisioning_accessrule_delete", args=[AccessRule.objects.get().pk])
 
     for told in (
-        operator.get(page, {"counts": "part"}),
         operator.get(page, {"counts": "page"}),
-        operator.post(LIST, {"action": "delete_selected", "_selected_action": [AccessRule.objects.get().pk]}),
+        operator.post(LIST, hidden_in(operator.post(LIST, chosen("delete_selected")))),
     ):
         assert "2 people would be removed from the organization ada" in words(told.content.decode())
+        assert hidden_in(told)["post"] == "yes"
     assert AccessRule.objects.exists()
+
+
+def asked_of(operator: Client) -> list[Any]:
+    """Everything that is asked before it is done to an active rule."""
+    page = engineers_page()
+    return [
+        operator.post(page, as_shown(operator, page, "accessrule_form", state="draft")),
+        operator.post(LIST, chosen("draft")),
+        operator.post(LIST, chosen("delete_selected")),
+        operator.get(reverse("admin:provisioning_accessrule_delete", args=[AccessRule.objects.get().pk])),
+    ]
+
+
+def test_a_question_comes_at_once_and_is_answered_when_it_is_known_whom_it_touches(
+    operator: Client, acme: Integration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forecasting, "foresee", None)
+
+    for question in asked_of(operator):
+        html = question.content.decode()
+        assert 'hx-trigger="load"' in html
+        assert "Being worked out." in html
+        assert {"_agreed", "post"}.isdisjoint(hidden_in(question))
+
+
+def test_to_ask_whom_it_touches_does_nothing_where_nothing_is_left_to_agree_to(
+    operator: Client, acme: Integration
+) -> None:
+    """As when somebody else was faster."""
+    page = engineers_page()
+    rule(acme, "Sales", state="draft")
+    before = everything()
+
+    operator.post(page, as_shown(operator, page, "accessrule_form") | {"counts": "page"})
+    operator.post(LIST, chosen("propose", "Sales") | {"counts": "page"})
+
+    assert everything() == before
+
+
+@pytest.mark.parametrize("how", ["a question", "a forecast"])
+def test_a_question_and_its_forecast_ask_no_more_of_the_database_for_more_people(
+    operator: Client, acme: Integration, how: str
+) -> None:
+    page = engineers_page()
+    changed = as_shown(operator, page, "accessrule_form", state="draft")
+    changed |= {"counts": "page"} if how == "a forecast" else {}
+    asked = []
+    for many in (0, 30):
+        for number in range(many):
+            somebody = person(f"p{number}@example.org", groups=("engineering",))
+            account(acme, f"p{number}", person=somebody, email=somebody.email, match="email")
+        with CaptureQueriesContext(connection) as queries:
+            assert operator.post(page, changed).status_code == 200
+        asked.append(len(queries))
+
+    assert asked[0] == asked[1]
 
 
 def test_whoever_may_not_see_people_is_told_numbers_alone(acme: Integration) -> None:
@@ -277,3 +350,32 @@ def test_a_rule_is_written_looked_at_and_activated_with_the_keyboard(
         assert page.evaluate("window.violations") + heard == []
     made = AccessRule.objects.get()
     assert (made.state, [str(one) for one in made.grants.all()]) == ("active", ["project Search as member"])
+
+
+@pytest.mark.browser
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_forecast_that_does_not_come_is_told_by_name_and_asked_for_once_more(
+    chromium: Browser, live_server: LiveServer
+) -> None:
+    acme = integration("Acme", mode="manage")
+    job(acme, read={})
+    rule(acme, state="active", grants=0)
+    fails = {"status": 500, "headers": {"X-Request-ID": "a1b2"}, "body": "<html>No.</html>"}
+    with signed_in(chromium, live_server.url, staff("boss", is_superuser=True)) as page:
+        delete = reverse("admin:provisioning_accessrule_delete", args=[AccessRule.objects.get().pk])
+        for answer, told in (
+            (lambda route: route.fulfill(**fails), "the server answered 500, number a1b2 in its log."),
+            (lambda route: route.abort(), "the server cannot be reached."),
+            (lambda route: route.fulfill(body="<html>Sign in</html>"), "another page came in its place"),
+        ):
+            page.route("**/*counts=page", answer)
+            page.goto(delete)
+            expect(page.locator("[data-failure]")).to_contain_text(told)
+            expect(page.get_by_text("Being worked out.")).to_be_hidden()
+            expect(page.get_by_role("button", name="Yes, I")).to_have_count(0)
+            page.unroute("**/*counts=page")
+        page.get_by_role("link", name="Show it").click()
+        expect(page.get_by_text("As of the last complete read of Acme")).to_be_visible()
+        page.get_by_role("button", name="Yes, I").click()
+        page.wait_for_url("**/accessrule/")
+    assert not AccessRule.objects.exists()

@@ -59,6 +59,38 @@
     }
   });
 
+  // What a page loads after it is there. Why it did not come is told in its place, beside the way to ask again.
+  document.addEventListener("htmx:responseError", ({ detail }) => {
+    const id = detail.xhr.getResponseHeader("X-Request-ID") || "?";
+    tellFailure(detail.elt, "refused", { status: detail.xhr.status, id });
+  });
+  document.addEventListener("htmx:sendError", ({ detail }) => tellFailure(detail.elt, "silent"));
+  document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    const asked = detail.requestConfig.elt;
+    const came = detail.xhr.responseText;
+    if (detail.shouldSwap && asked.querySelector("[data-failure]") && came.includes("<html") && !came.includes("data-forecast")) {
+      detail.shouldSwap = false;
+      tellFailure(asked, "other");
+    }
+  });
+
+  function tellFailure(asked, how, facts = {}) {
+    const told = asked.querySelector("[data-failure]");
+    if (!told) {
+      return;
+    }
+    told.textContent = told.dataset[how].replace(/{(\w+)}/g, (_, name) => facts[name]);
+    told.hidden = false;
+  }
+
+  // Django's "No, take me back" is made to work when the page is there, and not where it comes after that.
+  document.addEventListener("click", (event) => {
+    if (event.target.closest(".cancel-link") && !event.defaultPrevented) {
+      event.preventDefault();
+      history.back();
+    }
+  });
+
   // What the theme leaves unsaid to those who cannot see: what a list searches.
   window.addEventListener("load", () => {
     nameLists();

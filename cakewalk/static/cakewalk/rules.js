@@ -6,6 +6,7 @@
   const offers = read("cw-vocabularies");
   const words = read("cw-rule-words");
   const QUICK = 1200; // milliseconds: what takes longer is not worked out at every change, but when asked for
+  const NOTICED = 500; // milliseconds: what takes longer says that it is on its way
 
   document.addEventListener("click", (event) => {
     const back = event.target.closest("[data-goes-back]");
@@ -155,24 +156,33 @@
     const mine = foreseeing;
     shown.setAttribute("aria-busy", "true");
     const began = performance.now();
+    const noticed = setTimeout(() => stale(words.working), NOTICED);
     const sent = new FormData(form);
     sent.set("_foresee", "part");
     try {
       const answer = await fetch(location.href, { method: "POST", body: sent, signal: mine.signal });
+      const came = await answer.text();
       if (!answer.ok || answer.redirected) {
-        throw new Error(String(answer.status));
+        stale(answer.ok ? words.other : refusal(answer));
+        return;
       }
-      shown.innerHTML = await answer.text();
+      shown.innerHTML = came;
       lasted = performance.now() - began;
     } catch (error) {
       if (error.name !== "AbortError") {
-        stale(words.failed);
+        stale(words.silent);
       }
     } finally {
+      clearTimeout(noticed);
       if (mine === foreseeing) {
         shown.removeAttribute("aria-busy");
       }
     }
+  }
+
+  function refusal(answer) {
+    const id = answer.headers.get("X-Request-ID") || "?";
+    return words.refused.replace("{status}", answer.status).replace("{id}", id);
   }
 
   function stale(text) {
