@@ -23,6 +23,7 @@ OF_PAGES = {
     "directory.admin",
     "integrations.admin",
     "jwt",
+    "markdown_it",
     "mozilla_django_oidc",
     "provisioning.admin",
     "segno",

@@ -10,6 +10,8 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
+from cakewalk.documents.anchors import slug
+
 COMMENT = re.compile(r"^<!--.*?-->$", re.DOTALL | re.MULTILINE)
 """Marks for the commands that write parts of a page; nobody reads them."""
 
@@ -102,11 +104,6 @@ def sections(text: str) -> list[Section]:
         path = tuple(name for _, name in above)
         found.append(Section(level, path, anchor, [heading], tokens[start + 3 : end]))
     return found
-
-
-def slug(title: str) -> str:
-    """As GitHub makes them, so that a link is the same there and here."""
-    return re.sub(r"[^\w\- ]", "", title.lower()).strip().replace(" ", "-")
 
 
 def _unused(anchor: str, used: set[str]) -> str:

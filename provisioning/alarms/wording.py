@@ -6,7 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import override
 
-from cakewalk.documents.markdown import slug
+from cakewalk.documents.anchors import slug
 from provisioning.advice import ADVICE
 from provisioning.alarms.models import Alarm
 
