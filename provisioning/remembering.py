@@ -86,7 +86,7 @@ def stored(integration: Integration, seen: Sequence[Seen], ids: Collection[str] 
             links[how][id] = person_id
     there = Links(links[Account.Match.EMAIL], links[Account.Match.MANUAL])
     are_known = bool(unseen) or len(fresh) < len(seen)
-    return Stored(there, left, situations, unlike, unseen, fresh.keys(), are_known)
+    return Stored(there, left, situations, unlike, unseen, frozenset(fresh), are_known)
 
 
 COLUMNS = (
