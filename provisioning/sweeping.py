@@ -62,7 +62,9 @@ def sweep(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> 
         telling.of_job(Verb.JOB_SWEPT, job, sweep=found_there, **told)
     trouble = applying.apply(job, connector, keep_alive, resumed=False)
     unseen = applying.verify(job, connector, keep_alive)
-    accounts.note_swept([account for account in owed if _is_settled(job, account)], now=timezone.now())
+    open_ones = _owners_of_open_revocations(job)
+    settled = [account for account in owed if account.remote_id not in open_ones]
+    accounts.note_swept(settled, now=timezone.now())
     return trouble or unseen
 
 
@@ -89,12 +91,12 @@ def _not_swept(job: ProvisioningJob, error: ConnectorError) -> Trouble:
     return {"code": "not_swept", "detail": f"{left} {error}"}
 
 
-def _is_settled(job: ProvisioningJob, account: Account) -> bool:
-    revocations = job.actions.filter(kind=Kind.REVOKE_KEY, account_id=account.remote_id)
-    states = revocations.values_list("state", "error__code")
-    return not any(
-        state in (Row.State.PLANNED, Row.State.STARTED) or code in NOT_YET for state, code in states
-    )
+def _owners_of_open_revocations(job: ProvisioningJob) -> set[str]:
+    """Accounts with a key that this job was to revoke and a later one has to."""
+    revocations = job.actions.filter(kind=Kind.REVOKE_KEY)
+    rows = revocations.values_list("account_id", "state", "error__code")
+    to_do = (Row.State.PLANNED, Row.State.STARTED)
+    return {account for account, state, code in rows if state in to_do or code in NOT_YET}
 
 
 # -- the plan

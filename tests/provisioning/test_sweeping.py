@@ -3,11 +3,14 @@
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from integrations.connectors.openai.simulator import Fault, Kind
 from integrations.connectors.openai.simulator.records import Project, User
 from integrations.models import Integration
+from provisioning import sweeping
 from provisioning.history import digest_of, is_altered
 from provisioning.models import Action
 from tests.provisioning.world import World, brief, staffed
@@ -105,6 +108,27 @@ def test_what_was_swept_is_not_looked_for_again(world: World, leaver: User) -> N
     before = len(world.simulator.requests)
     assert world.sync()["actions"] == []
     assert not [asked.path for asked in world.simulator.requests[before:] if "api_keys" in asked.path]
+
+
+def test_what_many_leave_behind_takes_no_more_queries_than_what_one_does(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = []
+
+    def counted(*given: Any, sweep: Any = sweeping.sweep) -> Any:
+        with CaptureQueriesContext(connection) as asked:
+            trouble = sweep(*given)
+        queries.append(len(asked))
+        return trouble
+
+    monkeypatch.setattr(sweeping, "sweep", counted)
+    world.configure(leaver_keys=REVOKE, first_removals="allow", removal_limit_count=100)
+    emails = staffed(world, 60)
+    for leaving in (emails[:1], emails[1:6]):
+        world.dismiss(*leaving)
+        assert world.sync()["state"] == "succeeded"
+    assert world.integration.accounts.filter(swept_at=None).exclude(gone_at=None).count() == 0
+    assert queries[0] == queries[1]
 
 
 def test_a_job_that_removes_nobody_looks_for_no_keys(world: World) -> None:
