@@ -91,7 +91,7 @@ def _not_swept(job: ProvisioningJob, error: ConnectorError) -> Trouble:
     return {"code": "not_swept", "detail": f"{left} {error}"}
 
 
-def _owners_of_open_revocations(job: ProvisioningJob) -> set[str]:
+def _owners_of_open_revocations(job: ProvisioningJob) -> set[str | None]:
     """Accounts with a key that this job was to revoke and a later one has to."""
     revocations = job.actions.filter(kind=Kind.REVOKE_KEY)
     rows = revocations.values_list("account_id", "state", "error__code")
