@@ -7,7 +7,9 @@ What differs from one installation to another goes into GUNICORN_CMD_ARGS, which
 import json
 import logging
 import os
+import sys
 from datetime import UTC, datetime
+from typing import Any
 
 from gunicorn.glogging import Logger
 
@@ -29,6 +31,22 @@ graceful_timeout = 30
 # Whatever a process gathers in memory is given back now and then, never by all of them at once.
 max_requests = 10_000
 max_requests_jitter = 2_000
+
+
+def post_fork(server: Any, worker: Any) -> None:
+    """By itself gunicorn ends a worker at that number whatever it has in hand: it takes no new requests from
+    then on, and an export that lasts longer than graceful_timeout and timeout together is cut off. So it is
+    let go on, and ends when it has nothing in hand.
+    """
+    worker.idle_ends_after, worker.max_requests = worker.max_requests, sys.maxsize
+
+
+def post_request(worker: Any, req: object, environ: object, resp: object) -> None:
+    has_only_this = worker.nr_conns - len(worker.keepalived_conns) == 1
+    if worker.nr >= worker.idle_ends_after and has_only_this and worker.alive:
+        worker.log.info("Replaced after %s requests, with none in hand.", worker.nr)
+        worker.alive = False
+
 
 # Signs of life go to memory: on a busy disk they would be late.
 worker_tmp_dir = "/dev/shm"  # noqa: S108 - a file without a name

@@ -2,12 +2,17 @@
 
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 import yaml
 
 from tests.conftest import need
@@ -30,6 +35,63 @@ def command_of(service: str) -> list[str]:
 @pytest.mark.parametrize("name", [*UNITS, "migrate"])
 def test_a_container_runs_what_its_unit_runs(name: str) -> None:
     assert command_of(name) == units.read(name).words(HERE)
+
+
+SERVED = """
+import os, pathlib, time
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/long/":
+        return lines(pathlib.Path(environ["QUERY_STRING"]))
+    return [str(os.getpid()).encode()]
+
+def lines(until):
+    yield b"begun"
+    while not until.exists():
+        time.sleep(0.05)
+        yield b"."
+    yield b"ended"
+"""
+
+
+@contextmanager
+def served(folder: Path, *args: str) -> Iterator[str]:
+    """By gunicorn as it is shipped, with an application that tells which process answers."""
+    (folder / "served.py").write_text(SERVED)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    words = ["-m", "gunicorn", "--config", str(DEPLOY / "gunicorn.py"), "--bind", address, *args]
+    with subprocess.Popen([sys.executable, *words, "served:application"], cwd=folder) as process:
+        try:
+            yield f"http://{address}"
+        finally:
+            process.terminate()
+
+
+def who_answers(url: str) -> str:
+    """Asked again until the server has started."""
+    for _ in range(200):
+        with suppress(requests.ConnectionError):
+            return requests.get(url, headers={"Connection": "close"}, timeout=5).text
+        time.sleep(0.05)
+    raise AssertionError("The server has not started.")
+
+
+def test_a_web_server_that_has_answered_often_is_replaced_when_it_has_nothing_in_hand(tmp_path: Path) -> None:
+    """gunicorn by itself would take no new requests at that moment, and cut off what lasts too long."""
+    short = ["--workers", "1", "--max-requests", "5", "--max-requests-jitter", "0"]
+    with served(tmp_path, *short, "--graceful-timeout", "1", "--timeout", "2") as url:
+        first, until = who_answers(url), tmp_path / "until"
+        with requests.get(f"{url}/long/?{until}", stream=True, timeout=5) as export:
+            pieces = export.iter_content(None)
+            begun = next(pieces)
+            meanwhile = {who_answers(url) for _ in range(4)}
+            until.touch()
+            whole = begun + b"".join(pieces)
+        assert (whole[:5], whole[-5:], meanwhile) == (b"begun", b"ended", {first})
+        assert {who_answers(url) for _ in range(3)} - {first}
 
 
 @pytest.mark.parametrize("name", UNITS)
