@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from cakewalk.words import called
+from cakewalk.words import called, grouped
 from integrations.models import Integration
 from provisioning.foreseeing import Change, Forecast, RuleSet, foresee
 from provisioning.group_planning import GroupRule
@@ -152,7 +152,7 @@ UNDONE = (Effect.KEEPS, Effect.FORGOES)
 def _line(touched: Touched, *, by_name: bool) -> Line:
     kind, name = touched.what or ("", "")
     number = touched.number
-    text = SENTENCES[touched.effect](number) % {"number": number, "kind": called(kind), "name": name}
+    text = SENTENCES[touched.effect](number) % {"number": grouped(number), "kind": called(kind), "name": name}
     # What is made is named by the sentence.
     who = touched.who[:SHOWN] if by_name and touched.effect is not Effect.MADE else ()
     icon = "remove" if touched.takes else "undo" if touched.effect in UNDONE else "add"
@@ -161,67 +161,67 @@ def _line(touched: Touched, *, by_name: bool) -> Line:
 
 def _notes(touched: Touched) -> Iterable[tuple[str, str]]:
     if touched.held:
-        yield _("%(number)d would wait for approval") % {"number": touched.held}, "warning"
+        yield _("%(number)s would wait for approval") % {"number": grouped(touched.held)}, "warning"
     if touched.refused:
-        yield _("%(number)d would be refused") % {"number": touched.refused}, "danger"
+        yield _("%(number)s would be refused") % {"number": grouped(touched.refused)}, "danger"
     if touched.beyond_mode:
-        yield _("%(number)d only reported") % {"number": touched.beyond_mode}, "info"
+        yield _("%(number)s only reported") % {"number": grouped(touched.beyond_mode)}, "info"
 
 
 Say = Callable[[int], str]
 
 SENTENCES: Mapping[Effect, Say] = {
     Effect.INVITED: lambda n: ngettext(
-        "%(number)d person would be invited", "%(number)d people would be invited", n
+        "%(number)s person would be invited", "%(number)s people would be invited", n
     ),
     Effect.REINVITED: lambda n: ngettext(
-        "%(number)d person would be sent a new invite: the open one says something else",
-        "%(number)d people would be sent a new invite: the open one says something else",
+        "%(number)s person would be sent a new invite: the open one says something else",
+        "%(number)s people would be sent a new invite: the open one says something else",
         n,
     ),
     Effect.RAISED: lambda n: ngettext(
-        "%(number)d person would get the organization role %(name)s, which is more than now",
-        "%(number)d people would get the organization role %(name)s, which is more than now",
+        "%(number)s person would get the organization role %(name)s, which is more than now",
+        "%(number)s people would get the organization role %(name)s, which is more than now",
         n,
     ),
     Effect.GAINS: lambda n: ngettext(
-        "%(number)d would gain the %(kind)s %(name)s", "%(number)d would gain the %(kind)s %(name)s", n
+        "%(number)s would gain the %(kind)s %(name)s", "%(number)s would gain the %(kind)s %(name)s", n
     ),
     Effect.RISES: lambda n: ngettext(
-        "%(number)d would get more in the %(kind)s %(name)s",
-        "%(number)d would get more in the %(kind)s %(name)s",
+        "%(number)s would get more in the %(kind)s %(name)s",
+        "%(number)s would get more in the %(kind)s %(name)s",
         n,
     ),
     Effect.MADE: lambda n: _("The %(kind)s %(name)s would be made"),
     Effect.LOWERED: lambda n: ngettext(
-        "%(number)d person would be lowered to the organization role %(name)s",
-        "%(number)d people would be lowered to the organization role %(name)s",
+        "%(number)s person would be lowered to the organization role %(name)s",
+        "%(number)s people would be lowered to the organization role %(name)s",
         n,
     ),
     Effect.SINKS: lambda n: ngettext(
-        "%(number)d would have less in the %(kind)s %(name)s",
-        "%(number)d would have less in the %(kind)s %(name)s",
+        "%(number)s would have less in the %(kind)s %(name)s",
+        "%(number)s would have less in the %(kind)s %(name)s",
         n,
     ),
     Effect.LOSES: lambda n: ngettext(
-        "%(number)d would lose the %(kind)s %(name)s", "%(number)d would lose the %(kind)s %(name)s", n
+        "%(number)s would lose the %(kind)s %(name)s", "%(number)s would lose the %(kind)s %(name)s", n
     ),
     Effect.WITHDRAWN: lambda n: ngettext(
-        "%(number)d open invite would be withdrawn", "%(number)d open invites would be withdrawn", n
+        "%(number)s open invite would be withdrawn", "%(number)s open invites would be withdrawn", n
     ),
     Effect.REMOVED: lambda n: ngettext(
-        "%(number)d person would be removed from the organization",
-        "%(number)d people would be removed from the organization",
+        "%(number)s person would be removed from the organization",
+        "%(number)s people would be removed from the organization",
         n,
     ),
     Effect.KEEPS: lambda n: ngettext(
-        "%(number)d would keep what the next sync takes otherwise",
-        "%(number)d would keep what the next sync takes otherwise",
+        "%(number)s would keep what the next sync takes otherwise",
+        "%(number)s would keep what the next sync takes otherwise",
         n,
     ),
     Effect.FORGOES: lambda n: ngettext(
-        "%(number)d would not get what the next sync gives otherwise",
-        "%(number)d would not get what the next sync gives otherwise",
+        "%(number)s would not get what the next sync gives otherwise",
+        "%(number)s would not get what the next sync gives otherwise",
         n,
     ),
 }

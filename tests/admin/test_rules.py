@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -16,6 +17,7 @@ from directory.models import Group
 from integrations.models import Integration
 from provisioning.admin import forecasting
 from provisioning.models import AccessRule, GroupRule
+from provisioning.touching import Effect, Touched
 from tests.admin.browser import Typed, as_shown
 from tests.admin.builders import account, entitlement, group_rule, integration, job, rule, staff
 from tests.admin.deeds import everything
@@ -261,6 +263,17 @@ def test_whoever_may_not_see_people_is_told_numbers_alone(acme: Integration) -> 
 
     assert "2 people would be removed from the organization" in told
     assert "ada@" not in told
+
+
+def test_many_people_are_told_with_their_thousands_parted() -> None:
+    gone = Touched(Effect.REMOVED, None, tuple(f"p{n}@example.org" for n in range(1234)), held=1200)
+
+    line = forecasting._line(gone, by_name=True)
+
+    assert line.text == "1,234 people would be removed from the organization"
+    assert line.notes == (("1,200 would wait for approval", "warning"),)
+    with translation.override("de"):
+        assert forecasting._line(gone, by_name=True).text.startswith("1.234 Personen")
 
 
 def test_a_group_rule_tells_which_groups_gain_and_lose(operator: Client, acme: Integration) -> None:
