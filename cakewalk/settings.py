@@ -232,6 +232,7 @@ CELERY_TASK_ROUTES = {
     "provisioning.tasks.run_people_job": {"queue": "people"},
     "provisioning.tasks.start_people_jobs": {"queue": "people"},
     "provisioning.tasks.go_on_with_upload": {"queue": "people"},  # somebody looks on
+    "provisioning.reviews.tasks.go_on_with_review": {"queue": "people"},  # here, too
     # Operators must hear of it when every other hand is stuck.
     "provisioning.alarms.tasks.look_for_trouble": {"queue": "people"},
     "provisioning.alarms.tasks.look_for_trouble_of": {"queue": "people"},
@@ -257,6 +258,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "tally": {"task": "provisioning.tasks.tally", "schedule": 60.0},
     "start due pulls": {"task": "provisioning.tasks.start_due_pulls", "schedule": 15.0},
     "prune by retention": {"task": "provisioning.retention.tasks.prune_by_retention", "schedule": 3600.0},
+    "pick up reviews": {"task": "provisioning.reviews.tasks.pick_up_reviews", "schedule": 15.0},
     "go on with reviews": {"task": "provisioning.reviews.tasks.go_on_with_reviews", "schedule": 30.0},
 }
 

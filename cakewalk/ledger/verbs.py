@@ -67,6 +67,8 @@ class Verb(models.TextChoices):
     EXPORTED = "export.ended", _("Exported")
 
     # Access reviews, and the exceptions that come of them
+    REVIEW_ASKED = "review.asked", _("Review: asked to open, hand over, finish or cancel")
+    REVIEW_STOPPED = "review.stopped", _("Review: what was asked for was not done")
     REVIEW_OPENED = "review.opened", _("Review opened")
     REVIEW_DECIDED = "review.decided", _("Review: decided")
     REVIEW_HANDED_OVER = "review.handed_over", _("Review: handed over")

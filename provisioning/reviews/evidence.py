@@ -44,12 +44,14 @@ COLUMNS = (
 )
 
 
-def names_of(campaign: Campaign) -> dict[str, str]:
-    """The users who had to do with it, as they are called now: a user may be renamed later."""
+def names_of(campaign: Campaign, closed_by: User | None = None) -> dict[str, str]:
+    """The users who had to do with it, as they are called now: a user may be renamed later. `closed_by`: who
+    is about to close it.
+    """
     lines = campaign.items.order_by().values_list
     users = {(pk, name) for pk, name in lines("reviewer", "reviewer__username").distinct()}
     users |= {(pk, name) for pk, name in lines("decided_by", "decided_by__username").distinct() if pk}
-    staff = (campaign.default_reviewer, campaign.opened_by, campaign.closed_by)
+    staff = (campaign.default_reviewer, campaign.opened_by, campaign.closed_by, closed_by)
     users |= {(user.pk, user.get_username()) for user in staff if user}
     return {str(pk): name for pk, name in sorted(users)}
 
@@ -106,13 +108,15 @@ def line(item: Item, names: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def digest_of(campaign: Campaign) -> str:
+def digest_of(campaign: Campaign, lines: Iterable[Item] | None = None) -> str:
     """SHA-256 over the head and each line, as canonical JSON, one to a line: anybody can check it, with what
-    the JSON export holds.
+    the JSON export holds. `lines`: all of them in order, where they are at hand.
     """
     names, found = campaign.names or names_of(campaign), hashlib.sha256()
+    if lines is None:
+        lines = campaign.items.order_by("seq").iterator(chunk_size=1000)
     found.update(_canonical(header(campaign)))
-    for item in campaign.items.order_by("seq").iterator(chunk_size=1000):
+    for item in lines:
         found.update(_canonical(line(item, names)))
     return found.hexdigest()
 

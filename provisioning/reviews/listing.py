@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 
 from django.db.models import Max, QuerySet
 from django.utils.translation import gettext as _
@@ -29,16 +30,41 @@ from provisioning.reviews.models import Assignment, Campaign, Exclusion, Item
 Scope = Campaign.Scope
 
 
+COLUMNS = (
+    "campaign_id",
+    "seq",
+    "reviewer_id",
+    "account_id",
+    "account_ref",
+    "email",
+    "account_state",
+    "account_role",
+    "person_id",
+    "person_name",
+    "groups",
+    "kind",
+    "entitlement_ref",
+    "entitlement_name",
+    "role",
+    "given_by",
+    "standing",
+    "last_active_at",
+    "decision",
+    "reason",
+    "meanwhile",
+)
+"""Of an item, in the order in which `Listed` tells its lines. Nobody has said anything to it yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """`not_covered`: names of what may be held there, and of which nobody has read by whom."""
+    """`rows`: the lines as values of COLUMNS, made while they are taken, each with the share of all that has
+    come by then; `not_covered`: names of what may be held there, and of which nobody has read by whom.
+    """
 
-    items: Sequence[Item]
+    rows: Iterator[tuple[float, tuple[Any, ...]]]
     read_at: datetime
     not_covered: Sequence[str]
-
-    def by_reviewer(self) -> Mapping[int, int]:
-        return Counter(item.reviewer_id for item in self.items)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +81,15 @@ class Counted:
 
 
 def listed(campaign: Campaign, *, now: datetime) -> Listed:
-    """Raises Refused where nothing was read yet, or somebody would have to decide about themselves."""
+    """Raises Refused where nothing was read yet; and, while the lines are taken, where somebody would have
+    to decide about themselves.
+    """
     known, read_at = _known(campaign, now)
-    items = [known.item(line) for line in known.lines()]
-    for seq, item in enumerate(items, start=1):
-        item.seq = seq
-    return Listed(items, read_at, known.not_covered)
+    return Listed(known.rows(), read_at, known.not_covered)
 
 
 def counted(campaign: Campaign, *, now: datetime) -> Counted:
-    """As `listed`, and raises the same, without making what nobody stores."""
+    """As `listed`, and raises the same at once, without making what nobody stores."""
     known, read_at = _known(campaign, now)
     return Counted(Counter(line.reviewer for line in known.lines()), read_at, known.not_covered)
 
@@ -78,11 +103,26 @@ def _known(campaign: Campaign, now: datetime) -> tuple["_Known", datetime]:
     return _Known(campaign, read, now), read.planned_at
 
 
+SHOWN = (
+    "pk",
+    "remote_id",
+    "email",
+    "name",
+    "role",
+    "state",
+    "grants",
+    "person_id",
+    "situation",
+    "managed_elsewhere",
+)
+"""Of an account."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Line:
     """An account, or what it holds, and who decides about it, by their id."""
 
-    row: Account
+    row: Any
     person: Person | None
     grant: Grant | None
     reviewer: int
@@ -99,6 +139,7 @@ class _Known:
         self.vocabulary = connector_class(self.integration.kind).vocabulary
         self.people = {person.id: person for person in take_snapshot(now).people}
         self.group_names = dict(Group.objects.values_list("pk", "name"))
+        self._named: dict[frozenset[int], list[str]] = {}
         self.reviewers = reviewers_of(campaign, self.assignments)
         self.only_groups = {line.group_id for line in self.assignments if line.group_id}
         self.only_held = {
@@ -108,8 +149,9 @@ class _Known:
         }
 
     @cached_property
-    def accounts(self) -> list[Account]:
-        rows = present(self.integration, self.read)
+    def accounts(self) -> list[Any]:
+        """As they are at one moment, and no more of each than lines tell: there may be a hundred thousand."""
+        rows = present(self.integration, self.read).values_list(*SHOWN, named=True)
         return sorted(rows, key=lambda row: (row.email.casefold(), row.remote_id))
 
     @cached_property
@@ -149,11 +191,18 @@ class _Known:
         read = {(kind, id) for kind, id in self.read.read.get("held", [])}
         return [f"{row.kind} {row.name}" for key, row in self.entitlements.items() if key not in read]
 
+    def rows(self) -> Iterator[tuple[float, tuple[Any, ...]]]:
+        number, all_ = 0, len(self.accounts)
+        for place, account in enumerate(self.accounts, start=1):
+            for line in self._lines_of(account):
+                number += 1
+                yield place / all_, self._values(number, line)
+
     def lines(self) -> Iterator[_Line]:
         for row in self.accounts:
             yield from self._lines_of(row)
 
-    def _lines_of(self, row: Account) -> Iterator[_Line]:
+    def _lines_of(self, row: Any) -> Iterator[_Line]:
         person = self.people.get(row.person_id or 0)
         if self.campaign.scope == Scope.GROUPS and not (person and person.groups & self.only_groups):
             return
@@ -163,7 +212,7 @@ class _Known:
         for grant in self._grants(row):
             yield _Line(row, person, grant, self._reviewer(row, own, person, (grant.kind, grant.id)))
 
-    def _grants(self, row: Account) -> Iterable[Grant]:
+    def _grants(self, row: Any) -> Iterable[Grant]:
         """Of members. An invite goes as a whole, and what an owner holds by being one is no grant."""
         if row.state != Account.State.ACTIVE:
             return []
@@ -177,27 +226,37 @@ class _Known:
         row = self.entitlements.get((grant.kind, grant.id))
         return row.name if row else grant.id
 
-    def item(self, line: _Line) -> Item:
+    def _values(self, number: int, line: _Line) -> tuple[Any, ...]:
         row, person, grant = line.row, line.person, line.grant
-        item = Item(
-            campaign=self.campaign,
-            account=row,
-            account_ref=row.remote_id,
-            email=row.email,
-            account_state=row.state,
-            account_role=row.role,
-            person_id=person.id if person else None,
-            person_name=person.name if person else row.name,
-            groups=sorted(self.group_names[id] for id in person.groups) if person else [],
-            given_by=list(self._rules(person, grant)),
-            standing=self._standing(row, person),
-            last_active_at=self.active_at.get(row.pk),
-            reviewer_id=line.reviewer,
+        return (
+            self.campaign.pk,
+            number,
+            line.reviewer,
+            row.pk,
+            row.remote_id,
+            row.email,
+            row.state,
+            row.role,
+            person.id if person else None,
+            person.name if person else row.name,
+            self._names_of(person.groups) if person else [],
+            grant.kind if grant else "",
+            grant.id if grant else "",
+            self._name(grant) if grant else "",
+            grant.role if grant else "",
+            list(self._rules(person, grant)),
+            self._standing(row, person),
+            self.active_at.get(row.pk),
+            Item.Decision.NONE,
+            "",
+            "",
         )
-        if grant:
-            item.kind, item.entitlement_ref, item.role = grant.kind, grant.id, grant.role
-            item.entitlement_name = self._name(grant)
-        return item
+
+    def _names_of(self, groups: frozenset[int]) -> list[str]:
+        """Many are in the same."""
+        if groups not in self._named:
+            self._named[groups] = sorted(self.group_names[id] for id in groups)
+        return self._named[groups]
 
     def _rules(self, person: Person | None, grant: Grant | None) -> Sequence[str]:
         target = self.policy.target_for(person) if person else None
@@ -205,14 +264,14 @@ class _Known:
             return ()
         return target.reasons.get((grant.kind, grant.id), ()) if grant else target.rules
 
-    def _reviewer(self, row: Account, own: set[str], person: Person | None, held: Held | None) -> int:
+    def _reviewer(self, row: Any, own: set[str], person: Person | None, held: Held | None) -> int:
         reviewer = self.reviewers.of(own, person.groups if person else (), held)
         if reviewer is None:
             said = _("Nobody but %(account)s would decide about that account. Name another reviewer.")
             raise Refused(said % {"account": row.email})
         return reviewer.id
 
-    def _standing(self, row: Account, person: Person | None) -> str:
+    def _standing(self, row: Any, person: Person | None) -> str:
         mark = self.policy.mark_on(row.email, *(person.keys if person else ()))
         if mark:
             return mark.kind
@@ -229,6 +288,16 @@ def present(integration: Integration, read: ProvisioningJob) -> QuerySet[Account
     """The accounts that this read saw: a row outlives an account that was missing from it."""
     began_at = read.started_at or read.requested_at
     return Account.objects.filter(integration=integration).seen_since(began_at)
+
+
+def found(
+    integration: Integration, read: ProvisioningJob | None, accounts: Iterable[str]
+) -> Mapping[str, Account]:
+    """Those of these accounts that this read saw, by their ids in the remote."""
+    if read is None:
+        return {}
+    rows = present(integration, read).filter(remote_id__in=set(accounts))
+    return {row.remote_id: row for row in rows}
 
 
 def own_keys(email: str, person: Person | None) -> set[str]:

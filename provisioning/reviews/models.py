@@ -1,8 +1,9 @@
 """Access reviews: who is asked about which access until when, what they said, and what keeps it so."""
 
 import uuid
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -20,11 +21,26 @@ from provisioning.models.jobs import took
 from provisioning.policy import EVERYTHING, Excepted, Exceptions
 
 LONGEST_REASON = 500
+LEASE = timedelta(minutes=2)
+"""So long without a word from the worker that has it, and another one takes it over."""
+AT_ONCE = 1000
+"""Lines in memory at a time."""
+
+
+class TakenOver(Exception):
+    """Another worker has the review now, or it was stopped: what was done here must not be committed."""
 
 
 class CampaignQuerySet(models.QuerySet["Campaign"]):
     def open(self) -> "CampaignQuerySet":
         return self.filter(state=Campaign.State.OPEN)
+
+    def under_way(self) -> "CampaignQuerySet":
+        """Those with something to do for a worker."""
+        return self.filter(state__in=Campaign.UNDER_WAY)
+
+    def shown_to_reviewers(self) -> "CampaignQuerySet":
+        return self.exclude(state__in=Campaign.NOT_ASKED_YET)
 
     def awaiting_job(self) -> "CampaignQuerySet":
         """Whose revocations somebody wants carried out, and for which no job could be queued yet."""
@@ -39,6 +55,19 @@ class Campaign(models.Model):
         OPEN = "open", pgettext_lazy("of a review", "Open")
         FINISHED = "finished", _("Finished")
         CANCELLED = "cancelled", _("Cancelled")
+        OPENING = "opening", _("Being opened")
+        HANDING = "handing", _("Being handed over")
+        FINISHING = "finishing", _("Being finished")
+        CANCELLING = "cancelling", _("Being cancelled")
+
+    UNDER_WAY: Mapping[str, str] = {
+        State.OPENING: State.DRAFT,
+        State.HANDING: State.OPEN,
+        State.FINISHING: State.OPEN,
+        State.CANCELLING: State.OPEN,
+    }
+    """What a worker does with it, and what it is again if nothing comes of that."""
+    NOT_ASKED_YET = (State.DRAFT, State.OPENING)
 
     class Scope(models.TextChoices):
         """What the lines of a campaign, its assignments, mean to it."""
@@ -91,6 +120,17 @@ class Campaign(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
     )
 
+    # What a worker was asked to do with it, and how far that is. Left as it was when it is over.
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, editable=False, related_name="+"
+    )
+    asked_at = models.DateTimeField(null=True, editable=False)
+    asked_with = models.JSONField(null=True, editable=False, help_text=_("The reason, or who and whom."))
+    note = models.TextField(db_default="", default="", editable=False, help_text=_("Why nothing came of it."))
+    share = models.FloatField(db_default=0, default=0, editable=False, help_text=_("How much of it is done."))
+    holder = models.CharField(max_length=200, db_default="", default="", editable=False)
+    lease_expires_at = models.DateTimeField(null=True, editable=False)
+
     objects = CampaignQuerySet.as_manager()
 
     class Meta:
@@ -117,9 +157,58 @@ class Campaign(models.Model):
     def is_finished(self) -> bool:
         return self.state == self.State.FINISHED
 
-    def close(self, state: str, *, by: User, reason: str, now: datetime) -> None:
-        self.state, self.closed_by, self.close_reason, self.closed_at = state, by, reason, now
-        self.save(update_fields=["state", "closed_by", "close_reason", "closed_at"])
+    @property
+    def is_over(self) -> bool:
+        """Or about to be."""
+        over = (self.State.FINISHED, self.State.CANCELLED, self.State.FINISHING, self.State.CANCELLING)
+        return self.state in over
+
+    @property
+    def is_under_way(self) -> bool:
+        return self.state in self.UNDER_WAY
+
+    def ask(self, state: str, *, by: User, now: datetime, **with_: Any) -> None:
+        """Let a worker do it. To be called where the row is locked."""
+        self.state, self.asked_by, self.asked_at, self.asked_with = state, by, now, with_
+        self._begin_anew()
+        self.save(update_fields=["state", "asked_by", "asked_at", "asked_with", *self._PROGRESS])
+
+    def give_up(self, note: str = "") -> None:
+        """Be again what it was before. To be called where the row is locked."""
+        self.state = self.UNDER_WAY[self.state]
+        self._begin_anew(note)
+        self.save(update_fields=["state", *self._PROGRESS])
+
+    _PROGRESS = ("note", "share", "holder", "lease_expires_at")
+
+    def _begin_anew(self, note: str = "") -> None:
+        self.note, self.share, self.holder, self.lease_expires_at = note, 0, "", None
+
+    # -- what a worker does
+
+    def claim(self, *, holder: str, now: datetime, after: str = "") -> bool:
+        """Let this worker have it, if it is still with the one `after`; False when another one was first."""
+        free = Campaign.objects.under_way().filter(pk=self.pk, holder=after)
+        if not free.update(holder=holder, lease_expires_at=now + LEASE, share=0):
+            return False
+        self.refresh_from_db()
+        return True
+
+    def tell(self, share: float, *, now: datetime) -> None:
+        """How far it is. Raises TakenOver."""
+        self._update(share=share, lease_expires_at=now + LEASE)
+
+    def come_to(self, state: str, **values: Any) -> None:
+        """The end of what was asked for, in the transaction that does it. Raises TakenOver."""
+        self._update(state=state, share=0, holder="", lease_expires_at=None, **values)
+
+    def _update(self, **values: Any) -> None:
+        """As long as it is with this worker."""
+        mine = Campaign.objects.filter(pk=self.pk, state=self.state, holder=self.holder)
+        if not mine.update(**values):
+            raise TakenOver
+        for name, value in values.items():
+            setattr(self, name, value)
 
 
 class Assignment(models.Model):
@@ -163,6 +252,15 @@ class Assignment(models.Model):
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
+    def in_turn(self) -> Iterator[list["Item"]]:
+        """All of one campaign by their numbers, some at a time. Each time it asks anew: SQLite takes nothing
+        that is written while somebody reads on.
+        """
+        last = 0
+        while rows := list(self.filter(seq__gt=last).order_by("seq")[:AT_ONCE]):
+            yield rows
+            last = rows[-1].seq
+
     def of(self, user: User) -> "ItemQuerySet":
         return self.filter(reviewer=user)
 
@@ -190,9 +288,12 @@ class Item(models.Model):
         KEEP = "keep", _("Keep")
         REVOKE = "revoke", pgettext_lazy("access", "Revoke")
 
-    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="items")
+    # Both begin an index below. One more would have each line written once more when a review is opened.
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="items", db_index=False)
     seq = models.PositiveIntegerField(_("number"))
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    reviewer = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
     account = models.ForeignKey(Account, on_delete=models.SET_NULL, null=True, related_name="+")
     account_ref = models.CharField(max_length=200, help_text=_("Its id in the remote."))
     email = models.CharField(max_length=320, blank=True)

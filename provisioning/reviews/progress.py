@@ -1,7 +1,7 @@
 """How far a review is, for pages: in numbers, by reviewer, and as a chart."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db.models import Count
@@ -50,6 +50,20 @@ def by_reviewer(campaign: Campaign) -> list[ByReviewer]:
         for user in User.objects.filter(pk__in=numbers)
     ]
     return sorted(found, key=lambda one: (-one.undecided, one.reviewer.get_username()))
+
+
+def in_all(found: Sequence[ByReviewer]) -> Mapping[str, int]:
+    """As `in_numbers` of all lines, without counting them once more."""
+    kept, revoked = sum(one.kept for one in found), sum(one.revoked for one in found)
+    undecided = sum(one.undecided for one in found)
+    by_decision = {Item.Decision.KEEP: kept, Item.Decision.REVOKE: revoked, Item.Decision.NONE: undecided}
+    decided = kept + revoked
+    return {
+        "all": decided + undecided,
+        "decided": decided,
+        "undecided": undecided,
+        **{str(decision): number for decision, number in by_decision.items()},
+    }
 
 
 def chart(found: Sequence[ByReviewer]) -> Chart | None:

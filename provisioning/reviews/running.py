@@ -1,8 +1,11 @@
-"""The life of a review: opened, decided line by line, finished or cancelled, carried out by a job."""
+"""The life of a review: opened, decided line by line, finished or cancelled, carried out by a job. What takes
+longer the more lines there are is asked for here, and done by a worker: see `under_way`.
+"""
 
 import logging
 from collections.abc import Collection
 from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -18,10 +21,9 @@ from directory.emails import email_key
 from directory.models import PersonEmail
 from directory.time_zones import today
 from integrations import permitting
-from provisioning import history, requesting, tasks
+from provisioning import requesting, tasks
 from provisioning.models import PersonChange, ProvisioningJob
 from provisioning.requesting import Refused
-from provisioning.reviews import evidence, listing
 from provisioning.reviews import tasks as own_tasks
 from provisioning.reviews.models import LONGEST_REASON, Campaign, Exclusion, Item
 
@@ -32,37 +34,40 @@ REVIEW = "reviews.review_access"
 Decision = Item.Decision
 
 NOT_OPEN = gettext_lazy("%(review)s is %(state)s: nothing is decided there.")
+BUSY = gettext_lazy("%(review)s is %(state)s at this moment. Wait until that has ended.")
 
 
 def open_review(campaign: Campaign, *, by: User) -> None:
-    """Freeze what it lists, and ask the reviewers. Raises Refused, with nothing changed."""
+    """Let a worker freeze what it lists, and ask the reviewers. Raises Refused, with nothing changed."""
     with together():
         current = _locked(campaign, Campaign.State.DRAFT, _("%(review)s is %(state)s already."))
-        if current.due_on < today():
-            raise Refused(_("%(day)s is over. Name a day that is still to come.") % {"day": current.due_on})
-        _check_reviewers(current)
-        now = timezone.now()
-        found = listing.listed(current, now=now)
-        if not found.items:
-            raise Refused(_("There is nothing to review: no account and no grant is of this scope."))
-        Item.objects.bulk_create(found.items, batch_size=500)
-        current.state, current.opened_by, current.opened_at = Campaign.State.OPEN, by, now
-        current.read_at, current.not_covered = found.read_at, list(found.not_covered)
-        current.save()
-        record(
-            Verb.REVIEW_OPENED,
-            current,
-            after={"state": current.state},
-            facts={
-                "lines": len(found.items),
-                "by_reviewer": evidence.names_with(found.by_reviewer()),
-                "due_on": current.due_on,
-                "read_at": found.read_at,
-                "not_covered": current.not_covered,
-            },
-            by=person(by),
-        )
-    requesting.wake(own_tasks.go_on_with_reviews)
+        check_may_open(current)
+        _ask(current, Campaign.State.OPENING, by=by)
+    campaign.refresh_from_db()
+
+
+def check_may_open(campaign: Campaign) -> None:
+    """As far as can be seen without a look at the accounts. Raises Refused."""
+    if campaign.due_on < today():
+        raise Refused(_("%(day)s is over. Name a day that is still to come.") % {"day": campaign.due_on})
+    _check_reviewers(campaign)
+
+
+def _ask(campaign: Campaign, state: str, *, by: User, **with_: Any) -> None:
+    campaign.ask(state, by=by, now=timezone.now(), **with_)
+    record(Verb.REVIEW_ASKED, campaign, after={"state": state}, by=person(by))
+    requesting.wake(own_tasks.go_on_with_review, campaign_id=campaign.pk)
+
+
+def stop(campaign: Campaign, *, by: User) -> None:
+    """What a worker was asked to do and has not done yet is not done. Raises Refused, and nothing changed."""
+    with together():
+        current = _current(campaign)
+        if not current.is_under_way:
+            raise Refused(_("%(review)s is %(state)s already.") % _told(current))
+        facts = {"what": current.state, "outcome": "stopped"}
+        current.give_up()
+        record(Verb.REVIEW_STOPPED, current, after={"state": current.state}, facts=facts, by=person(by))
     campaign.refresh_from_db()
 
 
@@ -91,11 +96,19 @@ def possible_reviewers(campaign: Campaign | None = None) -> list[int]:
 
 def _locked(campaign: Campaign, state: str, otherwise: str | Promise) -> Campaign:
     """The row as it is now, and stays until the end of the transaction."""
-    found = Campaign.objects.select_for_update(of=("self",)).select_related("integration", "default_reviewer")
-    current = found.get(pk=campaign.pk)
+    current = _current(campaign)
     if current.state != state:
-        raise Refused(str(otherwise) % {"review": current, "state": current.get_state_display().lower()})
+        raise Refused(str(BUSY if current.is_under_way else otherwise) % _told(current))
     return current
+
+
+def _current(campaign: Campaign) -> Campaign:
+    found = Campaign.objects.select_for_update(of=("self",)).select_related("integration", "default_reviewer")
+    return found.get(pk=campaign.pk)
+
+
+def _told(campaign: Campaign) -> dict[str, Any]:
+    return {"review": campaign, "state": campaign.get_state_display().lower()}
 
 
 def decide(
@@ -168,55 +181,25 @@ def _decided_meanwhile(number: int) -> str:
     return said % {"number": number}
 
 
-def hand_over(campaign: Campaign, *, of: User, to: User, by: User) -> int:
-    """Let `to` decide what `of` has not decided yet. Returns how many lines that are. Raises Refused."""
+def hand_over(campaign: Campaign, *, of: User, to: User, by: User) -> None:
+    """Let a worker ask `to` what `of` has not decided yet. Raises Refused."""
     if why := why_no_reviewer(to, campaign):
         raise Refused(why)
     with together():
         current = _locked(campaign, Campaign.State.OPEN, NOT_OPEN)
-        rows = list(current.items.of(of).undecided())
-        if own := own_lines(rows, to):
-            said = _("%(user)s would decide about their own account: %(line)s.")
-            raise Refused(said % {"user": to, "line": own[0]})
-        current.items.filter(pk__in=[row.pk for row in rows]).update(reviewer=to)
-        if rows:
-            record(
-                Verb.REVIEW_HANDED_OVER,
-                current,
-                before={"reviewer": of.get_username()},
-                after={"reviewer": to.get_username()},
-                facts={"lines": [row.seq for row in rows]},
-                by=person(by),
-            )
-    return len(rows)
+        _ask(current, Campaign.State.HANDING, by=by, of=of.pk, to=to.pk)
+    campaign.refresh_from_db()
 
 
 def finish(campaign: Campaign, *, by: User, reason: str) -> None:
-    """No more decisions; what was revoked waits for its job. What nobody decided keeps its access, and is
-    told as undecided. Raises Refused, with nothing changed.
+    """No more decisions; what was revoked waits for its job, when a worker has finished it. What nobody
+    decided keeps its access, and is told as undecided. Raises Refused, with nothing changed.
     """
     with together():
         current = _locked(campaign, Campaign.State.OPEN, _("%(review)s is %(state)s already."))
         why = _reason(reason, _("Finishing a review needs a reason.") if _lacks(current) else "")
-        _note_what_has_changed(current)
-        current.close(Campaign.State.FINISHED, by=by, reason=why, now=timezone.now())
-        _freeze(current)
-        if current.items.revoked().exists():
-            current.job_wanted_by = by
-        current.save(update_fields=["job_wanted_by"])
-        _record_end(Verb.REVIEW_FINISHED, current, by)
-        transaction.on_commit(lambda: _ask_for_job(current.pk))
+        _ask(current, Campaign.State.FINISHING, by=by, reason=why)
     campaign.refresh_from_db()
-
-
-def _record_end(verb: Verb, campaign: Campaign, by: User) -> None:
-    record(
-        verb,
-        campaign,
-        after={"state": campaign.state, "reason": campaign.close_reason},
-        facts={**evidence.numbers(campaign), "digest": campaign.digest},
-        by=person(by),
-    )
 
 
 def _lacks(campaign: Campaign) -> bool:
@@ -235,34 +218,12 @@ def _reason(typed: str, needed: str = "") -> str:
 
 
 def cancel(campaign: Campaign, *, by: User, reason: str) -> None:
-    """Nothing of it is carried out. Raises Refused, with nothing changed."""
+    """Let a worker close it. Nothing of it is carried out. Raises Refused, with nothing changed."""
     why = _reason(reason, _("A cancellation needs a reason."))
     with together():
         current = _locked(campaign, Campaign.State.OPEN, NOT_OPEN)
-        current.close(Campaign.State.CANCELLED, by=by, reason=why, now=timezone.now())
-        _freeze(current)
-        _record_end(Verb.REVIEW_CANCELLED, current, by)
+        _ask(current, Campaign.State.CANCELLING, by=by, reason=why)
     campaign.refresh_from_db()
-
-
-def _freeze(campaign: Campaign) -> None:
-    campaign.names = evidence.names_of(campaign)
-    campaign.digest = evidence.digest_of(campaign)
-    campaign.save(update_fields=["names", "digest"])
-
-
-def _note_what_has_changed(campaign: Campaign) -> None:
-    """Since the review was opened, as of the last read. Nothing of it is acted upon blindly: the job reads
-    everything once more.
-    """
-    read = history.last_complete_read(campaign.integration)
-    now = {row.remote_id: row for row in listing.present(campaign.integration, read)} if read else {}
-    changed = []
-    for item in campaign.items.order_by("seq"):
-        item.meanwhile = evidence.what_has_changed(item, now.get(item.account_ref))
-        if item.meanwhile:
-            changed.append(item)
-    Item.objects.bulk_update(changed, ["meanwhile"], batch_size=500)
 
 
 # -- the job
@@ -278,7 +239,7 @@ def carry_out(campaign: Campaign, *, by: User) -> None:
             raise Refused(_("%(job)s carries it out already.") % {"job": waiting})
         current.job_wanted_by = by
         current.save(update_fields=["job_wanted_by"])
-        transaction.on_commit(lambda: _ask_for_job(current.pk))
+        transaction.on_commit(lambda: ask_for_job(current.pk))
 
 
 def job_under_way(campaign: Campaign) -> ProvisioningJob | None:
@@ -289,10 +250,10 @@ def job_under_way(campaign: Campaign) -> ProvisioningJob | None:
 def ask_for_jobs() -> None:
     """The clock's: for reviews whose integration was at work, or not enabled, when they were finished."""
     for campaign_id in Campaign.objects.awaiting_job().values_list("pk", flat=True):
-        _ask_for_job(campaign_id)
+        ask_for_job(campaign_id)
 
 
-def _ask_for_job(campaign_id: int) -> None:
+def ask_for_job(campaign_id: int) -> None:
     """Queued once: whoever has the row's lock takes the wish away with it."""
     try:
         with together():

@@ -243,7 +243,9 @@ def entry(of: Model, **said: Any) -> Entry:
 def review(of: Integration, name: str = "Q4", *, by: User, state: str = "open", **values: Any) -> Campaign:
     now = timezone.now()
     given = {"due_on": timezone.localdate(now) + timedelta(days=14), "default_reviewer": by, **values}
-    if state != "draft":
+    if state in Campaign.UNDER_WAY:
+        given |= {"asked_by": by, "asked_at": now, "asked_with": {}}
+    if state not in Campaign.NOT_ASKED_YET:
         given |= {"opened_at": now, "opened_by": by, "read_at": now, "not_covered": ["project Voice"]}
     if state in ("finished", "cancelled"):
         given |= {"closed_at": now, "closed_by": by, "close_reason": "Enough."}
@@ -358,6 +360,7 @@ class Company:
             "job that took": ProvisioningJob.objects.get(integration=self.acme, state=State.PARTIAL),
             "draft review": review(self.acme, "Next", by=chief, state="draft"),
             "finished review": self.reviews[1],
+            "review being opened": review(self.acme, "Soon", by=chief, state="opening"),
             "reviews_campaign": self.reviews[0],
             "reviews_exclusion": exclusion(self.reviews[1], ada),
             "draft rule": rule(self.acme, "Draft"),

@@ -623,7 +623,12 @@ DEEDS = (
         "admin:reviews_campaign_hand_over",
         OPERATORS,
         _other_reviewer,
-        table="reviews.Item",
+    ),
+    Deed(
+        "stop what is done with a review",
+        "admin:reviews_campaign_stop",
+        OPERATORS,
+        row="review being opened",
     ),
     Deed("decide in a review", "reviews:review", REVIEWERS, _own_line, table="reviews.Item"),
     Deed("write an exception", "admin:reviews_exclusion_add", NONE, _confirmed),

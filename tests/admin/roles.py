@@ -189,6 +189,7 @@ SHOWN_TO = {
     "admin:reviews_campaign_hand_over": NONE,
     "admin:reviews_campaign_history": READERS,
     "admin:reviews_campaign_open": NONE,
+    "admin:reviews_campaign_stop": NONE,
     "admin:reviews_exclusion_add": NONE,
     "admin:reviews_exclusion_change": READERS,
     "admin:reviews_exclusion_changelist": READERS,

@@ -1,6 +1,7 @@
 """The pages of access reviews: what a reviewer is shown and may do, and what whoever runs them sees."""
 
 import hashlib
+import html
 import json
 from datetime import timedelta
 from io import StringIO
@@ -16,7 +17,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from cakewalk.models import User
 from directory.time_zones import today
-from provisioning.reviews import evidence, running
+from provisioning.reviews import evidence, running, under_way
 from provisioning.reviews.models import Campaign, Exclusion
 from tests.admin.browser import said
 from tests.admin.builders import account, entitlement, exclusion, integration, job, review, staff, to_review
@@ -139,6 +140,7 @@ def test_a_draft_shows_how_much_each_reviewer_would_get_and_is_opened_and_finish
         assert (asks in counted, "<html" in counted) == (False, shown == "page")
     for deed in ("open", "finish"):
         client.post(reverse(f"admin:reviews_campaign_{deed}", args=[campaign.pk]), {"reason": "Enough."})
+        under_way.go_on(campaign.pk)
     campaign.refresh_from_db()
     assert (campaign.state, campaign.items.count(), campaign.made_by) == ("finished", 2, olga)
     page = client.get(reverse("admin:reviews_campaign_change", args=[campaign.pk])).content.decode()
@@ -151,6 +153,8 @@ def test_the_exports_of_a_finished_review_can_be_checked_by_anybody(asked: Campa
     rita = asked.default_reviewer
     running.decide(asked, [1, 2], "revoke", by=rita, reason="=cmd()", seen_at=timezone.now())
     running.finish(asked, by=rita, reason="Enough.")
+    under_way.go_on(asked.pk)
+    asked.refresh_from_db()
     auditor = client_of(staff("auditor", "Auditor"))
 
     def exported(kind: str) -> str:
@@ -212,6 +216,59 @@ def test_home_tells_whoever_runs_reviews_what_is_late_or_left(asked: Campaign) -
     assert "is not carried out" not in client.get(reverse("admin:index")).content.decode()
 
 
+def page_under_way(campaign: Campaign, client: Client, **headers: str) -> Any:
+    return client.get(reverse("admin:reviews_campaign_change", args=[campaign.pk]), headers=headers)
+
+
+def test_while_a_worker_is_at_it_the_page_says_so_and_asks_again_by_itself(asked: Campaign) -> None:
+    olga, rita = staff("olga", "Operator"), client_of(asked.default_reviewer)
+    client, auditor = client_of(olga), client_of(staff("auditor", "Auditor"))
+    Campaign.objects.update(state="opening", asked_by=olga, asked_at=timezone.now(), share=0)
+
+    shown = page_under_way(asked, client).content.decode()
+    assert 'hx-trigger="every 1s"' in shown
+    assert "Waiting for a worker" in shown
+    assert "by olga." in shown
+    assert "Nobody is asked before all lines are there." in shown
+    assert "user1@example.org" not in shown
+    stop = reverse("admin:reviews_campaign_stop", args=[asked.pk])
+    assert (stop in shown, stop in page_under_way(asked, auditor).content.decode()) == (True, False)
+    assert rita.get(page_of(asked)).status_code == 404  # a reviewer does not see half of the lines
+    assert "Q4" not in rita.get(reverse("reviews:mine")).content.decode()
+    Campaign.objects.update(holder="another", share=0.42)
+    assert "Being opened: 42 %" in page_under_way(asked, client, hx_request="true").content.decode()
+    assert "Being opened" in client.get(reverse("admin:reviews_campaign_changelist")).content.decode()
+
+    for state in ("handing", "finishing", "cancelling"):
+        Campaign.objects.update(state=state)
+        decided = sent(asked, rita, line=["1"], decision="keep")
+        assert said(decided)[0].endswith("at this moment. Wait until that has ended.")
+    Campaign.objects.update(state="open")
+    over = page_under_way(asked, client, hx_request="true", hx_target="under-way")
+    assert (over.headers["HX-Refresh"], over.content) == ("true", b"")
+
+
+def test_what_failed_is_told_on_the_page_until_it_is_asked_for_again(asked: Campaign) -> None:
+    olga = staff("olga", "Operator")
+    draft = review(asked.integration, "Next", by=asked.default_reviewer, state="draft")
+    note = "An error in Cakewalk itself: ZeroDivisionError. The worker's log has more."
+    Campaign.objects.update(note=note, asked_by=olga, asked_at=timezone.now())
+    client = client_of(olga)
+    for campaign in (asked, draft):
+        shown = html.unescape(page_under_way(campaign, client).content.decode())
+        assert "Nothing came of what olga asked for" in shown
+        assert note in shown
+
+    finish = reverse("admin:reviews_campaign_finish", args=[asked.pk])
+    told = client.post(finish, {"reason": "Enough."}, follow=True)
+    assert said(told)[0].startswith("Q4 is being finished.")
+    stop = reverse("admin:reviews_campaign_stop", args=[asked.pk])
+    told = client.post(stop, follow=True)
+    assert said(told) == ["It is stopped: Q4 is as it was before."]
+    assert "Nothing came of" not in told.content.decode()
+    assert said(client.post(stop, follow=True)) == ["Nothing was changed. Q4 is open already."]
+
+
 @pytest.mark.browser
 @pytest.mark.django_db(transaction=True, serialized_rollback=True)
 def test_a_draft_is_counted_after_its_page_is_there_and_opened(
@@ -227,7 +284,9 @@ def test_a_draft_is_counted_after_its_page_is_there_and_opened(
         page.get_by_text("2 lines, as they were read").wait_for()
         page.get_by_role("button", name="Open the review").click()
         page.get_by_role("dialog").get_by_role("button", name="Open the review").click()
-        page.get_by_text("is open, and its reviewers are asked").wait_for()
+        page.get_by_text("Waiting for a worker").wait_for()
+        under_way.go_on(draft.pk)
+        page.get_by_text("0 of 2 decided").wait_for()
     assert draft.items.count() == 2
 
 

@@ -49,6 +49,7 @@ WITHOUT_A_PAGE = {
     "admin:reviews_campaign_finish": 405,
     "admin:reviews_campaign_hand_over": 405,
     "admin:reviews_campaign_open": 405,
+    "admin:reviews_campaign_stop": 405,
     "admin:reviews_exclusion_lift": 405,
     "integrations:revoke_link": 405,
     "sign_out_elsewhere": 405,

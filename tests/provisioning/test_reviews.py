@@ -17,9 +17,9 @@ from integrations.models import Integration
 from provisioning import requesting
 from provisioning.models import Action, Entitlement, Mark, ProvisioningJob
 from provisioning.requesting import Refused
-from provisioning.reviews import evidence, reminding, running
+from provisioning.reviews import evidence, listing, models, reminding, running, under_way
 from provisioning.reviews.models import Assignment, Campaign, Exclusion, Item
-from provisioning.reviews.tasks import go_on_with_reviews
+from provisioning.reviews.tasks import go_on_with_review, go_on_with_reviews, pick_up_reviews
 from tests.provisioning.world import BOSS, World, brief, command
 
 ADA, BOB, EVE = "ada@example.org", "bob@example.org", "eve@example.org"
@@ -40,7 +40,8 @@ def company(world: World) -> World:
 
 
 def reviewer(name: str, email: str = "") -> User:
-    user = User.objects.create(username=name, email=email or f"{name}@example.org", is_staff=True)
+    given = {"email": email or f"{name}@example.org", "is_staff": True}
+    user, _is_new = User.objects.get_or_create(username=name, defaults=given)
     user.groups.add(Role.objects.get(name="Reviewer"))
     return user
 
@@ -52,9 +53,16 @@ def review(world: World, *, by: User, name: str = "Q4", **more: Any) -> Campaign
 
 def opened(world: World, **more: Any) -> Campaign:
     """By Rita, who decides on everything."""
-    rita = User.objects.filter(username="rita").first() or reviewer("rita")
+    rita = reviewer("rita")
     campaign = review(world, by=rita, **more)
     running.open_review(campaign, by=User.objects.get(username="alice"))
+    return done(campaign)
+
+
+def done(campaign: Campaign) -> Campaign:
+    """What a worker was asked to do with it."""
+    under_way.go_on(campaign.pk)
+    campaign.refresh_from_db()
     return campaign
 
 
@@ -69,6 +77,7 @@ def decide(campaign: Campaign, what: str, decision: str, reason: str = "", *, by
 def finished(campaign: Campaign, reason: str = "Enough.") -> Any:
     """The document of its job, if there is one."""
     running.finish(campaign, by=User.objects.get(username="alice"), reason=reason)
+    done(campaign)
     running.ask_for_jobs()
     job = campaign.jobs.order_by("pk").last()
     return carried_out(job) if job else None
@@ -115,6 +124,7 @@ def test_who_knows_the_project_decides_on_it_and_nobody_on_their_own_account(com
     Assignment.objects.create(campaign=campaign, entitlement=search, reviewer=olaf)
 
     running.open_review(campaign, by=rita)
+    done(campaign)
 
     assert lines(campaign) == [
         (ADA, "Account (reader)", "rita"),
@@ -140,6 +150,7 @@ def test_a_review_of_some_groups_or_projects_lists_no_more(company: World, scope
     Assignment.objects.create(campaign=campaign, **of)
 
     running.open_review(campaign, by=User.objects.get(username="alice"))
+    done(campaign)
 
     assert [line[:2] for line in lines(campaign)] == shown
 
@@ -149,8 +160,8 @@ def test_what_cannot_be_reviewed_is_refused_by_name_and_nothing_is_opened(compan
     campaign = review(company, by=alone)
     alice = User.objects.get(username="alice")
 
-    with pytest.raises(Refused, match=f"Nobody but {EVE} would decide about that account"):
-        running.open_review(campaign, by=alice)
+    running.open_review(campaign, by=alice)
+    assert f"Nobody but {EVE} would decide about that account" in done(campaign).note
     User.objects.filter(pk=alone.pk).update(email="")
     campaign.default_reviewer.refresh_from_db()
     with pytest.raises(Refused, match="eve has no e-mail address"):
@@ -158,6 +169,7 @@ def test_what_cannot_be_reviewed_is_refused_by_name_and_nothing_is_opened(compan
     Campaign.objects.update(due_on=today() - timedelta(days=1))
     with pytest.raises(Refused, match="is over"):
         running.open_review(campaign, by=alice)
+    pick_up_reviews()
     campaign.refresh_from_db()
     assert (campaign.state, campaign.items.count()) == ("draft", 0)
 
@@ -193,8 +205,9 @@ def test_nobody_decides_what_is_not_asked_of_them_or_is_their_own(company: World
         decide(campaign, BOB, "keep")
     User.objects.filter(username="olaf").update(email=EVE)
     rita, olaf = (User.objects.get(username=name) for name in ("rita", "olaf"))
-    with pytest.raises(Refused, match="olaf would decide about their own account"):
-        running.hand_over(campaign, of=rita, to=olaf, by=rita)
+    running.hand_over(campaign, of=rita, to=olaf, by=rita)
+    assert "olaf would decide about their own account" in done(campaign).note
+    assert campaign.items.of(olaf).count() == 0
     assert campaign.items.all().in_numbers()["decided"] == 0
 
 
@@ -215,8 +228,15 @@ def test_lines_that_are_handed_over_are_those_without_a_decision(company: World)
     decide(campaign, BOB, "keep")
     rita = User.objects.get(username="rita")
 
-    assert running.hand_over(campaign, of=rita, to=olaf, by=rita) == 5
-    assert campaign.items.filter(reviewer=rita).count() == 1
+    running.hand_over(campaign, of=rita, to=olaf, by=rita)
+    with pytest.raises(Refused, match="Q4 is being handed over at this moment"):
+        decide(campaign, BOSS, "keep")
+    done(campaign)
+
+    assert (campaign.items.of(rita).count(), campaign.items.of(olaf).count()) == (1, 5)
+    assert campaign.is_open
+    [entry] = Entry.objects.filter(verb="review.handed_over")
+    assert entry.told()["facts"]["lines"] == [1, 2, 4, 5, 6]
 
 
 # -- what a finished review takes
@@ -411,6 +431,7 @@ def test_revocations_wait_while_the_integration_is_at_work_and_are_asked_for_onc
     busy = requesting.request_job(company.integration, deliver=False)
 
     running.finish(campaign, by=User.objects.get(username="alice"), reason="Enough.")
+    done(campaign)
     running.ask_for_jobs()
     assert (campaign.jobs.count(), Campaign.objects.awaiting_job().count()) == (0, 1)
 
@@ -425,6 +446,7 @@ def test_a_cancelled_review_takes_nothing(company: World) -> None:
     decide(campaign, BOB, "revoke", "Left.")
 
     running.cancel(campaign, by=User.objects.get(username="alice"), reason="The wrong quarter.")
+    done(campaign)
     running.ask_for_jobs()
 
     assert (campaign.state, campaign.jobs.count()) == ("cancelled", 0)
@@ -458,6 +480,236 @@ def test_a_mode_that_takes_nothing_away_takes_nothing_for_a_review(company: Worl
     assert not Exclusion.objects.in_force().exists()
 
 
+# -- in a worker
+
+
+class Killed(BaseException):
+    """As a process is: nothing catches it."""
+
+
+def hand_over(campaign: Campaign, of: User, to: User) -> None:
+    running.hand_over(campaign, of=of, to=to, by=of)
+
+
+DEEDS: dict[str, tuple[str, Any]] = {
+    "opened": ("review.opened", lambda one, rita, olaf: running.open_review(one, by=rita)),
+    "handed over": ("review.handed_over", hand_over),
+    "finished": ("review.finished", lambda one, rita, olaf: running.finish(one, by=rita, reason="Enough.")),
+    "cancelled": ("review.cancelled", lambda one, rita, olaf: running.cancel(one, by=rita, reason="Wrong.")),
+}
+
+
+def asked_for(company: World, deed: str) -> Campaign:
+    """A review in which a worker is to do it, some lines at a time."""
+    rita, olaf = reviewer("rita"), reviewer("olaf")
+    campaign = review(company, by=rita) if deed == "opened" else opened(company)
+    if deed != "opened":
+        decide(campaign, BOB, "revoke", "Left.")
+        there = company.organization
+        there.remove_user(there.find_user(EVE).id)
+        company.preview()
+    DEEDS[deed][1](campaign, rita, olaf)
+    return campaign
+
+
+@pytest.fixture
+def few_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "AT_ONCE", 2)
+    monkeypatch.setattr(under_way, "AT_ONCE", 2)
+
+
+def killed_at(write: int) -> Any:
+    """Dies when it is about to write for the so-manieth time."""
+    written = 0
+
+    def look(execute: Any, sql: str, *rest: Any) -> Any:
+        nonlocal written
+        if sql.startswith(("INSERT", "UPDATE", "DELETE")):
+            written += 1
+            if written == write:
+                raise Killed
+        return execute(sql, *rest)
+
+    return connection.execute_wrapper(look)
+
+
+def after_some_lines(monkeypatch: pytest.MonkeyPatch, do: Any) -> None:
+    """What others do while a worker is at it, once."""
+    left, in_turn, values = [do], models.ItemQuerySet.in_turn, listing._Known._values
+
+    def _do() -> None:
+        while left:
+            left.pop()()
+
+    def in_turn_and_do(self: Any) -> Any:
+        for rows in in_turn(self):
+            yield rows
+            _do()
+
+    def values_and_do(self: Any, number: int, line: Any) -> Any:
+        if number == 3:
+            _do()
+        return values(self, number, line)
+
+    monkeypatch.setattr(models.ItemQuerySet, "in_turn", in_turn_and_do)
+    monkeypatch.setattr(listing._Known, "_values", values_and_do)
+
+
+def told(campaign: Campaign) -> Any:
+    """All that anybody can see of it, but for moments and what it was frozen by."""
+    campaign.refresh_from_db()
+    document = evidence.document(campaign)
+    assert document["frozen"] is not False
+    for name in ("id", "opened_at", "closed_at", "digest", "frozen"):
+        del document[name]
+    for line in document["lines"]:
+        del line["decided_at"]
+    return document
+
+
+@pytest.mark.usefixtures("few_lines")
+@pytest.mark.parametrize("deed", DEEDS)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_a_worker_killed_at_any_write_leaves_nothing_half_done_and_nothing_is_done_twice(
+    company: World, deed: str
+) -> None:
+    campaign, verb = asked_for(company, deed), DEEDS[deed][0]
+    write, before = 0, campaign.state
+    while campaign.is_under_way:
+        write += 1
+        try:
+            with killed_at(write):
+                under_way.go_on(campaign.pk)
+        except Killed:
+            campaign.refresh_from_db()
+            is_told = Entry.objects.filter(verb=verb).count()
+            assert (campaign.state, is_told) == (before, 0) or (campaign.is_finished and is_told == 1)
+            an_hour_ago = timezone.now() - timedelta(hours=1)
+            Campaign.objects.filter(holder__gt="").update(lease_expires_at=an_hour_ago)
+            assert under_way.lost(now=timezone.now()) == [campaign.pk] * campaign.is_under_way
+        campaign.refresh_from_db()
+    running.ask_for_jobs()
+    assert write > 5
+
+    assert Entry.objects.filter(verb=verb).count() == 1
+    assert list(campaign.items.order_by("seq").values_list("seq", flat=True)) == [1, 2, 3, 4, 5, 6]
+    expected = {
+        "opened": ("open", {"rita"}, 0),
+        "handed over": ("open", {"rita", "olaf"}, 0),
+        "finished": ("finished", {"rita"}, 1),
+        "cancelled": ("cancelled", {"rita"}, 0),
+    }[deed]
+    document = told(campaign)
+    meanwhile = sum(bool(line["changed_meanwhile"]) for line in document["lines"])
+    assert (document["state"], {line["reviewer"] for line in document["lines"]}, meanwhile) == expected
+    assert campaign.jobs.count() == (1 if deed == "finished" else 0)
+
+
+def test_the_clock_sends_what_was_lost_and_leaves_what_a_worker_has(
+    company: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, sent = asked_for(company, "opened"), list[int]()
+    monkeypatch.setattr(go_on_with_review, "delay", lambda *, campaign_id: sent.append(campaign_id))
+    pick_up_reviews()
+    assert sent == [campaign.pk]
+
+    assert campaign.claim(holder="another", now=timezone.now())
+    pick_up_reviews()
+    assert sent == [campaign.pk]
+    go_on_with_review(campaign_id=campaign.pk)  # a message that came twice
+    assert campaign.items.count() == 0
+
+    Campaign.objects.update(lease_expires_at=timezone.now() - timedelta(seconds=1))
+    pick_up_reviews()
+    assert sent == [campaign.pk] * 2
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_what_is_asked_for_is_asked_for_once_and_told_by_whom(company: World, deed: str) -> None:
+    campaign = asked_for(company, deed)
+    rita, olaf = (User.objects.get(username=name) for name in ("rita", "olaf"))
+
+    for _verb, ask in DEEDS.values():
+        with pytest.raises(Refused, match=r"Q4 is being .* at this moment\. Wait until that has ended\."):
+            ask(campaign, rita, olaf)
+
+    assert campaign.asked_by == rita
+    entry = Entry.objects.filter(verb="review.asked").latest("seq")
+    assert (entry.actor, entry.told()["after"]) == ("rita", {"state": campaign.state})
+
+
+@pytest.mark.usefixtures("few_lines")
+@pytest.mark.parametrize("deed", DEEDS)
+def test_what_is_stopped_while_a_worker_is_at_it_is_as_it_was_before(
+    company: World, deed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign, rita = asked_for(company, deed), User.objects.get(username="rita")
+    before = Campaign.UNDER_WAY[campaign.state]
+    after_some_lines(monkeypatch, lambda: running.stop(campaign, by=rita))
+    done(campaign)
+    pick_up_reviews()
+
+    assert (campaign.state, campaign.note) == (before, "")
+    assert campaign.items.count() == (0 if deed == "opened" else 6)
+    assert not campaign.items.filter(reviewer__username="olaf").exists()
+    assert not Entry.objects.filter(verb=DEEDS[deed][0]).exists()
+    [entry] = Entry.objects.filter(verb="review.stopped")
+    assert entry.told()["facts"]["outcome"] == "stopped"
+    with pytest.raises(Refused, match="already"):
+        running.stop(campaign, by=rita)
+    DEEDS[deed][1](campaign, rita, User.objects.get(username="olaf"))
+    done(campaign)
+    assert Entry.objects.filter(verb=DEEDS[deed][0]).count() == 1
+
+
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_defect_is_told_by_name_and_what_was_asked_for_can_be_asked_for_again(
+    company: World, deed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = asked_for(company, deed)
+    before = Campaign.UNDER_WAY[campaign.state]
+
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("ada@example.org")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Campaign, "come_to", broken)
+        done(campaign)
+    said = "An error in Cakewalk itself: ZeroDivisionError. The worker's log has more."
+    assert (campaign.state, campaign.note) == (before, said)
+    [entry] = Entry.objects.filter(verb="review.stopped")
+    assert entry.told()["facts"]["outcome"] == "failed"
+
+    DEEDS[deed][1](campaign, User.objects.get(username="rita"), User.objects.get(username="olaf"))
+    assert (done(campaign).note, Entry.objects.filter(verb=DEEDS[deed][0]).count()) == ("", 1)
+
+
+def test_a_refusal_is_told_in_the_language_of_whoever_asked(company: World) -> None:
+    User.objects.filter(username="alice").update(language="de")
+    campaign = review(company, by=reviewer("eve", EVE))
+
+    running.open_review(campaign, by=User.objects.get(username="alice"))
+
+    assert done(campaign).note.startswith(f"Niemand außer {EVE}")
+    [entry] = Entry.objects.filter(verb="review.stopped")
+    assert entry.told()["facts"] == {"what": "opening", "outcome": "refused"}
+
+
+@pytest.mark.usefixtures("few_lines")
+@pytest.mark.parametrize("deed", DEEDS)
+def test_a_worker_that_was_taken_for_dead_does_nothing_beside_the_other(
+    company: World, deed: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    campaign = asked_for(company, deed)
+    before = campaign.state
+    after_some_lines(monkeypatch, lambda: Campaign.objects.update(holder="another"))
+    done(campaign)
+
+    assert (campaign.state, campaign.holder) == (before, "another")
+    assert campaign.items.count() == (2 if deed == "opened" else 6)
+    assert not Entry.objects.filter(verb=DEEDS[deed][0]).exists()
+
+
 # -- two at once
 
 
@@ -480,8 +732,7 @@ def test_a_decision_while_the_review_is_finished_is_in_it_or_refused(world: Worl
                 campaign, by=User.objects.get(username="alice"), reason="Enough."
             ),
         )
-        campaign.refresh_from_db()
-        assert campaign.state == "finished"
+        assert done(campaign).state == "finished"
         assert not evidence.is_altered(campaign)
 
 
@@ -518,6 +769,7 @@ def test_a_review_is_finished_once_and_its_job_asked_for_once(world: World) -> N
         running.finish(campaign, by=User.objects.get(username="alice"), reason="Enough.")
 
     at_once(finish, finish, running.ask_for_jobs)
+    at_once(*[lambda: under_way.go_on(campaign.pk)] * 3)
     at_once(running.ask_for_jobs, running.ask_for_jobs)
 
     assert campaign.jobs.count() == 1

@@ -50,9 +50,18 @@ def draft(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
     }
 
 
+def how_far_it_is(campaign: Campaign, request: HttpRequest) -> dict[str, Any]:
+    """While a worker is at it. It is asked each second, so nothing here counts lines."""
+    return {
+        "campaign": campaign,
+        "percent": round(campaign.share * 100),
+        "may_stop": request.user.has_perm("reviews.change_campaign", campaign),
+    }
+
+
 def what_it_shows(campaign: Campaign, request: HttpRequest) -> dict[str, Any]:
-    numbers = campaign.items.all().in_numbers()
     reviewers = progress.by_reviewer(campaign)
+    numbers = progress.in_all(reviewers)
     jobs = list(campaign.jobs.order_by("-pk"))
     may_run = request.user.has_perm("reviews.change_campaign", campaign)
     return {
@@ -91,8 +100,12 @@ def _is_under_way(job: ProvisioningJob) -> bool:
 def _lines(campaign: Campaign, request: HttpRequest, numbers: Mapping[str, int]) -> dict[str, Any]:
     show, asked = request.GET.get("show", ""), request.GET.get("q", "").strip()
     found = _asked_for(_of(campaign.items.all(), show), asked)
-    ordered = found.select_related("reviewer", "decided_by").order_by("seq")
-    page = Paginator(ordered, PER_PAGE).get_page(request.GET.get("page"))
+    # A join is made of all lines where PostgreSQL has not counted yet how many have just been written.
+    ordered = found.prefetch_related("reviewer", "decided_by").order_by("seq")
+    pages = Paginator(ordered, PER_PAGE)
+    if not asked:  # then it is known, and of 200,000 lines it takes a while to count them again
+        pages.count = numbers[_KEYS.get(show, "all")]
+    page = pages.get_page(request.GET.get("page"))
     items = list(page.object_list)
     outcomes = (
         evidence.outcomes(campaign, [item.account_ref for item in items]) if campaign.is_finished else {}

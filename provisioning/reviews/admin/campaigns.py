@@ -1,13 +1,14 @@
 """Access reviews for those who run them, and for auditors: a draft's form, and the page of all others."""
 
 import re
-from collections.abc import Callable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.response import TemplateResponse
@@ -33,7 +34,11 @@ from provisioning.reviews import running
 from provisioning.reviews.admin import campaign_page
 from provisioning.reviews.models import Assignment, Campaign, Item
 
-TONES = {Campaign.State.OPEN: "info", Campaign.State.FINISHED: "success"}
+TONES = {
+    Campaign.State.OPEN: "info",
+    Campaign.State.FINISHED: "success",
+    **dict.fromkeys(map(Campaign.State, Campaign.UNDER_WAY), "info"),
+}
 
 
 class CampaignForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -147,6 +152,8 @@ def _without_windows(field: Any) -> Any:
 RUN = "reviews.change_campaign"
 COUNTS = "counts"
 """Asks what a draft would list: the `page` with it, or that `part` alone."""
+UNDER_WAY = "under-way"
+"""What of the page asks again and again whether a worker is still at it."""
 
 
 @admin.register(Campaign)
@@ -165,14 +172,13 @@ class CampaignAdmin(ModelAdmin):
     actions = None
     change_form_outer_before_template = "reviews/draft_panel.html"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        campaigns: QuerySet[Any] = super().get_queryset(request)
-        counted: QuerySet[Any] = campaigns.annotate(
-            lines_number=Count("items"),
-            undecided_number=Count("items", filter=Q(items__decision=Item.Decision.NONE)),
-            revoked_number=Count("items", filter=Q(items__decision=Item.Decision.REVOKE)),
-        )
-        return counted
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Lines are counted for the list alone."""
+        found = super().get_changelist_instance(request)
+        numbers = _numbers([campaign.pk for campaign in found.result_list])
+        for campaign in found.result_list:
+            campaign.numbers = numbers[campaign.pk]
+        return found
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What was opened stays as it was."""
@@ -217,15 +223,14 @@ class CampaignAdmin(ModelAdmin):
 
     @display(description=_("Decided"))
     def decided(self, campaign: Any) -> str:
-        if campaign.is_draft:
+        if campaign.state in Campaign.NOT_ASKED_YET:
             return "-"
-        decided = campaign.lines_number - campaign.undecided_number
         said = gettext("%(decided)d of %(all)d")
-        return said % {"decided": decided, "all": campaign.lines_number}
+        return said % {"decided": campaign.numbers["decided"], "all": campaign.numbers["all"]}
 
     @display(description=pgettext_lazy("access", "Revoked"))
     def revoked(self, campaign: Any) -> str:
-        return "-" if campaign.is_draft else str(campaign.revoked_number)
+        return "-" if campaign.state in Campaign.NOT_ASKED_YET else str(campaign.numbers["revoke"])
 
     # -- one review
 
@@ -235,6 +240,8 @@ class CampaignAdmin(ModelAdmin):
         campaign = self.get_object(request, object_id)
         if campaign is None or not self.has_view_permission(request, campaign):
             return super().change_view(request, object_id, form_url, extra_context)
+        if request.headers.get("HX-Target") == UNDER_WAY and not campaign.is_under_way:
+            return HttpResponse(headers={"HX-Refresh": "true"})  # to what the review is now
         if campaign.is_draft:
             extra = {"campaign": campaign, **self._if_opened(request, campaign)}
             if request.GET.get(COUNTS) == "part":
@@ -247,8 +254,11 @@ class CampaignAdmin(ModelAdmin):
             "title": str(campaign),
             "opts": self.opts,
             "original": campaign,
-            **campaign_page.what_it_shows(campaign, request),
         }
+        if campaign.is_under_way:
+            context |= campaign_page.how_far_it_is(campaign, request)
+            return TemplateResponse(request, "reviews/under_way.html", context)
+        context |= campaign_page.what_it_shows(campaign, request)
         return TemplateResponse(request, "reviews/campaign.html", context)
 
     def _if_opened(self, request: HttpRequest, campaign: Campaign) -> dict[str, Any]:
@@ -264,7 +274,7 @@ class CampaignAdmin(ModelAdmin):
                 f"<int:pk>/{name}/", self.admin_site.admin_view(view), name=f"reviews_campaign_{name}"
             )
 
-        pressed = ("open", "finish", "cancel", "carry_out", "hand_over")
+        pressed = ("open", "finish", "cancel", "carry_out", "hand_over", "stop")
         buttons = [at(name, require_POST(getattr(self, f"press_{name}"))) for name in pressed]
         exports = [at("export_csv", self.export_csv), at("export_json", self.export_json)]
         return [*buttons, *exports, *super().get_urls()]
@@ -278,30 +288,36 @@ class CampaignAdmin(ModelAdmin):
         if not request.user.has_perm(RUN, campaign):
             raise PermissionDenied
         try:
-            done = deed(campaign)
+            deed(campaign)
         except Refused as refusal:
             messages.error(request, gettext("Nothing was changed. %(why)s") % {"why": refusal})
         else:
-            messages.success(request, said % {"review": campaign, "number": done})
+            messages.success(request, said % {"review": campaign})
         return redirect("admin:reviews_campaign_change", pk)
 
     def press_open(self, request: HttpRequest, pk: int) -> HttpResponse:
-        said = _("%(review)s is open, and its reviewers are asked.")
+        said = _("%(review)s is being opened. Then its reviewers are asked.")
         return self._decide(request, pk, lambda one: running.open_review(one, by=signed_in(request)), said)
 
     def press_finish(self, request: HttpRequest, pk: int) -> HttpResponse:
         reason = request.POST.get("reason", "")
-        said = _("%(review)s is finished. What was revoked waits for its job, and that for an approver.")
+        said = _(
+            "%(review)s is being finished. What was revoked waits for its job, and that for an approver."
+        )
         return self._decide(
             request, pk, lambda one: running.finish(one, by=signed_in(request), reason=reason), said
         )
 
     def press_cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         reason = request.POST.get("reason", "")
-        said = _("%(review)s is cancelled. Nothing of it is carried out.")
+        said = _("%(review)s is being cancelled. Nothing of it is carried out.")
         return self._decide(
             request, pk, lambda one: running.cancel(one, by=signed_in(request), reason=reason), said
         )
+
+    def press_stop(self, request: HttpRequest, pk: int) -> HttpResponse:
+        said = _("It is stopped: %(review)s is as it was before.")
+        return self._decide(request, pk, lambda one: running.stop(one, by=signed_in(request)), said)
 
     @proven
     def press_carry_out(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -309,11 +325,12 @@ class CampaignAdmin(ModelAdmin):
         return self._decide(request, pk, lambda one: running.carry_out(one, by=signed_in(request)), said)
 
     def press_hand_over(self, request: HttpRequest, pk: int) -> HttpResponse:
-        def hand_over(campaign: Campaign) -> int:
+        def hand_over(campaign: Campaign) -> None:
             of, to = (_user(request.POST.get(name, "")) for name in ("of", "to"))
-            return running.hand_over(campaign, of=of, to=to, by=signed_in(request))
+            running.hand_over(campaign, of=of, to=to, by=signed_in(request))
 
-        return self._decide(request, pk, hand_over, _("Handed over; lines: %(number)s."))
+        said = _("Lines of %(review)s are being handed over.")
+        return self._decide(request, pk, hand_over, said)
 
     # -- exports
 
@@ -331,6 +348,15 @@ class CampaignAdmin(ModelAdmin):
         with together():
             record(Verb.EXPORTED, campaign, facts={"format": kind, "lines": campaign.items.count()})
         return campaign
+
+
+def _numbers(campaigns: Iterable[int]) -> dict[int, Counter[str]]:
+    """How many lines of each are decided, and revoked."""
+    rows = Item.objects.filter(campaign__in=campaigns).order_by().values_list("campaign", "decision")
+    found: dict[int, Counter[str]] = defaultdict(Counter)
+    for pk, decision, number in rows.annotate(Count("pk")):
+        found[pk] += Counter({"all": number, "decided": number * bool(decision), decision: number})
+    return found
 
 
 def _user(typed: str) -> User:

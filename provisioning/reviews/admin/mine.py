@@ -54,7 +54,7 @@ def _reviewer(request: HttpRequest) -> User:
 
 def mine(request: HttpRequest) -> HttpResponse:
     user = _reviewer(request)
-    asked_in = Campaign.objects.filter(pk__in=Item.objects.of(user).values("campaign"))
+    asked_in = Campaign.objects.shown_to_reviewers().filter(pk__in=Item.objects.of(user).values("campaign"))
     campaigns = permitting.of_those_permitted(asked_in, user, running.REVIEW)
     found = list(campaigns.select_related("integration").order_by("-due_on", "-pk"))
     numbers = _numbers(user)
@@ -62,8 +62,8 @@ def mine(request: HttpRequest) -> HttpResponse:
     context = {
         **admin.site.each_context(request),
         "title": _("My reviews"),
-        "open": [one for one in asked if one["campaign"].is_open],
-        "over": [one for one in asked if not one["campaign"].is_open],
+        "open": [one for one in asked if not one["campaign"].is_over],
+        "over": [one for one in asked if one["campaign"].is_over],
         "today": today(),
     }
     return TemplateResponse(request, "reviews/mine.html", context)
@@ -82,9 +82,8 @@ def _numbers(user: User) -> dict[int, dict[str, int]]:
 def review(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Whoever has no lines there is told as much as of a review that never was."""
     user = _reviewer(request)
-    campaign = (
-        Campaign.objects.select_related("integration", "default_reviewer").filter(public_id=public_id).first()
-    )
+    shown = Campaign.objects.shown_to_reviewers().select_related("integration", "default_reviewer")
+    campaign = shown.filter(public_id=public_id).first()
     if campaign is None or not campaign.items.of(user).exists():
         raise Http404
     if not user.has_perm(running.REVIEW, campaign):
