@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 from urllib.parse import unquote_plus
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from cakewalk.ledger.verbs import Verb
 from cakewalk.models import User
 from directory.models import Membership, Person, PersonEmail
 from integrations.models import Integration
-from provisioning.models import Action, ProvisioningJob
+from provisioning.models import AccessRule, Action, ProvisioningJob
 from provisioning.search import mentions
 from provisioning.search.models import Name
 from tests.admin.builders import ACTIONS, Company, actions, job
@@ -301,6 +302,11 @@ def _pages(company: Company) -> Iterator[tuple[str, float]]:
 
     draft = reverse("admin:reviews_campaign_change", args=[company.rows["draft review"].pk])
     yield "a draft of a review", _took(client, draft)
+    rules = reverse("admin:provisioning_accessrule_changelist")
+    active = AccessRule.objects.filter(state="active").earliest("pk")
+    for action, asks in (("draft", "take a rule out of force"), ("delete_selected", "delete rules")):
+        chosen = {"action": action, "index": "0", "_selected_action": active.pk}
+        yield f"the question: {asks}", _took(client, rules, chosen)
     yield "metrics", _took(client, "/metrics")
 
 
@@ -315,11 +321,12 @@ def _called(name: str) -> str:
     return name.removeprefix("admin:").replace("_changelist", " list").replace("_", " ")
 
 
-def _took(client: Client, where: str) -> float:
+def _took(client: Client, where: str, typed: dict[str, Any] | None = None) -> float:
+    """`typed`: what is sent with it, by a form that only asks."""
     taken = []
     for _ in range(TRIES):
         began = time.perf_counter()
-        answer = client.get(where)
+        answer = client.post(where, typed) if typed else client.get(where)
         taken.append(time.perf_counter() - began)
         if answer.status_code not in (200, 302):
             raise SystemExit(f"{where} answered {answer.status_code}")
