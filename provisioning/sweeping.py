@@ -62,8 +62,8 @@ def sweep(job: ProvisioningJob, connector: Connector, keep_alive: KeepAlive) -> 
         telling.of_job(Verb.JOB_SWEPT, job, sweep=found_there, **told)
     trouble = applying.apply(job, connector, keep_alive, resumed=False)
     unseen = applying.verify(job, connector, keep_alive)
-    open_ones = _owners_of_open_revocations(job)
-    settled = [account for account in owed if account.remote_id not in open_ones]
+    unsettled = _owners_of_open_revocations(job)
+    settled = [account for account in owed if account.remote_id not in unsettled]
     accounts.note_swept(settled, now=timezone.now())
     return trouble or unseen
 

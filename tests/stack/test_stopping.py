@@ -20,7 +20,7 @@ GIVEN_BACK = "SELECT count(*) FROM ledger_entry WHERE verb = 'job.given_back'"
 @pytest.fixture
 def very_slow_newsroom() -> Iterator[Simulator]:
     """So slow that a job takes far longer than a worker waits for it."""
-    with Simulator(Organization(owner="editor@example.org"), latency=1.5) as simulator:
+    with Simulator(Organization(owner="editor@example.org"), latency=4.0) as simulator:
         yield simulator
 
 
