@@ -1,5 +1,6 @@
-"""What workers do with reviews: open them, hand lines over, finish and cancel them. A review is asked for
-in `running`; all of it is done or nothing, however often a worker is stopped.
+"""What workers do with reviews: open them, hand lines over, finish and cancel them. It is asked for in
+`running`; all of it is done or nothing, however often a worker is stopped. The lines are written before the
+review's own row, which is locked for a moment only: whoever presses Stop does not wait.
 """
 
 import logging
@@ -138,8 +139,8 @@ def _write(campaign: Campaign, found: listing.Listed) -> Counter[int]:
     while some := list(islice(found.rows, AT_ONCE)):
         rows = [row for _share, row in some]
         with transaction.atomic():
-            campaign.tell(some[-1][0], now=timezone.now())
             insert(Item, listing.COLUMNS, rows)
+            campaign.tell(some[-1][0], now=timezone.now())
         numbers.update(row[reviewer] for row in rows)
     return numbers
 
@@ -160,10 +161,11 @@ def _hand_over(campaign: Campaign) -> None:
             said = _("%(user)s would decide about their own account: %(line)s.")
             raise Refused(said % {"user": to, "line": own[0]})
         numbers += [row.seq for row in rows]
-        campaign.tell(len(numbers) / all_, now=timezone.now())
+        campaign.tell(len(numbers) / all_ / 2, now=timezone.now())  # to write it takes as long again
     with together():
+        handed = waiting.update(reviewer=to)
         campaign.come_to(State.OPEN)
-        if waiting.update(reviewer=to):
+        if handed:
             record(
                 Verb.REVIEW_HANDED_OVER,
                 campaign,
@@ -183,10 +185,10 @@ def _finish(campaign: Campaign) -> None:
     closed = _closed(campaign, State.FINISHED, _lines(campaign, changed))
     wanted_by = campaign.asked_by if campaign.items.revoked().exists() else None
     with together():
-        campaign.come_to(State.FINISHED, **closed, job_wanted_by=wanted_by)
         for said, ids in changed.items():
             for some in batches(ids):
                 Item.objects.filter(pk__in=some).update(meanwhile=said)
+        campaign.come_to(State.FINISHED, **closed, job_wanted_by=wanted_by)
         _record_end(Verb.REVIEW_FINISHED, campaign)
         transaction.on_commit(lambda: running.ask_for_job(campaign.pk))
 

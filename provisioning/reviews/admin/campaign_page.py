@@ -136,7 +136,8 @@ def _asked_for(items: ItemQuerySet, asked: str) -> ItemQuerySet:
         names = (
             Q(email__icontains=word) | Q(person_name__icontains=word) | Q(entitlement_name__icontains=word)
         )
-        items = items.filter(names | Q(reviewer__username__iexact=word))
+        asked_of = User.objects.filter(username__iexact=word).values_list("pk", flat=True)
+        items = items.filter(names | Q(reviewer__in=list(asked_of)))  # a join would be made of all lines
     return items
 
 
