@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from django.db.models import TextField
+from django.db.models import Case, TextField, Value, When
 from django.db.models.functions import Cast
 
 from integrations.connectors.base import (
@@ -110,10 +110,10 @@ def recall(
     began_at = job.started_at or job.planned_at
     told = _told(job)
     services = {id for id, situation, _ in told if situation == Situation.SERVICE_ACCOUNT}
-    rows = _rows(integration)
+    rows = _rows(integration, began_at)
     # A row outlives an account that was missing from the read, until somebody has accepted that.
-    missing = [row for row in rows if row.last_seen < began_at]
-    present = [row for row in rows if row.last_seen >= began_at] if missing else rows
+    missing = [row for row in rows if row.is_missing]
+    present = [row for row in rows if not row.is_missing] if missing else rows
     known = list(integration.entitlements.filter(gone_at=None).order_by("pk"))
     seen = _accounts(present, services)
     reading = Reading(
@@ -148,19 +148,21 @@ COLUMNS = (
     "role",
     "person_id",
     "match",
-    "last_seen",
+    "is_missing",
     "managed_elsewhere",
     "held",
 )
 """What a plan looks at, and no more: there may be tens of thousands of rows."""
 
 
-def _rows(integration: Integration) -> list[Any]:
-    present = integration.accounts.filter(gone_at=None).order_by("pk")
+def _rows(integration: Integration, began_at: datetime) -> list[Any]:
+    """`is_missing`: from the read that began then. Told as a text, which Django hands on as it is: to make a
+    moment of each row here would take longer than to make all the rest of it.
+    """
+    there = integration.accounts.filter(gone_at=None).order_by("pk").annotate(last_seen=SEEN_AT)
+    missing = Case(When(last_seen__lt=began_at, then=Value("yes")), default=Value(""))
     return list(
-        present.annotate(held=Cast("grants", TextField()), last_seen=SEEN_AT).values_list(
-            *COLUMNS, named=True
-        )
+        there.annotate(held=Cast("grants", TextField()), is_missing=missing).values_list(*COLUMNS, named=True)
     )
 
 

@@ -1,6 +1,7 @@
 """Whoever writes a rule is told whom it touches, before anything is done; and picks what is there."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import translation
+from django.utils import timezone, translation
 from playwright.sync_api import Browser, expect
 from pytest_django.live_server_helper import LiveServer
 
@@ -263,6 +264,17 @@ def test_whoever_may_not_see_people_is_told_numbers_alone(acme: Integration) -> 
 
     assert "2 people would be removed from the organization" in told
     assert "ada@" not in told
+
+
+def test_who_was_missing_from_the_last_read_is_no_member(operator: Client, acme: Integration) -> None:
+    before_it = timezone.now() - timedelta(days=1)
+    acme.accounts.filter(remote_id="bob").update(last_seen_at=before_it, missing_since=before_it)
+
+    changed = as_shown(operator, engineers_page(), "accessrule_form", state="draft")
+    told = foretold(operator, engineers_page(), changed)
+
+    assert "People it covers 2 Members already 1 Invited already 0 Without an account 1" in told
+    assert "1 person would be removed from the organization ada@example.org " in told
 
 
 def test_many_people_are_told_with_their_thousands_parted() -> None:
