@@ -30,6 +30,7 @@ def draw(plot: Plot, folder: Path) -> None:
         if plot.log:
             axes.set(xscale="log", yscale="log")
         else:
-            axes.set_ylim(bottom=0)
+            # The bottom alone would leave the top at the edge of values that lie close together.
+            axes.set_ylim(0, 1.1 * max(y for points in plot.lines.values() for _, y in points))
         axes.legend(frameon=False)
         figure.savefig(folder / f"{plot.name}.svg", metadata={"Date": None})
