@@ -127,6 +127,21 @@ def test_a_form_that_is_not_complete_says_what_is_missing(operator: Client, acme
 
 
 @pytest.mark.parametrize(
+    ("name", "said"), [("Sales", "1 person would be invited"), ("", "Name: This field is required.")]
+)
+def test_without_a_script_a_page_of_its_own_tells_it_and_has_nothing_to_agree_to(
+    operator: Client, acme: Integration, name: str, said: str
+) -> None:
+    told = operator.post(ADD, typed(acme, group=_group("sales").pk, name=name) | {"_foresee": "page"})
+
+    main = told.content.decode().partition("<main")[2]
+    assert "Nothing was saved." in main
+    assert said in words(main)
+    assert "Back, change nothing" in main
+    assert "cw-button--" not in main
+
+
+@pytest.mark.parametrize(
     ("mode", "said"),
     [
         ("observe", "Acme is in mode observe: nothing is changed there, and all this would be reported."),
