@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
+from sys import intern
 from typing import Any
 
 from django.db.models import Max, QuerySet
@@ -108,21 +109,36 @@ SHOWN = (
     "remote_id",
     "email",
     "name",
+    "person_id",
+    "managed_elsewhere",
     "role",
     "state",
-    "grants",
-    "person_id",
     "situation",
-    "managed_elsewhere",
+    "grants",
 )
-"""Of an account."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Account:
+    """What a line tells of an account, in the order of SHOWN."""
+
+    pk: int
+    remote_id: str
+    email: str
+    name: str
+    person_id: int | None
+    managed_elsewhere: bool
+    role: str
+    state: str
+    situation: str
+    grants: Sequence[Grant]
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
     """An account, or what it holds, and who decides about it, by their id."""
 
-    row: Any
+    row: _Account
     person: Person | None
     grant: Grant | None
     reviewer: int
@@ -149,10 +165,15 @@ class _Known:
         }
 
     @cached_property
-    def accounts(self) -> list[Any]:
-        """As they are at one moment, and no more of each than lines tell: there may be a hundred thousand."""
-        rows = present(self.integration, self.read).values_list(*SHOWN, named=True)
-        return sorted(rows, key=lambda row: (row.email.casefold(), row.remote_id))
+    def accounts(self) -> list[_Account]:
+        """As they are at one moment. There may be a hundred thousand: what many of them share is one text."""
+        rows = present(self.integration, self.read).values_list(*SHOWN).iterator(chunk_size=1000)
+        found, held = [], dict[Grant, Grant]()
+        for pk, remote_id, email, name, person, managed, role, state, situation, grants in rows:
+            same = [held.setdefault(grant, grant) for grant in (Grant(**one) for one in grants)]
+            shared = intern(role), intern(state), intern(situation)
+            found.append(_Account(pk, remote_id, intern(email), name, person, managed, *shared, same))
+        return sorted(found, key=lambda row: (row.email.casefold(), row.remote_id))
 
     @cached_property
     def entitlements(self) -> Mapping[Held, Entitlement]:
@@ -202,7 +223,7 @@ class _Known:
         for row in self.accounts:
             yield from self._lines_of(row)
 
-    def _lines_of(self, row: Any) -> Iterator[_Line]:
+    def _lines_of(self, row: _Account) -> Iterator[_Line]:
         person = self.people.get(row.person_id or 0)
         if self.campaign.scope == Scope.GROUPS and not (person and person.groups & self.only_groups):
             return
@@ -212,12 +233,12 @@ class _Known:
         for grant in self._grants(row):
             yield _Line(row, person, grant, self._reviewer(row, own, person, (grant.kind, grant.id)))
 
-    def _grants(self, row: Any) -> Iterable[Grant]:
+    def _grants(self, row: _Account) -> Iterable[Grant]:
         """Of members. An invite goes as a whole, and what an owner holds by being one is no grant."""
         if row.state != Account.State.ACTIVE:
             return []
         implicit = self.vocabulary.implicit if row.role == self.vocabulary.owner_role else frozenset()
-        found = [Grant(**one) for one in row.grants if one["kind"] not in implicit]
+        found = [grant for grant in row.grants if grant.kind not in implicit]
         if self.campaign.scope == Scope.ENTITLEMENTS:
             found = [grant for grant in found if (grant.kind, grant.id) in self.only_held]
         return sorted(found, key=lambda grant: (grant.kind, self._name(grant).casefold()))
@@ -264,14 +285,14 @@ class _Known:
             return ()
         return target.reasons.get((grant.kind, grant.id), ()) if grant else target.rules
 
-    def _reviewer(self, row: Any, own: set[str], person: Person | None, held: Held | None) -> int:
+    def _reviewer(self, row: _Account, own: set[str], person: Person | None, held: Held | None) -> int:
         reviewer = self.reviewers.of(own, person.groups if person else (), held)
         if reviewer is None:
             said = _("Nobody but %(account)s would decide about that account. Name another reviewer.")
             raise Refused(said % {"account": row.email})
         return reviewer.id
 
-    def _standing(self, row: Any, person: Person | None) -> str:
+    def _standing(self, row: _Account, person: Person | None) -> str:
         mark = self.policy.mark_on(row.email, *(person.keys if person else ()))
         if mark:
             return mark.kind
