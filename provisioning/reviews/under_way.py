@@ -5,7 +5,7 @@ review's own row, which is locked for a moment only: whoever presses Stop does n
 
 import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -171,9 +171,20 @@ def _hand_over(campaign: Campaign) -> None:
                 campaign,
                 before={"reviewer": of.get_username()},
                 after={"reviewer": to.get_username()},
-                facts={"lines": numbers},
+                facts={"lines": len(numbers), "numbers": in_ranges(numbers)},
                 by=person(campaign.asked_by),
             )
+
+
+def in_ranges(numbers: Iterable[int]) -> str:
+    """`1-3, 7` of 1, 2, 3 and 7, in order: mostly these are all that somebody was asked, by the thousand."""
+    ranges: list[list[int]] = []
+    for number in numbers:
+        if ranges and ranges[-1][-1] == number - 1:
+            ranges[-1][1:] = [number]
+        else:
+            ranges.append([number])
+    return ", ".join("-".join(map(str, one)) for one in ranges)
 
 
 # -- finishing and cancelling

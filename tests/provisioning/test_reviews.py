@@ -236,7 +236,7 @@ def test_lines_that_are_handed_over_are_those_without_a_decision(company: World)
     assert (campaign.items.of(rita).count(), campaign.items.of(olaf).count()) == (1, 5)
     assert campaign.is_open
     [entry] = Entry.objects.filter(verb="review.handed_over")
-    assert entry.told()["facts"]["lines"] == [1, 2, 4, 5, 6]
+    assert entry.told()["facts"] == {"lines": 5, "numbers": "1-2, 4-6"}
 
 
 # -- what a finished review takes
