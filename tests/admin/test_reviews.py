@@ -52,6 +52,15 @@ def asked() -> Campaign:
     return campaign
 
 
+def test_who_finds_nobody_to_choose_reads_who_can_be_chosen() -> None:
+    """As on the first day, when there is one user, without an address."""
+    boss = User.objects.create_superuser("boss")
+    answer = client_of(boss).get(reverse("admin:reviews_campaign_add"))
+    chosen_from = answer.context["adminform"].form.fields["default_reviewer"]
+    assert not chosen_from.queryset.exists()
+    assert "users with the role Reviewer and an e-mail address" in answer.content.decode()
+
+
 def test_a_reviewer_sees_their_own_lines_and_nothing_else(asked: Campaign) -> None:
     rita, olaf = (client_of(User.objects.get(username=name)) for name in ("rita", "olaf"))
     others = review(asked.integration, "Elsewhere", by=asked.default_reviewer)

@@ -123,7 +123,7 @@ class AssignmentInline(TabularInline):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "reviewer":
-            kwargs["queryset"] = _reviewers()
+            kwargs |= {"queryset": _reviewers(), "help_text": f"{db_field.help_text} {WHO_IS_LISTED}"}
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -135,6 +135,9 @@ def _may(request: HttpRequest, permission: str, campaign: Campaign | None) -> bo
     if campaign is None or not campaign.integration_id:
         return permitting.anywhere(request.user, permission)
     return request.user.has_perm(permission, campaign)
+
+
+WHO_IS_LISTED = _("Listed are users with the role Reviewer and an e-mail address.")
 
 
 def _reviewers() -> QuerySet[User]:
@@ -190,7 +193,7 @@ class CampaignAdmin(ModelAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "default_reviewer":
-            kwargs["queryset"] = _reviewers()
+            kwargs |= {"queryset": _reviewers(), "help_text": f"{db_field.help_text} {WHO_IS_LISTED}"}
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
