@@ -1,7 +1,10 @@
 """The way OpenAI speaks: keys, errors, headers, pages and limits, on the wire."""
 
 import http.client
+import json
+import socket
 import threading
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -175,6 +178,23 @@ def test_what_is_no_http_is_refused_in_the_same_form(simulator):
     assert answer.headers["x-cakewalk-simulated"] == "true"
     assert b'"error"' in answer.read()
     connection.close()
+
+
+def test_a_request_whose_sender_is_gone_before_its_end_was_never_made(simulator):
+    """As of a worker that is killed while it sends."""
+    host, port = urlsplit(simulator.base_url).netloc.split(":")
+    body = json.dumps({"email": "a@example.org", "role": "reader"}).encode()
+    head = (
+        f"POST /v1/organization/invites HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n"
+        f"Authorization: Bearer {simulator.organization.admin_key}\r\n\r\n"
+    ).encode()
+    for sent in (head, head + body[:-1]):
+        with socket.create_connection((host, int(port)), timeout=5) as line:
+            line.sendall(sent)
+            line.shutdown(socket.SHUT_WR)
+            assert line.recv(1000) == b""
+    assert simulator.requests == []
+    assert simulator.organization.invites == {}
 
 
 def test_one_connection_serves_many_requests(simulator):

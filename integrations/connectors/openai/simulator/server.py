@@ -223,11 +223,15 @@ class _Handler(BaseHTTPRequestHandler):
         if not length.isdecimal() or int(length) > LARGEST_BODY or "transfer-encoding" in self.headers:
             self.send_error(400, f"Send a body of at most {LARGEST_BODY} bytes, with its content-length.")
             return
+        content = self.rfile.read(int(length))
+        if len(content) < int(length):  # whoever sends it is gone, and has asked for nothing
+            self.close_connection = True
+            return
         asked = Asked(
             method=self.command,
             path=url.path,
             query=parse_qs(url.query, keep_blank_values=True),
-            content=self.rfile.read(int(length)),
+            content=content,
             secret=self._bearer(),
         )
         self._deliver(self.server.simulator.reply_to(asked, dict(self.headers)))
