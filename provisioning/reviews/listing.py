@@ -317,8 +317,10 @@ def found(
     """Those of these accounts that this read saw, by their ids in the remote."""
     if read is None:
         return {}
-    rows = present(integration, read).filter(remote_id__in=set(accounts))
-    return {row.remote_id: row for row in rows}
+    # By their keys, or SQLite would go through all accounts that are present, each time.
+    named = Account.objects.filter(integration=integration, remote_id__in=set(accounts))
+    rows = present(integration, read).filter(pk__in=list(named.values_list("pk", flat=True)))
+    return {row.remote_id: row for row in rows.only("remote_id", "state", "person_id", "role", "grants")}
 
 
 def own_keys(email: str, person: Person | None) -> set[str]:
