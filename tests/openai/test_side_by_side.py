@@ -61,7 +61,7 @@ def departments(organization: Organization) -> Organization:
 
 @pytest.fixture
 def simulator(departments: Organization) -> Iterator[Simulator]:
-    with Simulator(departments, latency=0.02) as simulator:
+    with Simulator(departments, latency=0.1) as simulator:
         yield simulator
 
 

@@ -118,7 +118,8 @@ def test_what_many_leave_behind_takes_no_more_queries_than_what_one_does(
     def counted(*given: Any, sweep: Any = sweeping.sweep) -> Any:
         with CaptureQueriesContext(connection) as asked:
             trouble = sweep(*given)
-        queries.append(len(asked))
+        # What is asked by the clock, as of the lease and of budgets, may come between.
+        queries.append(sum('FROM "provisioning_' in query["sql"] for query in asked))
         return trouble
 
     monkeypatch.setattr(sweeping, "sweep", counted)
