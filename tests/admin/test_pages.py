@@ -16,6 +16,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import resolve, reverse
 from django.utils import timezone
 
+from cakewalk import portions
 from cakewalk.ledger.recording import record
 from cakewalk.ledger.verbs import Verb
 from cakewalk.signing_in import sessions
@@ -64,6 +65,7 @@ def test_a_page_asks_for_a_dozen_rows_as_often_as_for_three(
     company: Company, clients: dict[str, Client], role: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "MOVED_ON_AFTER", 3600)  # which a page asks for now and then
+    monkeypatch.setattr(portions, "FIRST", 1000)  # an export asks once more for each portion
     company.grow(3)
     names = pages_of(role)
     ContentType.objects.get_for_models(*apps.get_models())  # what is asked once and then remembered
