@@ -145,9 +145,16 @@ def _something_on_every_page(installation: SingleProcess) -> Any:
     builders.ldap_server("corp")
     builders.mark(acme, "olivia.owner@example.org", made_by=chief, reason="She set it up.")
     builders.group_rule(acme, "platform", state="active")
+    builders.alarm(acme, "unreachable", builders.channel("Ops"))
+    builders.evidence_pack(acme, by=chief)
+    builders.exclusion(builders.review(acme, "Summer", by=chief, state="finished"), ada)
+    builders.to_review(autumn := builders.review(acme, "Autumn", by=chief), chief, 8)
     installation.settled()
     rows = _Rows(
         {
+            "a saved search": builders.saved_search(by=chief),
+            "key link": builders.key_link(by=chief),
+            "reviews_campaign": autumn,
             "an upload": builders.upload("email,name", "lin.wei@example.org,Lin Wei", asked_by=chief),
             "directory_person": ada,
             "auth_user": chief,

@@ -312,6 +312,13 @@ def upload(*lines: str, asked_by: User, **typed: Any) -> Upload:
     return made
 
 
+def saved_search(*, by: User) -> SavedSearch:
+    page = SavedSearch.Page.ACTIONS
+    return SavedSearch.objects.create(
+        name="Leavers", page=page, query="situation=leaver", owner=by, shared=True
+    )
+
+
 def evidence_pack(of: Integration, *, by: User) -> EvidencePack:
     """One that was made a moment ago, with its file."""
     month = order(of, date(2026, 1, 1), date(2026, 1, 31), now=timezone.now())
@@ -378,13 +385,7 @@ class Company:
             "directory_group": engineering,
             "directory_ldapserver": ldap_server("corp"),
             "directory_person": ada,
-            "a saved search": SavedSearch.objects.create(
-                name="Leavers",
-                page=SavedSearch.Page.ACTIONS,
-                query="situation=leaver",
-                owner=chief,
-                shared=True,
-            ),
+            "a saved search": saved_search(by=chief),
             "ledger_entry": entry(found, before={"role": "owner"}, after={"role": "reader"}),
             "an upload": upload("email,name", "new@example.org,New", asked_by=chief),
             "directory_source": ada.source,
