@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from math import nan
 
 import pytest
 
@@ -29,7 +30,11 @@ def test_a_result_is_markdown_with_its_tables_its_plots_and_what_was_missed():
 
 def test_a_plot_is_drawn_as_the_same_bytes_each_time_with_its_words(tmp_path):
     plot = Plot(
-        "growth", "It grows", "accounts", "seconds", {"ours": [(1, 2.0), (10, 20.0)], "bare": [(1, 1.0)]}
+        "growth",
+        "It grows",
+        "accounts",
+        "seconds",
+        {"ours": [(1, 2.0), (10, 20.0)], "bare": [(1, 1.0), (2, nan)]},
     )
     drawn = []
     for folder in (tmp_path / "one", tmp_path / "two"):

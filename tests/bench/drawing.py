@@ -30,7 +30,9 @@ def draw(plot: Plot, folder: Path) -> None:
         if plot.log:
             axes.set(xscale="log", yscale="log")
         else:
-            # The bottom alone would leave the top at the edge of values that lie close together.
-            axes.set_ylim(0, 1.1 * max(y for points in plot.lines.values() for _, y in points))
+            # As if 0 were among the values, or the top would be at the edge of those that lie close together.
+            axes.update_datalim([(0, 0)], updatex=False)
+            axes.autoscale_view()
+            axes.set_ylim(bottom=0)
         axes.legend(frameon=False)
         figure.savefig(folder / f"{plot.name}.svg", metadata={"Date": None})
