@@ -66,6 +66,15 @@ def test_a_web_server_has_its_pages_before_anybody_asks_for_one() -> None:
     assert found & (OF_FEW | {"celery.worker.consumer"}) == set()
 
 
+def test_a_web_server_looks_for_garbage_among_what_it_makes_and_not_among_its_pages() -> None:
+    code = "import cakewalk.wsgi, gc; print(gc.get_freeze_count(), len(gc.get_objects()))"
+    run = [sys.executable, "-c", code]
+    done = subprocess.run(run, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+    frozen, looked_through = map(int, done.stdout.split())
+    assert frozen > 100_000
+    assert looked_through < 1_000
+
+
 def test_every_command_of_ours_begins_without_looking_at_the_pages() -> None:
     ours = {name: app for name, app in get_commands().items() if str(app).startswith(APPS)}
     others = [

@@ -308,24 +308,24 @@ state = "active"
 
 
 @pytest.mark.parametrize(
-    ("says_when", "requests", "refusals", "seconds"), [(True, 15, 10, 180), (False, 60, 1, 400)]
+    ("limit", "refusals", "seconds"),
+    [(RateLimit(15, 2.0, says_when=True), 10, 180), (RateLimit(120, 10.0, says_when=False), 1, 400)],
+    ids=["says when", "says nothing"],
 )
 def test_an_organization_behind_a_low_rate_limit_is_brought_in_line_all_the_same(
     on_two_lines: OnTwoLines,
     serve: Serve,
     tmp_path: Path,
-    says_when: bool,
-    requests: int,
+    limit: RateLimit,
     refusals: int,
     seconds: float,
 ) -> None:
-    """A few requests each two seconds; where a 429 does not say for how long, a minute is waited."""
+    """Few enough that any machine comes to it; where a 429 does not say for how long, a minute is waited."""
     organization = Organization(owner="editor@example.org")
     organization.add_project("Search")
     for place in range(40):
         organization.add_member(f"mover{place}@example.org")
         organization.add_member(f"leaver{place}@example.org")
-    limit = RateLimit(requests, 2.0, says_when=says_when)
     simulator = serve(Simulator(organization, rate_limit={"": limit}))
     name = connect(on_two_lines, simulator)
     crew = [f"{who}{place}@example.org,crew" for who in ("mover", "joiner") for place in range(40)]
