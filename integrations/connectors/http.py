@@ -171,8 +171,15 @@ class Transport:
     def read_ahead(self, path: str, query: Query | None = None) -> Callable[[], Reply]:
         """The same, already under way where its turn has come. What is returned waits for the answer."""
         request = Request("GET", path, query=query)
-        under_way = None if self._seconds_to_wait(request) else aside(partial(self._send, request))
+        under_way = None if self._seconds_to_wait(request) else aside(partial(self._send_ahead, request))
         return partial(self._call, request, under_way)
+
+    def _send_ahead(self, request: Request) -> Reply | Fault:
+        """Nobody may ever ask for the answer, so it is no longer under way when it is there."""
+        try:
+            return self._send(request)
+        finally:
+            self._budgets.answered(request.family)
 
     def write(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Reply:
         """Sent once; again only when it surely did not arrive, or was refused by a 429."""
@@ -195,21 +202,30 @@ class Transport:
         failures = 0
         while True:
             if under_way:
-                outcome, under_way = under_way.result(), None
+                judged, under_way = self._judged(request, under_way.result(), failures), None
             else:
                 give_up_at += self._wait_for_turn(request)
-                outcome = self._send(request)
-            at_home(partial(self._count, request, outcome))
-            if isinstance(outcome, Fault):
-                trouble = self._judge_fault(request, outcome, failures)
-            else:
-                found = self._judge_reply(request, outcome, failures)
-                if found is None:
-                    return outcome
-                trouble = found
-            failures += not trouble.slow_down
-            self._wait_or_raise(trouble, give_up_at, last=failures >= ATTEMPTS)
+                judged = self._attempt(request, failures)
+            if isinstance(judged, Reply):
+                return judged
+            failures += not judged.slow_down
+            self._wait_or_raise(judged, give_up_at, last=failures >= ATTEMPTS)
             at_home(partial(counting.count, "api_retries", _integration()))
+
+    def _attempt(self, request: Request, failures: int) -> Reply | Trouble:
+        """It counts as under way until its answer is understood: beyond a limit one call goes alone, and the
+        next one would else go before anybody has learned from a refusal.
+        """
+        try:
+            return self._judged(request, self._send(request), failures)
+        finally:
+            self._budgets.answered(request.family)
+
+    def _judged(self, request: Request, outcome: Reply | Fault, failures: int) -> Reply | Trouble:
+        at_home(partial(self._count, request, outcome))
+        if isinstance(outcome, Fault):
+            return self._judge_fault(request, outcome, failures)
+        return self._judge_reply(request, outcome, failures) or outcome
 
     def _count(self, request: Request, outcome: Reply | Fault) -> None:
         status = str(outcome.status) if isinstance(outcome, Reply) else "none"
@@ -221,10 +237,7 @@ class Transport:
     def _send(self, request: Request) -> Reply | Fault:
         """A fault is returned, not raised: a chained exception would carry the request's headers along."""
         own_id, began = id_of_a_call(), self._pace.clock()
-        try:
-            outcome = self._exchange(request, own_id)
-        finally:
-            self._budgets.answered(request.family)
+        outcome = self._exchange(request, own_id)
         self._tell(request, outcome, own_id, self._pace.clock() - began)
         return outcome
 

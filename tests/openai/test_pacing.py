@@ -203,6 +203,22 @@ def test_a_refusal_may_say_by_that_header_when_more_is_allowed(time: Time) -> No
     assert time.waited == 7
 
 
+def test_a_refused_call_is_under_way_until_its_refusal_has_been_learned_from(time: Time) -> None:
+    """Or the next one, which waits to go alone beyond the limit, would go before that."""
+    when_learned = []
+
+    class Watched(Budgets):
+        def exhaust(self, family: str, pause: float | None, *, taken: bool = False) -> float:
+            when_learned.append(self._under_way[family])
+            return super().exhaust(family, pause, taken=taken)
+
+    budgets = Watched(time.clock)
+    with Remote(refusal(429, "Slow down.", **{"retry-after": "7"}), FINE) as remote:
+        Transport(remote.base_url, ADMIN_KEY, lambda _: None, time.pace(), budgets).write("POST", "/invites")
+    assert when_learned == [1]
+    assert budgets._under_way["POST /invites"] == 0
+
+
 @pytest.mark.parametrize(("window", "says_when"), [(60.0, True), (60.0, False), (10.0, True), (10.5, True)])
 def test_invites_under_a_limit_use_what_it_allows_and_none_fails(
     time: Time, organization: Organization, window: float, says_when: bool
