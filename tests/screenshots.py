@@ -145,7 +145,7 @@ def _something_on_every_page(installation: SingleProcess) -> Any:
     builders.ldap_server("corp")
     builders.mark(acme, "olivia.owner@example.org", made_by=chief, reason="She set it up.")
     builders.group_rule(acme, "platform", state="active")
-    builders.alarm(acme, "unreachable", builders.channel("Ops"))
+    builders.alarm(acme, "unreachable", builders.channel("On call"))
     builders.evidence_pack(acme, by=chief)
     builders.exclusion(builders.review(acme, "Summer", by=chief, state="finished"), ada)
     builders.to_review(autumn := builders.review(acme, "Autumn", by=chief), chief, 8)
