@@ -75,6 +75,14 @@ def is_abandoned(job: ProvisioningJob, *, now: datetime) -> bool:
     return silent or is_gone(job.holder)
 
 
+def is_free(holder: str, lease_expires_at: datetime | None, *, now: datetime) -> bool:
+    """Whether nobody is at work on what is done without a job, or whoever was is silent for longer than its
+    lease, or is no more.
+    """
+    silent = lease_expires_at is None or lease_expires_at < now
+    return silent or is_gone(holder)
+
+
 def is_gone(holder: str) -> bool:
     """Whether the worker was a process here that has ended. Where that cannot be told, its lease decides."""
     place, number = _place_and_process(holder)

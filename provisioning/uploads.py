@@ -38,8 +38,7 @@ def lost(*, now: datetime) -> list[int]:
 
 
 def _is_free(upload: Upload, *, now: datetime) -> bool:
-    silent = upload.lease_expires_at is None or upload.lease_expires_at < now
-    return silent or recovering.is_gone(upload.holder)
+    return recovering.is_free(upload.holder, upload.lease_expires_at, now=now)
 
 
 def go_on(upload_id: int) -> None:

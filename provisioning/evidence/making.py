@@ -92,8 +92,7 @@ def lost(*, now: datetime) -> list[int]:
 
 
 def _is_free(pack: EvidencePack, *, now: datetime) -> bool:
-    silent = pack.lease_expires_at is None or pack.lease_expires_at < now
-    return silent or recovering.is_gone(pack.holder)
+    return recovering.is_free(pack.holder, pack.lease_expires_at, now=now)
 
 
 def go_on(pack_id: int) -> None:

@@ -142,8 +142,7 @@ class Archive(models.Model):
 
     def is_free(self, *, now: datetime) -> bool:
         """Whether nobody is at work on it, or whoever was is silent for too long, or no more."""
-        silent = self.lease_expires_at is None or self.lease_expires_at < now
-        return silent or recovering.is_gone(self.holder)
+        return recovering.is_free(self.holder, self.lease_expires_at, now=now)
 
     def claim(self, *, holder: str, now: datetime) -> bool:
         """Go on with it; False when another process was first."""

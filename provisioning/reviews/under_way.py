@@ -37,8 +37,7 @@ def lost(*, now: datetime) -> list[int]:
 
 
 def _is_free(campaign: Campaign, *, now: datetime) -> bool:
-    silent = campaign.lease_expires_at is None or campaign.lease_expires_at < now
-    return silent or recovering.is_gone(campaign.holder)
+    return recovering.is_free(campaign.holder, campaign.lease_expires_at, now=now)
 
 
 def forget_what_was_not_opened() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
+from django.db.models import Count
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.template.response import TemplateResponse
@@ -123,7 +123,7 @@ class AssignmentInline(TabularInline):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "reviewer":
-            kwargs |= {"queryset": _reviewers(), "help_text": f"{db_field.help_text} {WHO_IS_LISTED}"}
+            kwargs |= _chosen_among_reviewers(db_field)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -140,8 +140,9 @@ def _may(request: HttpRequest, permission: str, campaign: Campaign | None) -> bo
 WHO_IS_LISTED = _("Listed are users with the role Reviewer and an e-mail address.")
 
 
-def _reviewers() -> QuerySet[User]:
-    return User.objects.filter(pk__in=running.possible_reviewers()).order_by("username")
+def _chosen_among_reviewers(db_field: Any) -> dict[str, Any]:
+    listed = User.objects.filter(pk__in=running.possible_reviewers()).order_by("username")
+    return {"queryset": listed, "help_text": f"{db_field.help_text} {WHO_IS_LISTED}"}
 
 
 def _without_windows(field: Any) -> Any:
@@ -193,7 +194,7 @@ class CampaignAdmin(ModelAdmin):
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "default_reviewer":
-            kwargs |= {"queryset": _reviewers(), "help_text": f"{db_field.help_text} {WHO_IS_LISTED}"}
+            kwargs |= _chosen_among_reviewers(db_field)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
